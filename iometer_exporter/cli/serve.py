@@ -1,0 +1,79 @@
+"""`serve`: the exporter itself."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from iometer_exporter.cli.options import POSITIVE_DURATION, Parsed, logging_options, option
+from iometer_exporter.config import BridgeConfig, Config, check_names, load_config, parse_bridge
+from iometer_exporter.errors import ConfigError
+from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, parse_listen_address
+
+
+@click.command()
+@option(
+    "--bridge",
+    "bridges",
+    type=Parsed("[NAME=]HOST[:PORT]", parse_bridge),
+    multiple=True,
+    help="Bridge to read, may be given several times; takes the place of the file's bridges.",
+)
+@option("--discovery/--no-discovery", default=None, help="Find bridges by mDNS.  [default: discovery]")
+@option(
+    "--timeout",
+    type=POSITIVE_DURATION,
+    default=None,
+    help="Longest time for the bridges to answer one scrape.  [default: 10s]",
+)
+@option(
+    "--config.file",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="YAML file with the configuration.",
+)
+@option(
+    "--web.listen-address",
+    "listen_addresses",
+    type=Parsed("[HOST]:PORT", parse_listen_address),
+    multiple=True,
+    default=[f":{DEFAULT_PORT}"],
+    show_default=True,
+    help="Where to serve, may be given several times; without a host on all interfaces, IPv4 and IPv6.",
+)
+@logging_options
+def serve(
+    *,
+    bridges: tuple[BridgeConfig, ...],
+    discovery: bool | None,
+    timeout: float | None,
+    config_file: Path | None,
+    listen_addresses: tuple[ListenAddress, ...],
+) -> None:
+    """Read bridges when Prometheus asks, and serve the values on /metrics."""
+    try:
+        check_names(bridges)
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint="'--bridge'") from error
+    config = load_config(config_file) if config_file else Config()
+    config = _overridden(config, bridges=bridges, discovery=discovery, timeout=timeout)
+    sockets = listen(listen_addresses)
+    # Imported here, after everything that can be wrong has been said.
+    from iometer_exporter import server
+
+    asyncio.run(server.serve(config, sockets))
+
+
+def _overridden(
+    config: Config, *, bridges: tuple[BridgeConfig, ...], discovery: bool | None, timeout: float | None
+) -> Config:
+    """The configuration with what flags and environment say in place of what the file says."""
+    if bridges:
+        config = replace(config, bridges=bridges)
+    if discovery is not None:
+        config = replace(config, discovery=replace(config.discovery, enabled=discovery))
+    if timeout is not None:
+        config = replace(config, timeout=timeout)
+    return config

@@ -1,0 +1,63 @@
+"""Every error of this package that a caller is meant to handle.
+
+IOmeterError
+├── ConfigError       the configuration or a flag asks for something impossible
+├── ObisError         a text is no OBIS code
+├── PayloadError      bytes are no valid document of a bridge (names the field)
+├── FetchError        a bridge gave no document (carries the reason of the metric table)
+├── DiscoveryError    mDNS cannot be used on this host
+└── StartError        the process cannot do its job here (port in use, ...)
+"""
+
+from typing import Literal, get_args
+
+Reason = Literal[
+    "timeout",
+    "connect",
+    "resolve",
+    "http_status",
+    "no_data",
+    "too_large",
+    "invalid_json",
+    "invalid_document",
+    "protocol",
+]
+"""Why a fetch gave no valid document: label `reason` of `iometer_scrape_errors_total`."""
+
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+class IOmeterError(Exception):
+    """Root of the package's errors; its text is one sentence for the user."""
+
+
+class ConfigError(IOmeterError):
+    """A configuration file, environment variable or flag that cannot be honoured."""
+
+
+class ObisError(IOmeterError):
+    """A text that is no OBIS code in hexadecimal or decimal form."""
+
+
+class PayloadError(IOmeterError):
+    """A body that is no document of the expected kind; the text names the field."""
+
+    def __init__(self, message: str, *, reason: Reason = "invalid_document") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+class FetchError(IOmeterError):
+    """An endpoint of a bridge that gave no document, and why."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+class DiscoveryError(IOmeterError):
+    """Multicast DNS cannot be used here."""
+
+
+class StartError(IOmeterError):
+    """The process cannot start its job on this host."""

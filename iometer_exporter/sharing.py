@@ -1,0 +1,55 @@
+"""One run at a time of a piece of work, shared by all who wait for it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """Runs a coroutine function; whoever joins while it runs shares that run and its result.
+
+    The run is cancelled when the last one who waits for it has left; nothing is kept once it is done.
+    """
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+        self._waiters = 0
+        self._ending: set[asyncio.Task[T]] = set()
+        self.started = 0.0
+        """When the last run began, in seconds of the loop's clock."""
+
+    def join(self) -> asyncio.Task[T]:
+        """The task of the run under way, or of a new one; `leave` it when done or tired of waiting."""
+        if self._task is None or self._task.done():
+            loop = asyncio.get_running_loop()
+            self.started = loop.time()
+            self._task = loop.create_task(self._work())
+            self._waiters = 0
+        self._waiters += 1
+        return self._task
+
+    def leave(self, task: asyncio.Task[T]) -> bool:
+        """Stop waiting for the task; True if that was the last one to wait and the run is given up."""
+        if task is not self._task:
+            return False
+        self._waiters -= 1
+        if self._waiters or task.done():
+            return False
+        self._give_up(task)
+        return True
+
+    async def aclose(self) -> None:
+        """Give up the run under way and wait for every run to end."""
+        if self._task is not None and not self._task.done():
+            self._give_up(self._task)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _give_up(self, task: asyncio.Task[T]) -> None:
+        self._task = None
+        # Held until it has ended: the loop itself keeps only a weak reference.
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        task.cancel()

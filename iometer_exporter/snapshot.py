@@ -1,0 +1,46 @@
+"""What one scrape knows of one bridge: plain values between the fleet that reads and those who show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.guard import Rejection
+from iometer_exporter.models import Reading, Status
+
+Endpoint = Literal["reading", "status"]
+"""The two documents of a bridge, `/v1/reading` and `/v1/status`."""
+
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
+
+Source = Literal["configured", "discovered"]
+"""How a bridge became known: label `source` of `iometer_bridges`."""
+
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One bridge as it answered one scrape; durations are in seconds.
+
+    `reading` is what the guard lets through, `sent` what the bridge sent; both and `status` are None
+    where the endpoint gave no valid document, and `failures` then says why. `errors` and `rejected`
+    count since the start of the process.
+    """
+
+    bridge: str
+    address: str
+    source: Source
+    meter: str
+    reading: Reading | None
+    sent: Reading | None
+    status: Status | None
+    durations: Mapping[Endpoint, float]
+    failures: Mapping[Endpoint, FetchError]
+    errors: Mapping[tuple[Endpoint, Reason], int]
+    rejected: Mapping[Rejection, int]
+
+    @property
+    def up(self) -> bool:
+        """Whether at least one endpoint gave a valid document."""
+        return self.sent is not None or self.status is not None

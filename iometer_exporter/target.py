@@ -1,0 +1,176 @@
+"""One bridge of the fleet over time: its client, its guard, its counters and what is logged of it."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from iometer_exporter.bridge import BridgeClient
+from iometer_exporter.errors import FetchError, PayloadError, Reason
+from iometer_exporter.guard import Guard, Judgement, Rejection
+from iometer_exporter.models import Reading, Status, parse_reading, parse_status
+from iometer_exporter.sharing import Shared
+from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot, Source
+from iometer_exporter.units import Address
+
+_log = logging.getLogger(__name__)
+
+_PARSERS: Final[Mapping[Endpoint, Callable[[bytes], Reading | Status]]] = {
+    "reading": parse_reading,
+    "status": parse_status,
+}
+
+_PROBLEMS_LOGGED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What one fetch of an endpoint gave: a document or a failure; `served` is the guarded reading."""
+
+    duration: float
+    document: Reading | Status | None = None
+    served: Reading | None = None
+    failure: FetchError | None = None
+
+
+class Target:
+    """A bridge that is read again and again; close it with `aclose`."""
+
+    def __init__(self, name: str, source: Source, addresses: Sequence[Address], guard: Guard) -> None:
+        self.name = name
+        self.source: Source = source
+        self.device_id = ""
+        """`device.id` of the last status; empty while unknown."""
+        self.answering = False
+        """Whether the last scrape got a valid document."""
+        self.shares = {endpoint: Shared(partial(self._fetch, endpoint)) for endpoint in ENDPOINTS}
+        self._client = BridgeClient(addresses)
+        self._guard = guard
+        self._meter = ""
+        self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
+        self._rejected: Counter[Rejection] = Counter()
+        self._state: dict[Endpoint, Reason | None] = {}
+        self._problems: dict[Endpoint, tuple[str, ...]] = {}
+        self._rejection: Rejection | None = None
+
+    async def aclose(self) -> None:
+        """Give up what is under way and close the connections."""
+        await asyncio.gather(*(share.aclose() for share in self.shares.values()))
+        await self._client.aclose()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the bridge is asked, in this order; a change counts from the next fetch on."""
+        return self._client.addresses
+
+    @addresses.setter
+    def addresses(self, addresses: Sequence[Address]) -> None:
+        self._client.addresses = tuple(addresses)
+
+    def timed_out(self, endpoint: Endpoint, *, given_up: bool) -> Fetched:
+        """The outcome of a fetch that somebody no longer waits for; counted once, when all have left."""
+        waited = asyncio.get_running_loop().time() - self.shares[endpoint].started
+        failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
+        if given_up:
+            self._note(endpoint, failure)
+        return Fetched(waited, failure=failure)
+
+    def snapshot(self, outcomes: Mapping[Endpoint, Fetched]) -> Snapshot:
+        """What one scrape knows, from the outcome of each endpoint."""
+        sent, status = outcomes["reading"].document, outcomes["status"].document
+        status = status if isinstance(status, Status) else None
+        meter = (status.meter if status else "") or self._meter
+        snapshot = Snapshot(
+            bridge=self.name,
+            address=str(self.addresses[0]),
+            source=self.source,
+            meter=meter,
+            reading=_with_meter(outcomes["reading"].served, meter),
+            sent=_with_meter(sent if isinstance(sent, Reading) else None, meter),
+            status=status,
+            durations={endpoint: fetched.duration for endpoint, fetched in outcomes.items()},
+            failures={e: fetched.failure for e, fetched in outcomes.items() if fetched.failure},
+            errors=dict(self._errors),
+            rejected=dict(self._rejected),
+        )
+        self.answering = snapshot.up
+        return snapshot
+
+    async def _fetch(self, endpoint: Endpoint) -> Fetched:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            document = _PARSERS[endpoint](await self._client.fetch(endpoint))
+        except FetchError as error:
+            failure = error
+        except PayloadError as error:
+            failure = FetchError(error.reason, str(error))
+        else:
+            duration = loop.time() - started
+            self._note(endpoint, None)
+            self._note_problems(endpoint, document.problems)
+            if isinstance(document, Reading):
+                document = replace(document, meter=document.meter or self._meter)
+                self._meter = document.meter
+                return Fetched(duration, document, self._judge(document, loop.time()))
+            self._meter = self._meter or document.meter
+            self.device_id = document.device_id or self.device_id
+            return Fetched(duration, document)
+        self._note(endpoint, failure)
+        return Fetched(loop.time() - started, failure=failure)
+
+    def _judge(self, reading: Reading, now: float) -> Reading:
+        judgement = self._guard.judge(reading, now)
+        if judgement.rejection:
+            self._rejected[judgement.rejection] += 1
+        self._log_judgement(reading, judgement)
+        self._rejection = judgement.rejection
+        return judgement.served
+
+    def _note(self, endpoint: Endpoint, failure: FetchError | None) -> None:
+        """Count a failure, and log it when it is another one than before: not once per scrape."""
+        reason = failure.reason if failure else None
+        if reason:
+            self._errors[endpoint, reason] += 1
+        before = self._state.get(endpoint)
+        self._state[endpoint] = reason
+        if reason == before:
+            return
+        fields = {"bridge": self.name, "endpoint": endpoint}
+        if failure:
+            _log.warning("no document: %s", failure, extra={**fields, "reason": reason})
+        else:
+            _log.info("answers again", extra=fields)
+
+    def _note_problems(self, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
+        if problems:
+            self._errors[endpoint, "invalid_document"] += len(problems)
+        if problems and problems != self._problems.get(endpoint):
+            more = len(problems) - _PROBLEMS_LOGGED
+            text = "; ".join(problems[:_PROBLEMS_LOGGED]) + (f"; and {more} more" if more > 0 else "")
+            _log.warning("left out: %s", text, extra={"bridge": self.name, "endpoint": endpoint})
+        self._problems[endpoint] = problems
+
+    def _log_judgement(self, reading: Reading, judgement: Judgement) -> None:
+        fields = {"bridge": self.name, "meter": reading.meter}
+        if judgement.reset:
+            _log.warning("the refused readings agree with one another: served from now on", extra=fields)
+        elif judgement.rejection and not self._rejection:
+            _log.warning(
+                "reading of %s refused, serving that of %s",
+                reading.time.isoformat(),
+                judgement.served.time.isoformat(),
+                extra={**fields, "reason": judgement.rejection},
+            )
+        elif self._rejection and not judgement.rejection:
+            _log.info("readings are believable again", extra=fields)
+
+
+def _with_meter(reading: Reading | None, meter: str) -> Reading | None:
+    """The reading under the meter number known otherwise, if it brings none of its own."""
+    if reading is None or reading.meter:
+        return reading
+    return replace(reading, meter=meter)

@@ -1,0 +1,94 @@
+"""Durations, powers and addresses as people write them in flags and files."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from iometer_exporter.errors import ConfigError
+
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6}
+
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
+_POWER: Final = re.compile(r"(\d+(?:\.\d+)?) ?(W|kW|MW)", re.ASCII)
+_HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+
+HTTP_PORT: Final = 80
+"""Where a bridge listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Host (name or IP address, without brackets) and port of a bridge."""
+
+    host: str
+    port: int = HTTP_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == HTTP_PORT else f"{host}:{self.port}"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as `10s`, `1h30m` or `0`; raises ConfigError for anything else."""
+    if text == "0":
+        return 0.0
+    if not _DURATION.fullmatch(text):
+        raise ConfigError(
+            f"{text!r} is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
+        )
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def parse_power(text: str) -> float:
+    """Watts of a power such as `100kW`; raises ConfigError for anything else."""
+    match = _POWER.fullmatch(text)
+    if not match:
+        raise ConfigError(f"{text!r} is no power, write a number and a unit such as 500W or 100kW")
+    return float(match[1]) * _WATTS[match[2]]
+
+
+def parse_address(text: str) -> Address:
+    """The address written as `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
+
+    Raises ConfigError for anything else, an URL among it.
+    """
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        if not bracket or (port and not port.startswith(":")):
+            raise ConfigError(f"{text!r} is no address, write [IPV6] or [IPV6]:PORT")
+        return Address(_ip(host, text), parse_port(port[1:]) if port else HTTP_PORT)
+    if text.count(":") > 1:
+        return Address(_ip(text, text))
+    host, colon, port = text.partition(":")
+    check_host(host)
+    return Address(host, parse_port(port) if colon else HTTP_PORT)
+
+
+def parse_port(text: str) -> int:
+    """The port number in the text, 1 to 65535; raises ConfigError for anything else."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise ConfigError(f"{text!r} is no port, write a number from 1 to 65535")
+    return int(text)
+
+
+def check_host(text: str) -> None:
+    """Raise ConfigError unless the text is a host name or an IP address without a port."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        numeric = text.replace(".", "").isdigit()
+        if numeric or not _HOST_NAME.fullmatch(text):
+            raise ConfigError(
+                f"{text!r} is no host, write a name or an IP address such as 192.168.1.50, "
+                "without http:// and path"
+            ) from error
+
+
+def _ip(host: str, text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(host))
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no address: {host!r} is no IPv6 address") from error
