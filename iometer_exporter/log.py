@@ -22,8 +22,10 @@ def set_up(*, level: str, log_format: LogFormat, stream: TextIO | None = None) -
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _LogfmtFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These tell of every request or socket, which is noise of every scrape.
-    for chatty in ("httpx", "httpcore", "asyncio", "zeroconf", "uvicorn"):
+    for chatty in ("httpx", "httpcore", "asyncio", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns, with a traceback, of every interface without multicast; Discovery says what matters.
+    logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, str]:

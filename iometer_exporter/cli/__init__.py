@@ -1,27 +1,58 @@
 """The command line: click commands that read options, call one function, and say what went wrong."""
 
+import difflib
+import importlib
 import sys
+from collections.abc import Mapping
+from typing import Final
 
 import click
 
 from iometer_exporter import __version__
-from iometer_exporter.cli.check import check
-from iometer_exporter.cli.configuration import configuration
-from iometer_exporter.cli.discover import discover
-from iometer_exporter.cli.options import ENV_PREFIX
-from iometer_exporter.cli.serve import serve
-from iometer_exporter.cli.simulate import demo, simulate
 from iometer_exporter.errors import IOmeterError
 
+_COMMANDS: Final[Mapping[str, str]] = {
+    "serve": "serve:serve",
+    "check": "check:check",
+    "discover": "discover:discover",
+    "simulate": "simulate:simulate",
+    "demo": "simulate:demo",
+    "config": "configuration:configuration",
+}
+"""Module below this package and command in it, by name."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _LazyGroup(click.Group):
+    """Imports the command that is asked for and no other: start-up time is paid on every start."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        assert isinstance(command, click.Command)  # noqa: S101 (the table above is part of this file)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            for nearest in difflib.get_close_matches(args[0], _COMMANDS, n=1):
+                error.message += f" Did you mean {nearest!r}?"
+            raise
+
+
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Prometheus exporter for IOmeter smart-meter bridges."""
-
-
-for command in (serve, check, discover, simulate, demo, configuration):
-    cli.add_command(command)
 
 
 def main() -> None:
@@ -29,8 +60,5 @@ def main() -> None:
     try:
         cli(prog_name="iometer-exporter")
     except IOmeterError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
         sys.exit(1)
-
-
-__all__ = ["ENV_PREFIX", "cli", "main"]

@@ -21,11 +21,12 @@ from iometer_exporter.snapshot import Snapshot
 @click.argument("host", type=Parsed("HOST[:PORT]", parse_bridge))
 @option("--timeout", type=POSITIVE_DURATION, default="10s", show_default=True, help="How long to wait.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@logging_options
+@logging_options("error")
 @click.pass_context
 def check(ctx: click.Context, *, host: BridgeConfig, timeout: float, as_json: bool) -> None:
-    """Ask the bridge at HOST[:PORT]; say what it measures, what is wrong and what to do.
+    """Ask one bridge, say what is wrong.
 
+    Prints what the bridge at HOST[:PORT] measures and its state, and for each problem what to do about it.
     Exit code 1 if anything is wrong.
     """
     snapshot = asyncio.run(_ask(host, timeout))

@@ -15,7 +15,10 @@ def configuration() -> None:
 @configuration.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Say what is wrong with FILE, with the path of the key; exit code 1 if anything is."""
+    """Say what is wrong with FILE.
+
+    Names the path of the key; exit code 1 if anything is wrong.
+    """
     config = load_config(file)
     discovery = "on" if config.discovery.enabled else "off"
     click.echo(f"{file}: good, {len(config.bridges)} bridges configured, discovery {discovery}")

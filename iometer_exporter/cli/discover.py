@@ -17,9 +17,12 @@ from iometer_exporter.errors import IOmeterError
 @option("--timeout", type=POSITIVE_DURATION, default="3s", show_default=True, help="How long to look.")
 @click.option("--interface", "interfaces", multiple=True, help="Name or address; all if none is given.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@logging_options
+@logging_options("error")
 def discover(*, timeout: float, interfaces: tuple[str, ...], as_json: bool) -> None:
-    """List the bridges that announce themselves by mDNS; exit code 1 if there is none."""
+    """List the bridges found by mDNS.
+
+    Exit code 1 if there is none.
+    """
     services = asyncio.run(_discover(timeout, interfaces))
     if as_json:
         found = [

@@ -49,13 +49,13 @@ DURATION: Final = Parsed("duration", parse_duration)
 POSITIVE_DURATION: Final = Parsed("duration", _positive_duration)
 
 
-def logging_options(command: Command) -> Command:
+def logging_options(default_level: str = "info") -> Callable[[Command], Command]:
     """Add `--log.level` and `--log.format`, and set up the log before the command runs."""
     level = option(
         "--log.level",
         "log_level",
         type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
-        default="info",
+        default=default_level,
         show_default=True,
         expose_value=False,
         callback=lambda ctx, _param, value: _remember_logging(ctx, level=value),
@@ -71,7 +71,7 @@ def logging_options(command: Command) -> Command:
         callback=lambda ctx, _param, value: _remember_logging(ctx, log_format=value),
         help="Form of log lines, on stderr.",
     )
-    return level(log_format(command))
+    return lambda command: level(log_format(command))
 
 
 def _remember_logging(ctx: click.Context, **setting: str) -> None:

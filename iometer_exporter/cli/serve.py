@@ -43,7 +43,7 @@ from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, parse_
     show_default=True,
     help="Where to serve, may be given several times; without a host on all interfaces, IPv4 and IPv6.",
 )
-@logging_options
+@logging_options()
 def serve(
     *,
     bridges: tuple[BridgeConfig, ...],
@@ -52,7 +52,7 @@ def serve(
     config_file: Path | None,
     listen_addresses: tuple[ListenAddress, ...],
 ) -> None:
-    """Read bridges when Prometheus asks, and serve the values on /metrics."""
+    """Serve the values of bridges on /metrics."""
     try:
         check_names(bridges)
     except ConfigError as error:

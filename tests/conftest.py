@@ -1,0 +1,26 @@
+"""What tests share: programs that a machine may lack, and a quiet httpx."""
+
+import logging
+import os
+import shutil
+
+import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def require_program(name: str) -> str:
+    """Path of a program; where it is missing the test is skipped, and fails in CI."""
+    path = shutil.which(name)
+    if path is None:
+        message = f"the program {name!r} is not installed (Debian package: prometheus)"
+        if IN_CI:
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _quiet_httpx() -> None:
+    """As `log.set_up` does in the program: its line per request is not ours."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
