@@ -49,9 +49,7 @@ def main() -> None:
     parser.add_argument("--scrapes", type=int, default=15)
     options = parser.parse_args()
     print(f"CPython {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}")
-    print(
-        f"{'latency':>8} {'N':>5} {'wall ms':>9} {'CPU ms':>8} {'RSS MB':>7} {'round trip ms':>14} {'ratio':>6}"
-    )
+    print(" latency     N   wall ms   CPU ms  RSS MB  round trip ms  ratio")
     for latency in options.latency.split(","):
         for count in map(int, options.bridges.split(",")):
             with simulator(count, latency), exporter(count) as process:
@@ -92,7 +90,7 @@ def serve_command() -> list[str]:
 @contextmanager
 def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The command as a process, from when it listens on the port."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port)
         yield process

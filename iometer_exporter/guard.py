@@ -121,20 +121,20 @@ class _MeterGuard:
             self._truth.believe(reading, values)
             self._trust()
             return Judgement(reading, None)
-        self._doubt_grows(reading, values)
+        doubt = self._doubt_grows(reading, values)
         if self._refused_since is None:
             self._refused_since = now
         if self._agreeing >= _AGREEING and now - self._refused_since >= self._reset_after:
-            self._truth = self._doubt
+            self._truth = doubt
             self._trust()
-            return Judgement(reading, None, reset=True)
+            return Judgement(doubt.last, None, reset=True)
         return Judgement(self._truth.last, rejection)
 
     def _trust(self) -> None:
         """Forget the refused readings: a believable one came in between."""
         self._doubt, self._agreeing, self._refused_since = None, 0, None
 
-    def _doubt_grows(self, reading: Reading, values: dict[ObisCode, Decimal]) -> None:
+    def _doubt_grows(self, reading: Reading, values: dict[ObisCode, Decimal]) -> _History:
         """Add the refused reading to those that agree with one another, or begin anew with it."""
         if self._doubt is None or (
             reading.time != self._doubt.last.time and self._doubt.objection(reading, values)
@@ -143,6 +143,7 @@ class _MeterGuard:
         elif reading.time != self._doubt.last.time:
             self._doubt.believe(reading, values)
             self._agreeing += 1
+        return self._doubt
 
     def _history_of(self, reading: Reading, values: dict[ObisCode, Decimal]) -> _History:
         history = _History(self._max_power, reading)

@@ -19,8 +19,9 @@ from iometer_exporter.obis import ObisCode
 _LONGEST_TEXT: Final = 128
 """Characters; a longer number, version or id is no such thing and would bloat every series."""
 
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters break a reader of the exposition text, lone surrogates have no UTF-8."""
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters and line separators break a reader of the exposition text or a terminal, lone
+surrogates have no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,18 @@ class _Fields:
 def _decode(body: bytes) -> object:
     try:
         # Decimal keeps every digit that the meter shows through the conversion of units.
-        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError, InvalidOperation) as error:
+        return json.loads(body, parse_float=_decimal, parse_int=Decimal, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise PayloadError(f"the body is not JSON: {reason}", reason="invalid_json") from error
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        # An exponent beyond even Decimal: infinite or zero, for the check of its field to judge.
+        return Decimal(float(text))
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """The running exporter: its parts put together, started, and stopped without losing a scrape."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -63,6 +64,8 @@ async def running(config: Config, sockets: Sequence[socket.socket]) -> AsyncIter
                 ws="none",
             )
         )
+        # What is loaded by now stays: the collector need not walk it in every scrape, a tenth of its CPU.
+        gc.freeze()
         serving = asyncio.create_task(server.serve(sockets=list(sockets)))
         _log.info(
             "iometer-exporter started",

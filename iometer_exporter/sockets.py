@@ -86,7 +86,8 @@ def _listen_at(address: ListenAddress) -> list[socket.socket]:
 
 
 def _bind(family: int, place: tuple[object, ...]) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's delay of 40 ms off only where the protocol is said.
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,5 +1,6 @@
 import json
 import math
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -173,6 +174,10 @@ def failure_of(parse: Callable[[bytes], object], body: bytes) -> PayloadError:
     with pytest.raises(PayloadError) as caught:
         parse(body)
     return caught.value
+
+
+def is_clean(text: str) -> bool:
+    return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
 def message_of(parse: Callable[[bytes], Reading | Status], body: bytes) -> str:
@@ -352,6 +357,8 @@ def test_what_is_no_time_is_refused_and_shown_short_and_escaped(time: object, sh
         ("1e999", "is '1E+999', larger than any number this program can hold"),
         ("-1e999", "is '-1E+999', larger than any number this program can hold"),
         ("9" * 400, f"is '{'9' * 56}..., larger than any number this program can hold"),
+        (f"1e{'9' * 30}", "is 'Infinity', larger than any number this program can hold"),
+        (f"-1.5e{'9' * 30}", "is '-Infinity', larger than any number this program can hold"),
         ("true", "is a boolean, expected a number"),
         ("false", "is a boolean, expected a number"),
         ("null", "is missing, expected a number"),
@@ -378,6 +385,7 @@ def test_a_value_that_is_no_finite_number_costs_only_its_register(literal: str, 
         ("123456789012345678901234567890", Decimal("123456789012345678901234567890")),
         ("0.1234567890123456789", Decimal("0.1234567890123456789")),
         ("1e-9999", Decimal("1e-9999")),
+        (f"1e-{'9' * 30}", Decimal(0)),
     ],
 )
 def test_values_keep_every_digit_as_sent(literal: str, value: Decimal) -> None:
@@ -436,6 +444,7 @@ def test_the_first_of_two_conflicting_registers_stands_and_equal_ones_are_no_pro
             "1\N{REPLACEMENT CHARACTER}2\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}3",
             (),
         ),
+        ("1\x9b2J\u2028", "1\N{REPLACEMENT CHARACTER}2J\N{REPLACEMENT CHARACTER}", ()),
         ("\ud83d", "\N{REPLACEMENT CHARACTER}", ()),
         ("\N{ELECTRIC PLUG} Zähler", "\N{ELECTRIC PLUG} Zähler", ()),
     ],
@@ -525,7 +534,7 @@ def test_a_part_of_the_status_in_another_shape_costs_only_itself() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_document_or_a_payload_error(body: bytes) -> None:
     for parse in (parse_reading, parse_status):
-        assert message_of(parse, body).isprintable()
+        assert is_clean(message_of(parse, body))
 
 
 json_values = st.recursive(
@@ -536,19 +545,15 @@ json_values = st.recursive(
 
 numbers = st.one_of(
     st.integers(),
-    st.floats(),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.decimals(allow_nan=False, allow_infinity=False),
     st.from_regex(r"-?[1-9][0-9]{0,3}(\.[0-9]{1,9})?[eE][+-]?[0-9]{1,25}", fullmatch=True),
 ).map(str)
 
 
 @given(number=numbers)
-def test_any_number_is_a_finite_value_a_problem_or_a_payload_error(number: str) -> None:
-    try:
-        reading = parse_reading(with_value(number))
-    except PayloadError as error:
-        assert error.reason == "invalid_json"  
-        return
+def test_any_number_is_a_finite_value_or_a_problem(number: str) -> None:
+    reading = parse_reading(with_value(number))
     assert all(math.isfinite(float(register.value)) for register in reading.registers.values())
     assert len(reading.registers) + len(reading.problems) == 2
 
@@ -564,4 +569,4 @@ def test_any_field_may_hold_any_json_value(data: st.DataObject, case: str, endpo
         node = node[key]
     node[key] = data.draw(json_values)
     body = json.dumps(document).encode()
-    assert message_of(parse_reading if endpoint == "reading" else parse_status, body).isprintable()
+    assert is_clean(message_of(parse_reading if endpoint == "reading" else parse_status, body))

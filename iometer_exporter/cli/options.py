@@ -7,6 +7,7 @@ import click
 
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.log import set_up
+from iometer_exporter.sockets import parse_listen_address
 from iometer_exporter.units import parse_duration
 
 ENV_PREFIX: Final = "IOMETER_EXPORTER_"
@@ -45,6 +46,7 @@ def _positive_duration(text: str) -> float:
     return seconds
 
 
+LISTEN_ADDRESS: Final = Parsed("[HOST]:PORT", parse_listen_address)
 DURATION: Final = Parsed("duration", parse_duration)
 POSITIVE_DURATION: Final = Parsed("duration", _positive_duration)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from iometer_exporter.cli.options import POSITIVE_DURATION, Parsed, logging_options, option
+from iometer_exporter.cli.options import LISTEN_ADDRESS, POSITIVE_DURATION, Parsed, logging_options, option
 from iometer_exporter.config import BridgeConfig, Config, check_names, load_config, parse_bridge
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, parse_listen_address
+from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
 
 
 @click.command()
@@ -37,7 +37,7 @@ from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, parse_
 @option(
     "--web.listen-address",
     "listen_addresses",
-    type=Parsed("[HOST]:PORT", parse_listen_address),
+    type=LISTEN_ADDRESS,
     multiple=True,
     default=[f":{DEFAULT_PORT}"],
     show_default=True,

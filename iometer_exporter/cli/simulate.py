@@ -1,13 +1,124 @@
 """`simulate` and `demo`: bridges for those who have none at hand."""
 
+import asyncio
+import signal
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
+from iometer_exporter.cli.options import (
+    DURATION,
+    LISTEN_ADDRESS,
+    Command,
+    Parsed,
+    logging_options,
+    option,
+)
+from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.simulator import FAULTS, Simulation, describe, parse_fault
+from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, url_of
+from iometer_exporter.units import Address
+
+
+def _home_options(command: Command) -> Command:
+    """Add what says how the simulated bridges behave."""
+    for decorate in (
+        option("--seed", type=int, default=1, show_default=True, help="Another seed is another home."),
+        option(
+            "--speedup",
+            type=click.FloatRange(min=0, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="Pass through the day this many times faster; energy stays the integral of power.",
+        ),
+        option(
+            "--latency", type=DURATION, default="0", show_default=True, help="Time that every answer takes."
+        ),
+        option(
+            "--fault",
+            "faults",
+            type=Parsed("KIND[@N]", parse_fault),
+            multiple=True,
+            help=f"Fault of all bridges or of bridge N, may be given several times: {', '.join(FAULTS)}.",
+        ),
+        option(
+            "--firmware",
+            type=click.Choice(["new", "old"]),
+            default="new",
+            show_default=True,
+            help="Old firmware sends no installationId.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
 
 @click.command()
-def simulate() -> None:
+@option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=18080,
+    show_default=True,
+    help="Port of the first bridge, the others follow; 0 is any free one.",
+)
+@option("--bridges", type=click.IntRange(1, 5000), default=1, show_default=True, help="How many bridges.")
+@option("--mdns", is_flag=True, help="Announce the bridges in the local network.")
+@option("--mdns-interface", "mdns_interfaces", multiple=True, help="Address to announce on; all if none.")
+@_home_options
+@logging_options("warning")
+def simulate(**settings: Any) -> None:
     """Serve simulated bridges."""
+    settings["mdns_interfaces"] = settings["mdns_interfaces"] or None
+    asyncio.run(_simulate(Simulation(**settings)))
 
 
 @click.command()
-def demo() -> None:
+@option(
+    "--web.listen-address",
+    "listen_addresses",
+    type=LISTEN_ADDRESS,
+    multiple=True,
+    default=[f"localhost:{DEFAULT_PORT}"],
+    show_default=True,
+    help="Where the exporter serves.",
+)
+@option("--bridges", type=click.IntRange(1, 100), default=1, show_default=True, help="How many homes.")
+@_home_options
+@logging_options("warning")
+def demo(*, listen_addresses: tuple[ListenAddress, ...], **settings: Any) -> None:
     """Show the exporter with a simulated home."""
+    asyncio.run(_demo(Simulation(port=0, **settings), listen_addresses))
+
+
+async def _simulate(simulation: Simulation) -> None:
+    async with simulation:
+        for line in describe(simulation):
+            click.echo(line)
+        await _until_told_to_stop()
+
+
+async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress]) -> None:
+    from iometer_exporter.server import running
+
+    sockets = listen(listen_addresses)
+    async with simulation:
+        bridges = tuple(
+            BridgeConfig(Address(bridge.host, bridge.port), bridge.name) for bridge in simulation.bridges
+        )
+        config = Config(bridges=bridges, discovery=DiscoveryConfig(enabled=False))
+        async with running(config, sockets):
+            url = url_of(sockets[0])
+            click.echo("A simulated home is running. Open in a browser:")
+            click.echo(f"  {url}         its bridge at a glance")
+            click.echo(f"  {url}metrics  what Prometheus reads")
+            click.echo("Stop with Ctrl-C.")
+            await _until_told_to_stop()
+
+
+async def _until_told_to_stop() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
