@@ -1,0 +1,22 @@
+"""Simulated bridges and homes that behave like real ones, for `demo`, `simulate` and the tests."""
+
+from iometer_exporter.simulator.bridge import Firmware, SimulatedBridge
+from iometer_exporter.simulator.faults import FAULTS, FaultSpec, Timing, parse_fault
+from iometer_exporter.simulator.home import Home
+from iometer_exporter.simulator.profile import power
+from iometer_exporter.simulator.server import BridgeServer
+from iometer_exporter.simulator.simulation import Simulation, describe
+
+__all__ = [
+    "FAULTS",
+    "BridgeServer",
+    "FaultSpec",
+    "Firmware",
+    "Home",
+    "SimulatedBridge",
+    "Simulation",
+    "Timing",
+    "describe",
+    "parse_fault",
+    "power",
+]
