@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,6 +22,11 @@ def require_program(name: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _quiet_httpx() -> None:
-    """As `log.set_up` does in the program: its line per request is not ours."""
+def _logging() -> Iterator[None]:
+    """A quiet httpx as in the program, and what a command run in this process sets up undone again."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers

@@ -1,8 +1,10 @@
 """A TCP server that does to each request what a test says: the seam for faults below HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,3 +106,25 @@ def bridge(reading: Callable[[], bytes], status: Callable[[], bytes]) -> Handler
         return True
 
     return handler
+
+
+@contextmanager
+def served(handler: Handler) -> Iterator[Address]:
+    """The address of a raw server that runs in a thread of its own."""
+    ready: queue.Queue[Address] = queue.Queue()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with raw_server(handler) as server:
+            ready.put(server.address)
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        yield ready.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

@@ -18,7 +18,7 @@ from iometer_exporter.snapshot import Snapshot
 
 
 @click.command()
-@click.argument("host", type=Parsed("HOST[:PORT]", parse_bridge))
+@click.argument("host", metavar="HOST[:PORT]", type=Parsed("address", parse_bridge))
 @option("--timeout", type=POSITIVE_DURATION, default="10s", show_default=True, help="How long to wait.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @logging_options("error")

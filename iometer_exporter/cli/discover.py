@@ -14,8 +14,8 @@ from iometer_exporter.errors import IOmeterError
 
 
 @click.command()
-@option("--timeout", type=POSITIVE_DURATION, default="3s", show_default=True, help="How long to look.")
-@click.option("--interface", "interfaces", multiple=True, help="Name or address; all if none is given.")
+@option("--timeout", type=POSITIVE_DURATION, default="5s", show_default=True, help="How long to look.")
+@option("--interface", "interfaces", multiple=True, help="Name or address; all if none is given.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @logging_options("error")
 def discover(*, timeout: float, interfaces: tuple[str, ...], as_json: bool) -> None:

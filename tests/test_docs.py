@@ -1,0 +1,87 @@
+"""The documents say what the program does."""
+
+import os
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from iometer_exporter import __version__
+from iometer_exporter.cli import cli
+from iometer_exporter.metrics import FAMILIES
+from tests.test_cli import commands
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.glob("*.md"))
+
+METRICS_INTRO = """\
+# Metrics
+
+Every series of a bridge carries `bridge`: the configured name, else the name by which the bridge announces itself,
+else its address. Series of a meter or its device also carry `meter`, the number of the meter, empty while unknown.
+Units are base units: 3 600 000 J are 1 kWh. **What is unknown is absent**: never 0 and never NaN.
+
+Power, voltage, current and frequency are left out once a reading is older than `stale_after` (20 minutes): last
+night's power is no power. Counters stay, as the meter's own do.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+METRICS_END = """
+`/metrics` also has the usual `process_*` and `python_info` of the exporter's own process.
+"""
+
+
+def metrics_page() -> str:
+    rows = [
+        f"| `{family.name}` | {family.type} | {' '.join(f'`{label}`' for label in family.labels)} | {family.help} |"
+        for family in FAMILIES
+    ]
+    return METRICS_INTRO + "\n".join(rows) + "\n" + METRICS_END
+
+
+def test_the_page_of_metrics_is_that_of_the_table() -> None:
+    page = DOCS / "metrics.md"
+    if os.environ.get("REGENERATE_DOCS"):
+        page.write_text(metrics_page())
+    assert page.read_text() == metrics_page()
+
+
+def test_every_option_and_command_is_in_the_page_of_configuration() -> None:
+    page = (DOCS / "configuration.md").read_text()
+    for name, command in commands():
+        assert f"`{name}`" in page
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert f"`{parameter.opts[0]}" in page, f"{name} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_version_is_in_the_changelog_or_not_released_yet() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert "## Unreleased" in changelog or f"## {__version__}" in changelog
+
+
+def test_readme_has_its_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for marker in ("demo", "test"):
+        [command] = re.findall(rf"<!-- {marker} command -->\n```sh\n(.*)\n```", readme)
+        assert command.startswith("python3 -m venv .venv && ")
+
+
+def test_every_command_is_known_to_the_help() -> None:
+    context = click.Context(cli)
+    assert set(cli.list_commands(context)) == {name.split()[0] for name, _ in commands()}
+
+
+def test_constraints_are_names_and_versions_only() -> None:
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line), line
