@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 
 from iometer_exporter.models import Reading
 from iometer_exporter.obis import ObisCode
-from iometer_exporter.quantities import JOULES_PER_KWH, energies
+from iometer_exporter.quantities import energies, resolution
 
 Rejection = Literal["replayed", "decreased", "implausible"]
 """Why a reading was refused: label `reason` of `iometer_readings_rejected_total`."""
@@ -21,10 +21,6 @@ REJECTIONS: tuple[Rejection, ...] = get_args(Rejection)
 
 _AGREEING: Final = 3
 """Different refused readings, each believable after the one before, that make a new truth."""
-
-_COARSEST: Final = Decimal(JOULES_PER_KWH)
-_FINEST: Final = Decimal(JOULES_PER_KWH) / 1000
-"""Meters count in whole kWh (no PIN entered) at the coarsest; below 1 Wh no step matters."""
 
 _METERS: Final = 8
 """Meters remembered for one bridge: enough for a swap, too few for nonsense to fill the memory."""
@@ -62,7 +58,7 @@ class Guard:
 
 @dataclass(slots=True)
 class _Counter:
-    """Last believed value of one energy register, in joules."""
+    """Last believed value of one energy register and the unit in which it counts, in joules."""
 
     value: Decimal
     time: datetime
@@ -86,17 +82,18 @@ class _History:
             return "decreased"
         for counter, value in known:
             elapsed = Decimal((reading.time - counter.time).total_seconds())
-            resolution = _resolution(value, counter.resolution)
-            if value - counter.value > self.max_power * elapsed + resolution:
+            if value - counter.value > self.max_power * elapsed + counter.resolution:
                 return "implausible"
         return None
 
     def believe(self, reading: Reading, values: dict[ObisCode, Decimal]) -> None:
         self.last = reading
         for code, value in values.items():
-            counter = self.counters.get(code)
-            resolution = _resolution(value, counter.resolution if counter else _COARSEST)
-            self.counters[code] = _Counter(value, reading.time, resolution)
+            unit = resolution(reading, code)
+            if before := self.counters.get(code):
+                # A register counts no coarser than it ever did; a round value shows nothing.
+                unit = min(unit, before.resolution)
+            self.counters[code] = _Counter(value, reading.time, unit)
 
 
 class _MeterGuard:
@@ -149,11 +146,3 @@ class _MeterGuard:
         history = _History(self._max_power, reading)
         history.believe(reading, values)
         return history
-
-
-def _resolution(value: Decimal, coarsest: Decimal) -> Decimal:
-    """The largest decimal step, in joules, that the value and all before it are multiples of."""
-    resolution = coarsest
-    while resolution > _FINEST and value % resolution:
-        resolution /= 10
-    return resolution

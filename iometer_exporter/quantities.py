@@ -48,6 +48,21 @@ def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     return counters
 
 
+def resolution(reading: Reading, code: ObisCode) -> Decimal:
+    """The unit in which an energy counter of `energies` counts, in joules, from 1 Wh to 1 kWh.
+
+    The last digit sent; but a meter whose PIN is not entered shows whole kWh and no power.
+    """
+    register = reading.registers[code]
+    scale = _JOULES[register.unit]
+    if register.value * scale % JOULES_PER_KWH == 0 and power(reading) is None:
+        return Decimal(JOULES_PER_KWH)
+    exponent = register.value.as_tuple().exponent
+    assert isinstance(exponent, int)  # noqa: S101 (models lets no NaN or infinity through)
+    last_digit = Decimal(1).scaleb(exponent) * scale
+    return min(max(last_digit, Decimal(_JOULES["Wh"])), Decimal(JOULES_PER_KWH))
+
+
 def power(reading: Reading) -> float | None:
     """Power at the grid connection in W, negative while exporting.
 

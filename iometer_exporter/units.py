@@ -55,6 +55,8 @@ def parse_address(text: str) -> Address:
 
     Raises ConfigError for anything else, an URL among it.
     """
+    if "/" in text:
+        check_host(text)
     if text.startswith("["):
         host, bracket, port = text[1:].partition("]")
         if not bracket or (port and not port.startswith(":")):
@@ -69,7 +71,7 @@ def parse_address(text: str) -> Address:
 
 def parse_port(text: str) -> int:
     """The port number in the text, 1 to 65535; raises ConfigError for anything else."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
         raise ConfigError(f"{text!r} is no port, write a number from 1 to 65535")
     return int(text)
 

@@ -33,10 +33,11 @@ def reading(
     tariff: float | str | None = None,
     power: float | None = None,
     meter: str = "1ISK",
+    unit: str = "Wh",
 ) -> Reading:
-    """A reading `at` seconds after the start, with counters in Wh."""
+    """A reading `at` seconds after the start, with counters in Wh unless said otherwise."""
     sent = ((ENERGY_IMPORT, imported), (ENERGY_EXPORT, exported), (TARIFF, tariff))
-    registers = {code: Register(code, Decimal(str(value)), "Wh") for code, value in sent if value is not None}
+    registers = {code: Register(code, Decimal(str(value)), unit) for code, value in sent if value is not None}
     if power is not None:
         registers[POWER] = Register(POWER, Decimal(str(power)), "W")
     return Reading(meter, START + timedelta(seconds=at), registers)
@@ -193,6 +194,15 @@ def test_three_agreeing_readings_after_reset_after_become_the_new_truth() -> Non
     assert guard.judge(new, 11 * MINUTE) == Judgement(new, None, reset=True)
     after = reading(12 * MINUTE, 1.2)
     assert guard.judge(after, 12 * MINUTE) == Judgement(after, None)
+
+
+def test_after_a_reset_the_wait_for_the_next_one_starts_anew() -> None:
+    guard = new_guard()
+    guard.judge(reading(0, 50_000.5), 0.0)
+    for minute in range(1, 12):
+        guard.judge(reading(minute * MINUTE, minute), minute * MINUTE)
+    refused = [reading(second, second) for second in range(4)]
+    assert rejections(judge_all(guard, *refused, now=700.0)) == ["replayed"] * 4
 
 
 def test_reset_after_alone_is_not_enough_without_three_different_readings() -> None:
@@ -380,14 +390,18 @@ def test_a_meter_of_fine_resolution_may_not_step_by_a_kwh_within_a_second(histor
     assert guard.judge(reading(len(history), str(risen)), 9.0).rejection == "implausible"
 
 
-def test_a_meter_of_tenths_of_a_kwh_may_step_by_one_of_them() -> None:
+def test_a_meter_that_sends_tenths_of_a_kwh_may_step_by_one_of_them() -> None:
     guard = new_guard()
-    judge_all(guard, reading(0, 12_300), reading(1, 12_400))
-    assert guard.judge(reading(2, 12_500), 2.0).rejection is None
-    assert guard.judge(reading(3, 12_700), 3.0).rejection == "implausible"
+    judge_all(guard, reading(0, "12.3", unit="kWh", power=500), reading(1, "12.4", unit="kWh", power=500))
+    assert guard.judge(reading(2, "12.5", unit="kWh", power=500), 2.0).rejection is None
+    assert guard.judge(reading(3, "12.7", unit="kWh", power=500), 3.0).rejection == "implausible"
 
 
-@pytest.mark.xfail(reason="the unit of resolution is taken from the new value, not from the last served one")
+def test_a_round_value_beside_a_power_is_no_sign_of_whole_kwh() -> None:
+    judgements = judge_all(new_guard(), reading(0, 12_345_000, power=500), reading(1, 12_346_000, power=500))
+    assert rejections(judgements) == [None, "implausible"]
+
+
 def test_the_first_fine_reading_after_the_pin_was_entered_is_served() -> None:
     judgements = judge_all(new_guard(), reading(0, 12_345_000), reading(1, "12345678.9"))
     assert rejections(judgements) == [None, None]

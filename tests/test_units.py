@@ -89,7 +89,10 @@ NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, witho
     [
         ("", f"'' {NO_HOST}"),
         (":80", f"'' {NO_HOST}"),
-        ("http://192.168.1.50", f"'http' {NO_HOST}"),
+        ("http://192.168.1.50", f"'http://192.168.1.50' {NO_HOST}"),
+        ("http://192.168.1.50:80", f"'http://192.168.1.50:80' {NO_HOST}"),
+        ("http://[fd00::1]/", f"'http://[fd00::1]/' {NO_HOST}"),
+        ("192.168.1.50:80/v1", f"'192.168.1.50:80/v1' {NO_HOST}"),
         ("192.168.1.50/v1", f"'192.168.1.50/v1' {NO_HOST}"),
         ("192.168.1", f"'192.168.1' {NO_HOST}"),
         ("192.168.1.256", f"'192.168.1.256' {NO_HOST}"),
@@ -111,10 +114,6 @@ NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, witho
         ("[bridge]:80", "'[bridge]:80' is no address: 'bridge' is no IPv6 address"),
         ("[]", "'[]' is no address: '' is no IPv6 address"),
         ("a:b:c", "'a:b:c' is no address: 'a:b:c' is no IPv6 address"),
-        (
-            "http://192.168.1.50:80",
-            "'http://192.168.1.50:80' is no address: 'http://192.168.1.50:80' is no IPv6 address",
-        ),
     ],
 )
 def test_what_is_no_address_is_refused_with_what_to_write(text: str, message: str) -> None:
@@ -129,7 +128,23 @@ def test_ports(text: str, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "65536", "-1", "+80", "8O", " 80", "80.0", "²", "9" * 5000, "0" * 5000, "000000080"]
+    "text",
+    [
+        "",
+        "0",
+        "65536",
+        "-1",
+        "+80",
+        "8O",
+        " 80",
+        "80.0",
+        "²",
+        "9" * 5000,
+        "0" * 5000,
+        "000000080",
+        "655350",
+        "00655359",
+    ],
 )
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -150,4 +165,4 @@ def test_any_text_is_understood_or_a_configuration_error(text: str) -> None:
             parse(text)
         except ConfigError as error:
             message = str(error)
-            assert message.isprintable()  # noqa: PT017
+            assert message.isprintable()

@@ -43,7 +43,7 @@ class _LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             for nearest in difflib.get_close_matches(args[0], _COMMANDS, n=1):
-                error.message += f" Did you mean {nearest!r}?"
+                raise click.UsageError(f"{error.message} Did you mean {nearest!r}?", ctx) from error
             raise
 
 
