@@ -39,11 +39,14 @@ class Service:
 class Discovery:
     """Browses for bridges from `start` to `aclose`; a vanished one stays known for `forget_after`."""
 
-    def __init__(self, config: DiscoveryConfig) -> None:
+    def __init__(self, config: DiscoveryConfig, known: Sequence[Service] = ()) -> None:
+        """Take over the services that a browser before this one knew, as if they had just vanished."""
         self._config = config
-        self._services: dict[str, Service] = {}
+        self._services = {f"{service.name}.{SERVICE_TYPE}": service for service in known}
         self._lost_at: dict[str, float] = {}
-        self._known: tuple[Service, ...] = ()
+        if known:
+            self._lost_at = dict.fromkeys(self._services, asyncio.get_running_loop().time())
+        self._known = tuple(known)
         self._tasks: set[asyncio.Task[None]] = set()
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None

@@ -4,6 +4,7 @@ IOmeterError
 ├── ConfigError       the configuration or a flag asks for something impossible
 ├── ObisError         a text is no OBIS code
 ├── PayloadError      bytes are no valid document of a bridge (names the field)
+├── TargetError       a probe's target that is no address or may not be asked
 ├── FetchError        a bridge gave no document (carries the reason of the metric table)
 ├── DiscoveryError    mDNS cannot be used on this host
 └── StartError        the process cannot do its job here (port in use, ...)
@@ -45,6 +46,10 @@ class PayloadError(IOmeterError):
     def __init__(self, message: str, *, reason: Reason = "invalid_document") -> None:
         super().__init__(message)
         self.reason: Reason = reason
+
+
+class TargetError(IOmeterError):
+    """A target of a probe that is no address, does not resolve, or is not allowed."""
 
 
 class FetchError(IOmeterError):

@@ -7,10 +7,13 @@ from typing import Final
 
 from iometer_exporter import obis, quantities
 from iometer_exporter.models import Reading, Status
-from iometer_exporter.snapshot import Snapshot
+from iometer_exporter.snapshot import ENDPOINTS, Snapshot
 
 LOW_BATTERY: Final = 0.2
 """Charge of the core's battery at which a person is told, 0 to 1."""
+
+_KWH_DECIMALS: Final = 7
+"""A tenth of a milliwatt-hour: finer than any meter shows."""
 
 _CLOCK_SKEW: Final = 120.0
 """Seconds that a reading may be ahead of this host's clock."""
@@ -26,8 +29,8 @@ class Problem:
 
 def kilowatt_hours(joules: Decimal) -> str:
     """An energy as a meter shows it, with every digit that is known: `12,345.6789 kWh`."""
-    text = f"{(joules / quantities.JOULES_PER_KWH).normalize():,f}"
-    return f"{text} kWh"
+    value = round(joules / quantities.JOULES_PER_KWH, _KWH_DECIMALS).normalize()
+    return f"{value:,f} kWh"
 
 
 def watts(value: float) -> str:
@@ -85,6 +88,26 @@ def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[
                 f"the reading is {duration(-age)} in the future",
                 "check the clock of this host; the bridge takes its own from the internet",
             )
+
+
+def probe_log(snapshot: Snapshot, *, target: str, duration: float) -> Iterator[str]:
+    """What a probe asked, what was answered and what was rejected, a line each; `duration` in seconds."""
+    yield f"target {target}: {snapshot.source} bridge {snapshot.bridge} at {snapshot.address}"
+    for endpoint in ENDPOINTS:
+        failure = snapshot.failures.get(endpoint)
+        answer = f"failed, {failure.reason}: {failure}" if failure else "answered with a valid document"
+        yield f"GET /v1/{endpoint}: {answer} ({snapshot.durations[endpoint]:.3f} s)"
+    for document in (snapshot.sent, snapshot.status):
+        for problem in document.problems if document is not None else ():
+            yield f"left out: {problem}"
+    sent, served = snapshot.sent, snapshot.reading
+    if sent is not None and served is not None:
+        yield f"meter {sent.meter or 'unknown'}, {len(sent.registers)} registers of {sent.time.isoformat()}"
+        if sent.time != served.time:
+            yield f"that reading was refused, served is the one of {served.time.isoformat()}"
+    rejected = ", ".join(f"{reason} {count}" for reason, count in snapshot.rejected.items())
+    yield f"readings refused since the start: {rejected or 'none'}"
+    yield f"probe {'succeeded' if snapshot.up else 'failed'} after {duration:.3f} s"
 
 
 _UNREACHABLE: Final = {

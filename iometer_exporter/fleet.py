@@ -1,23 +1,25 @@
-"""All bridges of this process: kept in step with configuration and discovery, read at scrape time."""
+"""All bridges of this process, read at scrape time: at once, within a deadline, one fetch for all."""
 
 import asyncio
-import logging
-import socket
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from iometer_exporter.config import Config
 from iometer_exporter.discovery import Service
-from iometer_exporter.guard import Guard
-from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot, Source
+from iometer_exporter.errors import ConfigError, TargetError
+from iometer_exporter.guard import Limits
+from iometer_exporter.resolve import literal, resolve
+from iometer_exporter.roster import Roster
+from iometer_exporter.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
 from iometer_exporter.target import Fetched, Target
-from iometer_exporter.units import Address
+from iometer_exporter.units import Address, parse_address
 
-_log = logging.getLogger(__name__)
+_RESOLVE_TIMEOUT: Final = 3.0
+"""Seconds to resolve the name of a probe's target, or of a bridge for service discovery."""
 
-_RESOLVE_TIMEOUT: Final = 1.0
-"""Seconds for the names of configured bridges when a new one is discovered: is it one of them?"""
+_GUESTS: Final = 1000
+"""Probed bridges that are neither configured nor discovered and whose guard is remembered."""
 
 
 def _no_services() -> Sequence[Service]:
@@ -29,17 +31,8 @@ class Fleet:
 
     def __init__(self, config: Config, services: Callable[[], Sequence[Service]] = _no_services) -> None:
         self._config = config
-        self._services = services
-        self._seen_services: Sequence[Service] = ()
-        self._configured = [
-            self._target(bridge.name, "configured", [bridge.address]) for bridge in config.bridges
-        ]
-        self._own_address = {
-            target: bridge.address for target, bridge in zip(self._configured, config.bridges, strict=True)
-        }
-        self._discovered: dict[str, Target] = {}
-        self._aliases: dict[Target, Target] = {}
-        self._sync_lock = asyncio.Lock()
+        self._roster = Roster(config, services)
+        self._guests: OrderedDict[str, Target] = OrderedDict()
 
     async def __aenter__(self) -> "Fleet":
         return self
@@ -49,138 +42,123 @@ class Fleet:
 
     async def aclose(self) -> None:
         """Give up what is under way and close all connections."""
-        targets = (*self._configured, *self._discovered.values())
-        await asyncio.gather(*(target.aclose() for target in targets))
+        await self._roster.aclose()
+        await asyncio.gather(*(guest.aclose() for guest in self._guests.values()))
+
+    def reconfigure(self, config: Config) -> None:
+        """Follow a new configuration; scrapes under way end as they began."""
+        self._config = config
+        self._roster.reconfigure(config)
+        for guest in self._guests.values():
+            guest.limits = Limits(config.max_power, config.reset_after)
 
     @property
     def counts(self) -> Mapping[Source, int]:
         """How many bridges are known, by source; two addresses of one device count once."""
-        return Counter(target.source for target in self._targets() if target not in self._aliases)
+        return Counter(target.source for target in self._roster.bridges())
 
     async def scrape(self, deadline: float) -> list[Snapshot]:
         """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
 
         The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch.
         """
-        await self._sync()
-        targets = [target for target in self._targets() if not self._is_covered(target)]
-        runs = {
-            (target, endpoint): target.shares[endpoint].join() for target in targets for endpoint in ENDPOINTS
-        }
-        try:
-            if runs:
-                remaining = deadline - asyncio.get_running_loop().time()
-                await asyncio.wait(runs.values(), timeout=max(0.0, remaining))
-        finally:
-            outcomes = {run: self._leave(*run, task) for run, task in runs.items()}
-        snapshots = [
-            (target, target.snapshot({endpoint: outcomes[target, endpoint] for endpoint in ENDPOINTS}))
-            for target in targets
-        ]
-        self._find_aliases()
-        return [snapshot for target, snapshot in snapshots if target not in self._aliases]
+        await self._roster.sync()
+        targets = self._roster.due()
+        snapshots = await _read(targets, deadline)
+        self._roster.find_aliases()
+        shown = set(self._roster.bridges())
+        return [snapshot for target, snapshot in zip(targets, snapshots, strict=True) if target in shown]
+
+    async def probe(self, text: str, deadline: float) -> Snapshot:
+        """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
+
+        Raises TargetError where the text is no address, does not resolve or is not allowed.
+        """
+        await self._roster.sync()
+        address = parse_target(text)
+        target = self._roster.find(text, address) or await self._guest(text, address)
+        [snapshot] = await _read([target], deadline)
+        return snapshot
+
+    async def known(self) -> list[KnownBridge]:
+        """The bridges for service discovery, with the IP address under which each can be asked."""
+        await self._roster.sync()
+        bridges = self._roster.bridges()
+        places = await asyncio.gather(*(_place(target) for target in bridges))
+        return [target.known_at(place) for target, place in zip(bridges, places, strict=True)]
 
     async def abandon(self) -> None:
         """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
-        shares = [share for target in self._targets() for share in target.shares.values()]
-        await asyncio.gather(*(share.aclose() for share in shares))
+        targets = (*self._roster.all(), *self._guests.values())
+        await asyncio.gather(*(share.aclose() for target in targets for share in target.shares.values()))
 
-    def _leave(self, target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched]) -> Fetched:
-        given_up = target.shares[endpoint].leave(task)
-        if task.done() and not task.cancelled():
-            return task.result()
-        return target.timed_out(endpoint, given_up=given_up)
+    async def _guest(self, text: str, address: Address) -> Target:
+        """The target of a probe that is no known bridge, at addresses that have been checked."""
+        addresses = await self._allowed(address)
+        guest = self._guests.get(text)
+        if guest is None:
+            limits = Limits(self._config.max_power, self._config.reset_after)
+            guest = self._guests[text] = Target(text, "probed", addresses, limits)
+            if len(self._guests) > _GUESTS:
+                _, oldest = self._guests.popitem(last=False)
+                await oldest.aclose()
+        self._guests.move_to_end(text)
+        guest.addresses = addresses
+        return guest
 
-    def _targets(self) -> Iterable[Target]:
-        """All targets, those first that win when two are one device."""
-        return (*self._configured, *self._discovered.values())
+    async def _allowed(self, address: Address) -> Sequence[Address]:
+        """The IP addresses of the target that `probe.allow` lets us ask; the only ones that are asked."""
+        resolved = await resolve(address, _RESOLVE_TIMEOUT)
+        if not resolved:
+            raise TargetError(f"the target's host {address.host!r} does not resolve: check its spelling")
+        allowed = [place for place in resolved if self._is_allowed(place)]
+        if not allowed:
+            raise TargetError(
+                f"the target {address} is neither a known bridge nor in an allowed network: "
+                "add its network to probe.allow in the configuration"
+            )
+        return allowed
 
-    def _is_covered(self, target: Target) -> bool:
-        """Whether the target's device is read at another address, which answered the last time."""
-        winner = self._aliases.get(target)
-        return winner is not None and winner.answering
-
-    def _find_aliases(self) -> None:
-        """Note which targets are, by their `device.id`, the same device as one before them."""
-        winners: dict[str, Target] = {}
-        for target in self._targets():
-            if not target.device_id:
-                continue
-            winner = winners.get(target.device_id)
-            if winner is None or not winner.answering:
-                winners[target.device_id] = target
-                self._aliases.pop(target, None)
-            elif self._aliases.get(target) is not winner:
-                self._aliases[target] = winner
-                _log.info(
-                    "is the same device as %s and shown as that",
-                    winner.name,
-                    extra={"bridge": target.name, "device_id": target.device_id},
-                )
-
-    async def _sync(self) -> None:
-        """Bring the discovered targets in step with what mDNS knows."""
-        services = self._services()
-        if services == self._seen_services:
-            return
-        async with self._sync_lock:
-            if services == self._seen_services:
-                return
-            places = await self._places()
-            others = []
-            for service in services:
-                same = next((t for t, place in places.items() if _is_at(service, place)), None)
-                if same is None:
-                    others.append(service)
-                else:
-                    # The service may know a way where the configured name does not resolve.
-                    same.addresses = [self._own_address[same], *service.addresses]
-            await self._keep_only(others)
-            self._seen_services = services
-
-    async def _keep_only(self, services: Sequence[Service]) -> None:
-        names = {service.name for service in services}
-        for name in self._discovered.keys() - names:
-            target = self._discovered.pop(name)
-            self._aliases = {a: b for a, b in self._aliases.items() if target not in (a, b)}
-            _log.info("forgotten: not announced for long", extra={"bridge": target.name})
-            await target.aclose()
-        for service in services:
-            if known := self._discovered.get(service.name):
-                known.addresses = service.addresses
-            else:
-                name = self._free_name(service)
-                self._discovered[service.name] = self._target(name, "discovered", service.addresses)
-
-    def _free_name(self, service: Service) -> str:
-        """The instance name, unless a configured bridge of another address has taken it."""
-        taken = any(target.name == service.name for target in self._configured)
-        return f"{service.name}@{service.addresses[0]}" if taken else service.name
-
-    def _target(self, name: str, source: Source, addresses: Sequence[Address]) -> Target:
-        guard = Guard(max_power=self._config.max_power, reset_after=self._config.reset_after)
-        return Target(name, source, addresses, guard)
-
-    async def _places(self) -> dict[Target, set[Address]]:
-        """The addresses of each configured bridge as written and, for a name, as resolved."""
-        own = list(self._own_address.values())
-        resolved = await asyncio.gather(*(_resolve(address) for address in own))
-        return dict(zip(self._configured, resolved, strict=True))
+    def _is_allowed(self, place: Address) -> bool:
+        ip = literal(place.host)
+        return any(ip in network for network in self._config.probe_allow if ip is not None)
 
 
-def _is_at(service: Service, place: set[Address]) -> bool:
-    by_name = Address(service.host, service.addresses[0].port)
-    return not place.isdisjoint((by_name, *service.addresses))
-
-
-async def _resolve(address: Address) -> set[Address]:
-    """The address as written (names in lower case, without the last dot) and all it resolves to."""
-    loop = asyncio.get_running_loop()
-    found = {Address(address.host.lower().rstrip("."), address.port)}
+def parse_target(text: str) -> Address:
+    """The address in the parameter `target` of a probe; raises TargetError if it is none."""
     try:
-        async with asyncio.timeout(_RESOLVE_TIMEOUT):
-            infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        # Not to be found now: then it is no other name of what was discovered.
-        return found
-    return found | {Address(str(info[4][0]), address.port) for info in infos}
+        return parse_address(text)
+    except ConfigError as error:
+        raise TargetError(f"target: {error}") from error
+
+
+async def _read(targets: Iterable[Target], deadline: float) -> list[Snapshot]:
+    """A snapshot of each target, all asked at once, complete or not at the deadline."""
+    runs = {
+        (target, endpoint): target.shares[endpoint].join() for target in targets for endpoint in ENDPOINTS
+    }
+    try:
+        if runs:
+            remaining = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait(runs.values(), timeout=max(0.0, remaining))
+    finally:
+        outcomes = {run: _leave(*run, task) for run, task in runs.items()}
+    return [
+        target.snapshot({endpoint: outcomes[target, endpoint] for endpoint in ENDPOINTS})
+        for target in targets
+    ]
+
+
+def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched]) -> Fetched:
+    given_up = target.shares[endpoint].leave(task)
+    if task.done() and not task.cancelled():
+        return task.result()
+    return target.timed_out(endpoint, given_up=given_up)
+
+
+async def _place(target: Target) -> Address:
+    """Where the target can be asked, as an IP address if its name resolves."""
+    if literal(target.addresses[0].host) is not None:
+        return target.addresses[0]
+    resolved = (*await resolve(target.addresses[0], _RESOLVE_TIMEOUT), *target.addresses[1:])
+    return next(iter(resolved), target.addresses[0])

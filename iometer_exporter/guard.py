@@ -36,24 +36,31 @@ class Judgement:
     """Whether readings refused so far have just become the truth."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest believable power in W, and for how many seconds readings are refused before a reset."""
+
+    max_power: float
+    reset_after: float
+
+
 class Guard:
     """The readings of one bridge, judged one after the other, each meter by itself."""
 
-    def __init__(self, *, max_power: float, reset_after: float) -> None:
-        """Take the largest believable power in W, and the seconds of refusals that a reset needs."""
-        self._max_power = max_power
-        self._reset_after = reset_after
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        """May be replaced at any time; what has been believed stays."""
         self._meters: OrderedDict[str, _MeterGuard] = OrderedDict()
 
     def judge(self, reading: Reading, now: float) -> Judgement:
         """The judgement on a reading that arrived at `now`, in seconds of a monotonic clock."""
         meter = self._meters.get(reading.meter)
         if meter is None:
-            meter = self._meters[reading.meter] = _MeterGuard(self._max_power, self._reset_after)
+            meter = self._meters[reading.meter] = _MeterGuard()
             if len(self._meters) > _METERS:
                 self._meters.popitem(last=False)
         self._meters.move_to_end(reading.meter)
-        return meter.judge(reading, now)
+        return meter.judge(reading, now, self.limits)
 
 
 @dataclass(slots=True)
@@ -69,11 +76,12 @@ class _Counter:
 class _History:
     """Readings believed one after the other; a register missing in some keeps its last value."""
 
-    max_power: Decimal
     last: Reading
     counters: dict[ObisCode, _Counter] = field(default_factory=dict)
 
-    def objection(self, reading: Reading, values: dict[ObisCode, Decimal]) -> Rejection | None:
+    def objection(
+        self, reading: Reading, values: dict[ObisCode, Decimal], max_power: float
+    ) -> Rejection | None:
         """Why the reading cannot follow the last one; None if it can."""
         if reading.time <= self.last.time:
             return "replayed"
@@ -82,7 +90,7 @@ class _History:
             return "decreased"
         for counter, value in known:
             elapsed = Decimal((reading.time - counter.time).total_seconds())
-            if value - counter.value > self.max_power * elapsed + counter.resolution:
+            if value - counter.value > Decimal(max_power) * elapsed + counter.resolution:
                 return "implausible"
         return None
 
@@ -97,31 +105,29 @@ class _History:
 
 
 class _MeterGuard:
-    def __init__(self, max_power: float, reset_after: float) -> None:
-        self._max_power = Decimal(max_power)
-        self._reset_after = reset_after
+    def __init__(self) -> None:
         self._truth: _History | None = None
         self._doubt: _History | None = None
         self._agreeing = 0
         self._refused_since: float | None = None
 
-    def judge(self, reading: Reading, now: float) -> Judgement:
+    def judge(self, reading: Reading, now: float, limits: Limits) -> Judgement:
         values = energies(reading)
         if self._truth is None:
-            self._truth = self._history_of(reading, values)
+            self._truth = _history_of(reading, values)
             return Judgement(reading, None)
         if reading.time == self._truth.last.time:
             self._trust()
             return Judgement(self._truth.last, None)
-        rejection = self._truth.objection(reading, values)
+        rejection = self._truth.objection(reading, values, limits.max_power)
         if rejection is None:
             self._truth.believe(reading, values)
             self._trust()
             return Judgement(reading, None)
-        doubt = self._doubt_grows(reading, values)
+        doubt = self._doubt_grows(reading, values, limits)
         if self._refused_since is None:
             self._refused_since = now
-        if self._agreeing >= _AGREEING and now - self._refused_since >= self._reset_after:
+        if self._agreeing >= _AGREEING and now - self._refused_since >= limits.reset_after:
             self._truth = doubt
             self._trust()
             return Judgement(doubt.last, None, reset=True)
@@ -131,18 +137,19 @@ class _MeterGuard:
         """Forget the refused readings: a believable one came in between."""
         self._doubt, self._agreeing, self._refused_since = None, 0, None
 
-    def _doubt_grows(self, reading: Reading, values: dict[ObisCode, Decimal]) -> _History:
+    def _doubt_grows(self, reading: Reading, values: dict[ObisCode, Decimal], limits: Limits) -> _History:
         """Add the refused reading to those that agree with one another, or begin anew with it."""
         if self._doubt is None or (
-            reading.time != self._doubt.last.time and self._doubt.objection(reading, values)
+            reading.time != self._doubt.last.time and self._doubt.objection(reading, values, limits.max_power)
         ):
-            self._doubt, self._agreeing = self._history_of(reading, values), 1
+            self._doubt, self._agreeing = _history_of(reading, values), 1
         elif reading.time != self._doubt.last.time:
             self._doubt.believe(reading, values)
             self._agreeing += 1
         return self._doubt
 
-    def _history_of(self, reading: Reading, values: dict[ObisCode, Decimal]) -> _History:
-        history = _History(self._max_power, reading)
-        history.believe(reading, values)
-        return history
+
+def _history_of(reading: Reading, values: dict[ObisCode, Decimal]) -> _History:
+    history = _History(reading)
+    history.believe(reading, values)
+    return history

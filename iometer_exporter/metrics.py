@@ -197,6 +197,16 @@ RELOAD_TIMESTAMP: Final = Family(
     "seconds",
 )
 
+PROBE_SUCCESS: Final = Family(
+    "probe_success", "gauge", (), "1 if the probed bridge gave at least one valid document, else 0."
+)
+PROBE_DURATION: Final = Family(
+    "probe_duration_seconds", "gauge", (), "Time that the whole probe took.", "seconds"
+)
+
+PROBE_FAMILIES: Final = (PROBE_SUCCESS, PROBE_DURATION)
+"""What `/probe` answers beside the families of the bridge."""
+
 FAMILIES: Final = (
     UP,
     ENDPOINT_UP,
@@ -253,7 +263,8 @@ class _Samples:
         metric.add_metric(labels, value)
 
     def __iter__(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        return (self._families[family] for family in FAMILIES if family in self._families)
+        order = (*FAMILIES, *PROBE_FAMILIES)
+        return (self._families[family] for family in order if family in self._families)
 
 
 class BridgeCollector(Collector):
@@ -294,6 +305,21 @@ class BridgeCollector(Collector):
         # Last night's power is no power.
         if not self._stale_after or self._now - timestamp <= self._stale_after:
             _add_instantaneous(samples, labels, reading)
+
+
+class ProbeCollector(Collector):
+    """The families of one probe: whether the bridge answered, and the duration in seconds."""
+
+    def __init__(self, *, success: bool, duration: float) -> None:
+        self._success = success
+        self._duration = duration
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The two families."""
+        samples = _Samples()
+        samples.add(PROBE_SUCCESS, (), int(self._success))
+        samples.add(PROBE_DURATION, (), self._duration)
+        yield from samples
 
 
 class ExporterCollector(Collector):

@@ -5,19 +5,19 @@ import gc
 import logging
 import signal
 import socket
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import uvicorn
 
 from iometer_exporter import __version__
 from iometer_exporter.config import Config
-from iometer_exporter.discovery import Discovery
+from iometer_exporter.errors import ConfigError
+from iometer_exporter.exporter import Exporter
 from iometer_exporter.fleet import Fleet
 from iometer_exporter.sockets import url_of
-from iometer_exporter.web import Exporter, create_app
+from iometer_exporter.web import create_app
 
 _log = logging.getLogger(__name__)
 
@@ -28,35 +28,31 @@ _DRAIN: Final = 1.6
 """Seconds after which connections are closed whatever they do: 2 s is the promise to the supervisor."""
 
 
-async def serve(config: Config, sockets: Sequence[socket.socket]) -> None:
-    """Serve on the listening sockets until SIGTERM or SIGINT."""
-    async with running(config, sockets) as stop:
+async def serve(
+    load: Callable[[], Config], sockets: Sequence[socket.socket], *, lifecycle: bool = False
+) -> None:
+    """Serve on the listening sockets until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+    async with running(load, sockets, lifecycle=lifecycle) as exporter:
         loop = asyncio.get_running_loop()
+        stop, hangup = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, hangup.set)
+        reloading = asyncio.create_task(_reload_at(hangup, exporter))
         await stop.wait()
+        reloading.cancel()
 
 
 @asynccontextmanager
-async def running(config: Config, sockets: Sequence[socket.socket]) -> AsyncIterator[asyncio.Event]:
-    """The exporter, serving; it drains on exit, or as soon as the event it gives is set."""
-    stop = asyncio.Event()
-    async with AsyncExitStack() as stack:
-        discovery = None
-        if config.discovery.enabled:
-            discovery = await stack.enter_async_context(Discovery(config.discovery))
-        fleet = await stack.enter_async_context(
-            Fleet(config, discovery.services) if discovery else Fleet(config)
-        )
-        exporter = Exporter(
-            config=config,
-            fleet=fleet,
-            loaded_at=time.time(),
-            is_ready=discovery.first_round_done.is_set if discovery else lambda: True,
-        )
+async def running(
+    load: Callable[[], Config], sockets: Sequence[socket.socket], *, lifecycle: bool = False
+) -> AsyncIterator[Exporter]:
+    """The exporter, serving; it drains on exit."""
+    async with Exporter(load) as exporter:
+        config = exporter.config
         server = _Server(
             uvicorn.Config(
-                create_app(exporter),
+                create_app(exporter, lifecycle=lifecycle),
                 lifespan="off",
                 access_log=False,
                 log_config=None,
@@ -77,10 +73,20 @@ async def running(config: Config, sockets: Sequence[socket.socket]) -> AsyncIter
             },
         )
         try:
-            yield stop
+            yield exporter
         finally:
-            await _drain(server, serving, fleet)
+            await _drain(server, serving, exporter.fleet)
             _log.info("iometer-exporter stopped")
+
+
+async def _reload_at(hangup: asyncio.Event, exporter: Exporter) -> None:
+    """Reload at each signal; signals that come meanwhile are one more reload, of the file as it is then."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        with suppress(ConfigError):
+            # The reason has been logged, and the metrics show it.
+            await exporter.reload()
 
 
 async def _drain(server: "_Server", serving: asyncio.Task[None], fleet: Fleet) -> None:

@@ -41,6 +41,11 @@ class Shared(Generic[T]):
         self._give_up(task)
         return True
 
+    async def settle(self) -> None:
+        """Wait until the run under way, if any, has ended by itself or been given up."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     async def aclose(self) -> None:
         """Give up the run under way and wait for every run to end."""
         if self._task is not None and not self._task.done():

@@ -13,10 +13,23 @@ Endpoint = Literal["reading", "status"]
 
 ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 
-Source = Literal["configured", "discovered"]
-"""How a bridge became known: label `source` of `iometer_bridges`."""
+Source = Literal["configured", "discovered", "probed"]
+"""How a bridge became known."""
 
-SOURCES: tuple[Source, ...] = get_args(Source)
+SOURCES: tuple[Source, ...] = ("configured", "discovered")
+"""Those that are known before somebody asks: label `source` of `iometer_bridges`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBridge:
+    """A bridge as service discovery shows it; `place` is where it can be asked, as `host:port`."""
+
+    name: str
+    place: str
+    source: Source
+    meter: str
+    device_id: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Final
 
 from iometer_exporter.bridge import BridgeClient
 from iometer_exporter.errors import FetchError, PayloadError, Reason
-from iometer_exporter.guard import Guard, Judgement, Rejection
+from iometer_exporter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.models import Reading, Status, parse_reading, parse_status
 from iometer_exporter.sharing import Shared
-from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot, Source
+from iometer_exporter.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
 from iometer_exporter.units import Address
 
 _log = logging.getLogger(__name__)
@@ -39,8 +39,10 @@ class Fetched:
 class Target:
     """A bridge that is read again and again; close it with `aclose`."""
 
-    def __init__(self, name: str, source: Source, addresses: Sequence[Address], guard: Guard) -> None:
+    def __init__(self, name: str, source: Source, addresses: Sequence[Address], limits: Limits) -> None:
         self.name = name
+        self.labels: Mapping[str, str] = {}
+        """For service discovery, from the configuration."""
         self.source: Source = source
         self.device_id = ""
         """`device.id` of the last status; empty while unknown."""
@@ -48,18 +50,43 @@ class Target:
         """Whether the last scrape got a valid document."""
         self.shares = {endpoint: Shared(partial(self._fetch, endpoint)) for endpoint in ENDPOINTS}
         self._client = BridgeClient(addresses)
-        self._guard = guard
+        self._guard = Guard(limits)
         self._meter = ""
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
         self._rejected: Counter[Rejection] = Counter()
         self._state: dict[Endpoint, Reason | None] = {}
-        self._problems: dict[Endpoint, tuple[str, ...]] = {}
+        self._problems: dict[Endpoint, frozenset[str]] = {}
         self._rejection: Rejection | None = None
 
     async def aclose(self) -> None:
         """Give up what is under way and close the connections."""
         await asyncio.gather(*(share.aclose() for share in self.shares.values()))
         await self._client.aclose()
+
+    async def retire(self) -> None:
+        """Wait for the scrapes under way, then close the connections."""
+        await asyncio.gather(*(share.settle() for share in self.shares.values()))
+        await self.aclose()
+
+    @property
+    def limits(self) -> Limits:
+        """What the guard believes; a change counts from the next reading on."""
+        return self._guard.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._guard.limits = limits
+
+    def known_at(self, place: Address) -> KnownBridge:
+        """The bridge for service discovery, at an address that others can reach."""
+        return KnownBridge(
+            name=self.name,
+            place=place.with_port,
+            source=self.source,
+            meter=self._meter,
+            device_id=self.device_id,
+            labels=self.labels,
+        )
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -148,11 +175,13 @@ class Target:
     def _note_problems(self, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
         if problems:
             self._errors[endpoint, "invalid_document"] += len(problems)
-        if problems and problems != self._problems.get(endpoint):
+        # By field and not by text: a bad value that changes is still the same news.
+        fields = frozenset(problem.partition(" ")[0] for problem in problems)
+        if fields - self._problems.get(endpoint, frozenset()):
             more = len(problems) - _PROBLEMS_LOGGED
             text = "; ".join(problems[:_PROBLEMS_LOGGED]) + (f"; and {more} more" if more > 0 else "")
             _log.warning("left out: %s", text, extra={"bridge": self.name, "endpoint": endpoint})
-        self._problems[endpoint] = problems
+        self._problems[endpoint] = fields
 
     def _log_judgement(self, reading: Reading, judgement: Judgement) -> None:
         fields = {"bridge": self.name, "meter": reading.meter}

@@ -27,8 +27,16 @@ class Address:
     port: int = HTTP_PORT
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == HTTP_PORT else f"{host}:{self.port}"
+        return self._bracketed if self.port == HTTP_PORT else self.with_port
+
+    @property
+    def with_port(self) -> str:
+        """Host and port, also where the port is the usual one."""
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def parse_duration(text: str) -> float:
@@ -50,7 +58,7 @@ def parse_power(text: str) -> float:
     return float(match[1]) * _WATTS[match[2]]
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, default_port: int = HTTP_PORT) -> Address:
     """The address written as `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
 
     Raises ConfigError for anything else, an URL among it.
@@ -61,12 +69,12 @@ def parse_address(text: str) -> Address:
         host, bracket, port = text[1:].partition("]")
         if not bracket or (port and not port.startswith(":")):
             raise ConfigError(f"{text!r} is no address, write [IPV6] or [IPV6]:PORT")
-        return Address(_ip(host, text), parse_port(port[1:]) if port else HTTP_PORT)
+        return Address(_ip(host, text), parse_port(port[1:]) if port else default_port)
     if text.count(":") > 1:
-        return Address(_ip(text, text))
+        return Address(_ip(text, text), default_port)
     host, colon, port = text.partition(":")
     check_host(host)
-    return Address(host, parse_port(port) if colon else HTTP_PORT)
+    return Address(host, parse_port(port) if colon else default_port)
 
 
 def parse_port(text: str) -> int:

@@ -6,21 +6,24 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from iometer_exporter.config import Config
-from iometer_exporter.exposition import accepts_gzip, choose_format, render
-from iometer_exporter.fleet import Fleet
+from iometer_exporter.errors import ConfigError, TargetError
+from iometer_exporter.exporter import Exporter
+from iometer_exporter.exposition import TEXT, accepts_gzip, choose_format, render
+from iometer_exporter.facts import probe_log
 from iometer_exporter.landing import landing_page
-from iometer_exporter.metrics import BridgeCollector, ExporterCollector
+from iometer_exporter.metrics import BridgeCollector, ExporterCollector, ProbeCollector
+from iometer_exporter.service_discovery import bridge_groups, probe_groups
+from iometer_exporter.units import parse_address
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,12 @@ _GZIP_LEVEL: Final = 6
 
 _GZIP_FROM: Final = 1024
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+_NO_LIFECYCLE: Final = "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
+
+_NOT_READY: Final = "not ready: the first discovery round is under way"
+
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
@@ -45,25 +54,18 @@ _SECURITY_HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Exporter:
-    """What the application serves; `loaded_at` is the Unix time at which the configuration was read."""
-
-    config: Config
-    fleet: Fleet
-    loaded_at: float
-    is_ready: Callable[[], bool]
-
-
-def create_app(exporter: Exporter) -> Starlette:
-    """The ASGI application of the exporter."""
-    pages = _Pages(exporter)
+def create_app(exporter: Exporter, *, lifecycle: bool = False) -> Starlette:
+    """The ASGI application of the exporter; `lifecycle` allows to reload it by HTTP."""
+    pages = _Pages(exporter, lifecycle=lifecycle)
     return Starlette(
         routes=[
             Route("/", _guarded(pages.landing)),
             Route("/metrics", _guarded(pages.metrics)),
+            Route("/probe", _guarded(pages.probe)),
+            Route("/sd", _guarded(pages.service_discovery)),
             Route("/-/healthy", pages.healthy),
             Route("/-/ready", pages.ready),
+            Route("/-/reload", _guarded(pages.reload), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _explain},
     )
@@ -81,24 +83,55 @@ def scrape_budget(header: str | None, configured: float) -> float:
 
 
 class _Pages:
-    def __init__(self, exporter: Exporter) -> None:
+    def __init__(self, exporter: Exporter, *, lifecycle: bool) -> None:
         self._exporter = exporter
+        self._lifecycle = lifecycle
         # Without a registry: nothing of this process stands on a global one.
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
 
     async def metrics(self, request: Request) -> Response:
-        config, fleet = self._exporter.config, self._exporter.fleet
-        budget = scrape_budget(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds"), config.timeout)
-        snapshots = await fleet.scrape(asyncio.get_running_loop().time() + budget)
-        collectors = (
-            BridgeCollector(snapshots, now=time.time(), stale_after=config.stale_after),
+        exporter = self._exporter
+        snapshots = await exporter.fleet.scrape(self._deadline(request))
+        return _exposition(
+            request,
+            BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
             ExporterCollector(
-                bridges=fleet.counts, reload_successful=True, reload_timestamp=self._exporter.loaded_at
+                bridges=exporter.fleet.counts,
+                reload_successful=exporter.reload_successful,
+                reload_timestamp=exporter.loaded_at,
             ),
             *self._process,
         )
-        text_format = choose_format(request.headers.get("Accept", ""))
-        return _compressed(request, render(collectors, text_format), text_format.content_type)
+
+    async def probe(self, request: Request) -> Response:
+        target = _one_parameter(request, "target", "/probe?target=192.168.1.50")
+        started = time.perf_counter()
+        snapshot = await self._exporter.fleet.probe(target, self._deadline(request))
+        duration = time.perf_counter() - started
+        stale_after = self._exporter.config.stale_after
+        collectors = (
+            BridgeCollector([snapshot], now=time.time(), stale_after=stale_after),
+            ProbeCollector(success=snapshot.up, duration=duration),
+        )
+        if request.query_params.get("debug") == "true":
+            lines = probe_log(snapshot, target=target, duration=duration)
+            return PlainTextResponse("\n".join([*lines, "", render(collectors, TEXT).decode()]))
+        return _exposition(request, *collectors)
+
+    async def service_discovery(self, request: Request) -> Response:
+        form = request.query_params.get("form", "")
+        if form not in ("", "probe"):
+            raise HTTPException(400, "form is either left out or 'probe': write /sd or /sd?form=probe")
+        if not self._exporter.is_ready:
+            # An empty list would delete every target; after an error Prometheus keeps the last one.
+            raise HTTPException(503, _NOT_READY)
+        bridges = await self._exporter.fleet.known()
+        if form == "probe":
+            scheme = request.url.scheme
+            groups = probe_groups(bridges, exporter=_own_address(request, scheme), scheme=scheme)
+        else:
+            groups = bridge_groups(bridges)
+        return JSONResponse(groups)
 
     async def landing(self, _request: Request) -> Response:
         config, fleet = self._exporter.config, self._exporter.fleet
@@ -109,13 +142,49 @@ class _Pages:
         )
         return HTMLResponse(page, headers=_SECURITY_HEADERS)
 
+    async def reload(self, _request: Request) -> Response:
+        if not self._lifecycle:
+            raise HTTPException(
+                403, "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
+            )
+        try:
+            await self._exporter.reload()
+        except ConfigError as error:
+            raise HTTPException(500, f"configuration not reloaded, the old one stays: {error}") from error
+        return PlainTextResponse("configuration reloaded\n")
+
     async def healthy(self, _request: Request) -> Response:
         return PlainTextResponse("healthy\n")
 
     async def ready(self, _request: Request) -> Response:
-        if self._exporter.is_ready():
+        if self._exporter.is_ready:
             return PlainTextResponse("ready\n")
-        return PlainTextResponse("not ready: the first discovery round is under way\n", status_code=503)
+        raise HTTPException(503, _NOT_READY)
+
+    def _deadline(self, request: Request) -> float:
+        """When the answer to this scrape is due, in seconds of the loop's clock."""
+        header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
+        return asyncio.get_running_loop().time() + scrape_budget(header, self._exporter.config.timeout)
+
+
+def _one_parameter(request: Request, name: str, example: str) -> str:
+    values = request.query_params.getlist(name)
+    if len(values) != 1 or not values[0]:
+        raise HTTPException(400, f"one parameter {name!r} is needed, such as {example}")
+    return values[0]
+
+
+def _own_address(request: Request, scheme: str) -> str:
+    """Where the client reaches this exporter, as `host:port`: what it asked for itself."""
+    try:
+        return parse_address(request.headers.get("Host", ""), _DEFAULT_PORTS[scheme]).with_port
+    except ConfigError as error:
+        raise HTTPException(400, f"header Host: {error}") from error
+
+
+def _exposition(request: Request, *collectors: Collector) -> Response:
+    text_format = choose_format(request.headers.get("Accept", ""))
+    return _compressed(request, render(collectors, text_format), text_format.content_type)
 
 
 def _compressed(request: Request, body: bytes, content_type: str) -> Response:
@@ -134,6 +203,8 @@ def _guarded(page: Page) -> Page:
             return await page(request)
         except HTTPException:
             raise
+        except TargetError as error:
+            raise HTTPException(400, str(error)) from error
         except Exception as error:
             _log.exception("request failed, please report this", extra={"path": request.url.path})
             text = f"internal error ({type(error).__name__}), the log of the exporter tells more\n"
@@ -143,11 +214,11 @@ def _guarded(page: Page) -> Page:
 
 
 async def _explain(request: Request, error: Exception) -> Response:
-    """A sentence for a path or method that does not exist."""
-    status = error.status_code if isinstance(error, HTTPException) else 400
-    headers = error.headers if isinstance(error, HTTPException) else None
+    """A sentence for what cannot be answered."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for nothing else)
     sentences = {
         404: "there is nothing here, see / for what there is",
-        405: f"{request.method} is not allowed here, use GET",
+        405: f"{request.method} is not allowed here, use {error.headers and error.headers.get('Allow')}",
     }
-    return PlainTextResponse(f"{sentences.get(status, 'bad request')}\n", status, headers)
+    text = sentences.get(error.status_code, error.detail)
+    return PlainTextResponse(f"{text}\n", error.status_code, error.headers)

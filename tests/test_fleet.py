@@ -93,9 +93,9 @@ async def test_bad_bridges_cost_nobody_else() -> None:
         }
         fleet = await stack.enter_async_context(Fleet(config(**good, **servers)))
         started = time.monotonic()
-        found = await scrape(fleet, budget=0.5)
+        found = await scrape(fleet, budget=1.0)
         elapsed = time.monotonic() - started
-    assert elapsed < 1.5
+    assert elapsed < 3
     assert all(found[name].up for name in good)
     reasons = [
         {failure.reason for failure in found[f"bad{index}"].failures.values()} for index in range(len(bad))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iometer_exporter.guard import Guard, Judgement
+from iometer_exporter.guard import Guard, Judgement, Limits
 from iometer_exporter.models import Reading, Register
 from iometer_exporter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
 from iometer_exporter.quantities import energies
@@ -22,7 +22,7 @@ TARIFF: Final = ObisCode.parse("1-0:1.8.1")
 
 
 def new_guard() -> Guard:
-    return Guard(max_power=MAX_POWER, reset_after=RESET_AFTER)
+    return Guard(Limits(MAX_POWER, RESET_AFTER))
 
 
 def reading(
@@ -285,7 +285,7 @@ def test_refusals_of_different_reasons_add_up() -> None:
 
 
 def test_reset_after_zero_still_asks_for_three_agreeing_readings() -> None:
-    guard = Guard(max_power=MAX_POWER, reset_after=0.0)
+    guard = Guard(Limits(MAX_POWER, 0.0))
     readings = [reading(second, second or 50_000.5) for second in range(4)]
     assert rejections(judge_all(guard, *readings)) == [None, "decreased", "decreased", None]
 

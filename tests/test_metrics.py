@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from iometer_exporter import __version__
 from iometer_exporter.errors import REASONS, FetchError, Reason
 from iometer_exporter.exposition import OPENMETRICS, TEXT, render
-from iometer_exporter.guard import REJECTIONS, Guard
+from iometer_exporter.guard import REJECTIONS, Guard, Limits
 from iometer_exporter.metrics import FAMILIES, BridgeCollector, ExporterCollector
 from iometer_exporter.models import Reading, Register, Status
 from iometer_exporter.obis import ObisCode
@@ -72,7 +72,7 @@ INSTANTANEOUS: Final = {
 
 def snapshot_of(case: str) -> Snapshot:
     sent, status = payloads.reading(case), payloads.status(case)
-    judgement = Guard(max_power=100_000.0, reset_after=600.0).judge(sent, 0.0)
+    judgement = Guard(Limits(100_000.0, 600.0)).judge(sent, 0.0)
     errors: dict[tuple[Endpoint, Reason], int] = {}
     for endpoint, document in (("reading", sent), ("status", status)):
         if document.problems:

@@ -20,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.errors import REASONS
-from iometer_exporter.fleet import Fleet
+from iometer_exporter.exporter import Exporter
 from iometer_exporter.units import Address
-from iometer_exporter.web import Exporter, create_app
+from iometer_exporter.web import create_app
 from tests import documents
 from tests.rawserver import Handler, RawServer, answering, bridge, hanging, raw_server, response
 
@@ -154,8 +154,8 @@ async def exporter(*places: RawServer | Address, config: Config = CONFIG) -> Asy
     addresses = [place.address if isinstance(place, RawServer) else place for place in places]
     bridges = tuple(BridgeConfig(address, f"bridge{index}") for index, address in enumerate(addresses))
     config = replace(config, bridges=bridges)
-    async with Fleet(config) as fleet:
-        transport = httpx.ASGITransport(create_app(Exporter(config, fleet, 1e9, lambda: True)))
+    async with Exporter(lambda: config) as running:
+        transport = httpx.ASGITransport(create_app(running))
         async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
             yield client
 
@@ -754,7 +754,7 @@ def status_with(core: dict[str, Any] | None = None, **fields: Any) -> bytes:
     """A status with these fields of the core, of the device (`id`, `bridge`) and of the top changed."""
     document = json.loads(documents.status())
     document["device"]["core"].update(core or {})
-    for key in ("id", "bridge", "core"):
+    for key in ("id", "bridge"):
         if key in fields:
             document["device"][key] = fields.pop(key)
     return json.dumps(document | fields).encode()
@@ -785,8 +785,6 @@ def _battery(level: object, problem: str) -> OddStatus:
         (f"device.core.batteryLevel is {problem}",),
     )
 
-
-_NO_CORE: Final = without("core_", "bridge_info") | {"bridge_info{build-60,,658c2b34,}": 1}
 
 ODD_STATUSES: Final = (
     _battery(101, "'101', expected 0 to 100"),
@@ -835,7 +833,7 @@ ODD_STATUSES: Final = (
             "device.core.pinStatus is a list, expected a text",
         ),
     ),
-    OddStatus("core null", status_with(core=None, **{"device": {"core": None}}), {"bridge_info{,,,}": 1}),
+    OddStatus("core null", status_with(device={"core": None}), {"bridge_info{,,,}": 1}),
     OddStatus(
         "bridge a list",
         json.dumps({"device": {"id": "x", "bridge": [1]}}).encode(),
@@ -1046,3 +1044,24 @@ async def test_a_clock_that_was_far_ahead_is_forgotten_after_three_readings_that
         "reading",
         "the refused readings agree with one another: served from now on",
     ]
+
+
+async def test_a_page_for_people_is_short_whatever_the_number() -> None:
+    body = documents.reading(NOW).replace(b"12345678.9", b"1e-900000")
+    async with raw_server(serving(body)) as server, exporter(server) as client:
+        answer = await client.get("/")
+    assert answer.status_code == 200
+    assert "5.4321 kWh" in answer.text
+    assert len(answer.text) < 20_000
+
+
+async def test_a_bad_value_that_changes_is_logged_once(logged: Callable[[], list[str]]) -> None:
+    answers = [b""]
+    async with (
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
+        exporter(server) as client,
+    ):
+        for value in ("1", "2", "3"):
+            answers[0] = documents.reading(time.time(), registers=[_import(value)])
+            await scrape(client)
+    assert len(logged()) == 1

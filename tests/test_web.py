@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +14,10 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.discovery import Discovery
+from iometer_exporter.exporter import Exporter
 from iometer_exporter.fleet import Fleet
-from iometer_exporter.web import Exporter, create_app, scrape_budget
+from iometer_exporter.web import create_app, scrape_budget
 from tests import documents
 from tests.rawserver import RawServer, bridge, hanging, raw_server
 
@@ -23,12 +26,15 @@ CONFIG = Config(discovery=DiscoveryConfig(enabled=False))
 
 @asynccontextmanager
 async def exporter(
-    *servers: RawServer, config: Config = CONFIG, ready: bool = True
+    *servers: RawServer, config: Config = CONFIG, ready: bool = True, lifecycle: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
     bridges = tuple(BridgeConfig(server.address, f"bridge{i}") for i, server in enumerate(servers))
     config = replace(config, bridges=bridges)
-    async with Fleet(config) as fleet:
-        app = create_app(Exporter(config, fleet, loaded_at=1e9, is_ready=lambda: ready))
+    async with Exporter(lambda: config) as running:
+        running.loaded_at = 1e9
+        if not ready:
+            running._discovery = Discovery(config.discovery)
+        app = create_app(running, lifecycle=lifecycle)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
             yield client
@@ -149,7 +155,8 @@ async def test_plain_answers(path: str, ready: bool, status: int, text: str) -> 
 async def test_a_wrong_method_is_told_the_right_one() -> None:
     async with exporter() as client:
         answer = await client.post("/metrics")
-    assert (answer.status_code, answer.text) == (405, "POST is not allowed here, use GET\n")
+    assert answer.status_code == 405
+    assert re.fullmatch("POST is not allowed here, use (GET, HEAD|HEAD, GET)\n", answer.text)
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 

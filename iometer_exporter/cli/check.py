@@ -84,7 +84,7 @@ def _shown(reading: Reading, register: Register) -> tuple[str, str]:
     if joules is not None:
         value, unit = facts.kilowatt_hours(joules).split(" ")
         return value, unit
-    return f"{register.value:f}" if abs(register.value) < 10**12 else f"{register.value:g}", register.unit
+    return f"{float(register.value):.15g}", register.unit
 
 
 def _status_section(status: Status) -> str:

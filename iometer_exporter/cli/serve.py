@@ -43,6 +43,12 @@ from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
     show_default=True,
     help="Where to serve, may be given several times; without a host on all interfaces, IPv4 and IPv6.",
 )
+@option(
+    "--web.enable-lifecycle",
+    "lifecycle",
+    is_flag=True,
+    help="Allow to reload the configuration with POST /-/reload (SIGHUP always does).",
+)
 @logging_options()
 def serve(
     *,
@@ -51,19 +57,24 @@ def serve(
     timeout: float | None,
     config_file: Path | None,
     listen_addresses: tuple[ListenAddress, ...],
+    lifecycle: bool,
 ) -> None:
     """Serve the values of bridges on /metrics."""
     try:
         check_names(bridges)
     except ConfigError as error:
         raise click.BadParameter(str(error), param_hint="'--bridge'") from error
-    config = load_config(config_file) if config_file else Config()
-    config = _overridden(config, bridges=bridges, discovery=discovery, timeout=timeout)
+
+    def load() -> Config:
+        config = load_config(config_file) if config_file else Config()
+        return _overridden(config, bridges=bridges, discovery=discovery, timeout=timeout)
+
+    load()
     sockets = listen(listen_addresses)
     # Imported here, after everything that can be wrong has been said.
     from iometer_exporter import server
 
-    asyncio.run(server.serve(config, sockets))
+    asyncio.run(server.serve(load, sockets, lifecycle=lifecycle))
 
 
 def _overridden(

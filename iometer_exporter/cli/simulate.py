@@ -108,7 +108,7 @@ async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress
             BridgeConfig(Address(bridge.host, bridge.port), bridge.name) for bridge in simulation.bridges
         )
         config = Config(bridges=bridges, discovery=DiscoveryConfig(enabled=False))
-        async with running(config, sockets):
+        async with running(lambda: config, sockets):
             url = url_of(sockets[0])
             click.echo("A simulated home is running. Open in a browser:")
             click.echo(f"  {url}         its bridge at a glance")
