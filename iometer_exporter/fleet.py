@@ -66,8 +66,11 @@ class Fleet:
         targets = self._roster.due()
         snapshots = await _read(targets, deadline)
         self._roster.find_aliases()
-        shown = set(self._roster.bridges())
-        return [snapshot for target, snapshot in zip(targets, snapshots, strict=True) if target in shown]
+        return [
+            snapshot
+            for target, snapshot in zip(targets, snapshots, strict=True)
+            if not self._roster.is_alias(target)
+        ]
 
     async def probe(self, text: str, deadline: float) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.

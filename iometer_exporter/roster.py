@@ -47,7 +47,11 @@ class Roster:
 
     def bridges(self) -> list[Target]:
         """The targets without those that are another address of one before them."""
-        return [target for target in self.all() if target not in self._aliases]
+        return [target for target in self.all() if not self.is_alias(target)]
+
+    def is_alias(self, target: Target) -> bool:
+        """Whether the target is another address of a device that is shown under another name."""
+        return target in self._aliases
 
     def due(self) -> list[Target]:
         """The targets to ask now: not those whose device answered at another address the last time."""
