@@ -133,6 +133,14 @@ def get(url: str) -> bytes:
     return body
 
 
+def post(url: str) -> bytes:
+    """The body of the answer to an empty POST."""
+    with _OPENER.open(urllib.request.Request(url, method="POST"), timeout=15) as answer:
+        body = answer.read()
+    assert isinstance(body, bytes)
+    return body
+
+
 def is_ready(url: str) -> bool:
     """Whether the server at the URL says so itself."""
     try:
