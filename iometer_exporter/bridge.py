@@ -4,23 +4,18 @@ import os
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from iometer_exporter import __version__
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.snapshot import Endpoint
+from iometer_exporter.transport import BridgeTransport, StaleConnection
 from iometer_exporter.units import Address
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes; a real document has about one thousand."""
-
-CONNECTIONS: Final = 2
-"""At a time to one bridge: it has few sockets."""
-
-_KEEPALIVE: Final = 3600.0
-"""Seconds; far above any scrape interval, so that a scrape finds its connections open."""
 
 _HEADERS: Final = {
     "Accept": "application/json",
@@ -45,9 +40,6 @@ _REASONS: Final[dict[type[Exception], Reason]] = {
 }
 """Each error that httpx can raise, by its nearest base here; a test finds one that is missing."""
 
-_STALE: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-"""How a kept-alive connection shows that the bridge has closed it meanwhile."""
-
 
 class BridgeClient:
     """Asks one bridge, over at most two kept-alive connections of its own; close it with `aclose`.
@@ -58,18 +50,9 @@ class BridgeClient:
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self.addresses = tuple(addresses)
-        # The transport and not a client above it: a redirect, a cookie or a proxy variable then cannot
-        # send us anywhere else, and a fetch costs half.
-        self._transport = httpx.AsyncHTTPTransport(
-            # No bridge speaks TLS, and building a context that is never used costs 17 ms.
-            verify=False,
-            trust_env=False,
-            limits=httpx.Limits(
-                max_connections=CONNECTIONS,
-                max_keepalive_connections=CONNECTIONS,
-                keepalive_expiry=_KEEPALIVE,
-            ),
-        )
+        # The transport and not a client above it: there is no cookie, redirect or proxy to think of, and
+        # a fetch costs half.
+        self._transport = BridgeTransport()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -90,7 +73,7 @@ class BridgeClient:
         try:
             url = _url(address, endpoint)
             body = await self._get_if_fresh(url)
-            return await self._get(url, _Exchange()) if body is None else body
+            return await self._get(url) if body is None else body
         except Exception as error:
             reason = reason_of(error)
             if reason is None:
@@ -99,18 +82,16 @@ class BridgeClient:
 
     async def _get_if_fresh(self, url: httpx.URL) -> bytes | None:
         """The body; None if the kept-alive connection turned out closed, which allows one retry."""
-        exchange = _Exchange()
         try:
-            return await self._get(url, exchange)
-        except _STALE:
-            if exchange.on_stale_connection:
+            return await self._get(url)
+        except httpx.TransportError as error:
+            if isinstance(error.__cause__, StaleConnection):
                 return None
             raise
 
-    async def _get(self, url: httpx.URL, exchange: "_Exchange") -> bytes:
+    async def _get(self, url: httpx.URL) -> bytes:
         headers = {**_HEADERS, "Host": url.netloc.decode("ascii")}
-        request = httpx.Request("GET", url, headers=headers, extensions={"trace": exchange.trace})
-        response = await self._transport.handle_async_request(request)
+        response = await self._transport.handle_async_request(httpx.Request("GET", url, headers=headers))
         try:
             # Read also where the status is bad: only a finished answer leaves the connection usable.
             body = await _read(response)
@@ -129,23 +110,6 @@ class BridgeClient:
 def _url(address: Address, endpoint: Endpoint) -> httpx.URL:
     # Kept, for it is asked for at every fetch and parsing it costs a tenth of one.
     return httpx.URL(scheme="http", host=address.host, port=address.port, path=f"/v1/{endpoint}")
-
-
-class _Exchange:
-    """What httpx tells of one request on its way: on which connection, and how far it came."""
-
-    def __init__(self) -> None:
-        self._connected = False
-        self._answered = False
-
-    async def trace(self, event: str, _info: dict[str, Any]) -> None:
-        self._connected = self._connected or event.startswith("connection.connect_")
-        self._answered = self._answered or event == "http11.receive_response_headers.complete"
-
-    @property
-    def on_stale_connection(self) -> bool:
-        """Whether the request went over a kept-alive connection and nothing came back."""
-        return not self._connected and not self._answered
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -62,6 +62,7 @@ async def running(
         )
         # What is loaded by now stays: the collector need not walk it in every scrape, a tenth of its CPU.
         gc.freeze()
+        gc.enable()
         serving = asyncio.create_task(server.serve(sockets=list(sockets)))
         _log.info(
             "iometer-exporter started",
