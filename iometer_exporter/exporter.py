@@ -16,9 +16,13 @@ _log = logging.getLogger(__name__)
 class Exporter:
     """The bridges under the configuration that `load` gives; running inside `async with`."""
 
-    def __init__(self, load: Callable[[], Config]) -> None:
-        """Load the configuration; raises ConfigError if it is bad."""
+    def __init__(self, load: Callable[[], Config], *, also_reload: Callable[[], None] | None = None) -> None:
+        """Load the configuration; raises ConfigError if it is bad.
+
+        `also_reload` reads again what belongs to a reload besides, all or nothing.
+        """
         self._load = load
+        self._also_reload = also_reload
         self.config = load()
         self.loaded_at = time.time()
         """Unix time at which a good configuration was last read."""
@@ -48,6 +52,8 @@ class Exporter:
         async with self._reloading:
             try:
                 config = self._load()
+                if self._also_reload is not None:
+                    self._also_reload()
             except ConfigError as error:
                 self.reload_successful = False
                 _log.error("configuration not reloaded, the old one stays: %s", error)

@@ -59,7 +59,8 @@ def resolution(reading: Reading, code: ObisCode) -> Decimal:
         return Decimal(JOULES_PER_KWH)
     exponent = register.value.as_tuple().exponent
     assert isinstance(exponent, int)  # noqa: S101 (models lets no NaN or infinity through)
-    last_digit = Decimal(1).scaleb(exponent) * scale
+    # Further out the limits below decide anyway, and a zero may claim an exponent that no number can have.
+    last_digit = Decimal(1).scaleb(min(max(exponent, -9), 9)) * scale
     return min(max(last_digit, Decimal(_JOULES["Wh"])), Decimal(JOULES_PER_KWH))
 
 

@@ -7,17 +7,21 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
+from starlette.applications import Starlette
 
-from iometer_exporter import __version__
+from iometer_exporter import __version__, notify
 from iometer_exporter.config import Config
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.fleet import Fleet
 from iometer_exporter.sockets import url_of
 from iometer_exporter.web import create_app
+
+if TYPE_CHECKING:
+    from iometer_exporter.webgate import WebGate
 
 _log = logging.getLogger(__name__)
 
@@ -27,12 +31,22 @@ _GRACE: Final = 1.0
 _DRAIN: Final = 1.6
 """Seconds after which connections are closed whatever they do: 2 s is the promise to the supervisor."""
 
+_FORCED: Final = 0.2
+"""Seconds for the server to end once it is forced to."""
+
 
 async def serve(
-    load: Callable[[], Config], sockets: Sequence[socket.socket], *, lifecycle: bool = False
+    load: Callable[[], Config],
+    sockets: Sequence[socket.socket],
+    *,
+    gate: "WebGate | None" = None,
+    lifecycle: bool = False,
 ) -> None:
-    """Serve on the listening sockets until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
-    async with running(load, sockets, lifecycle=lifecycle) as exporter:
+    """Serve on the listening sockets until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+    The gate, if there is one, is what `--web.config.file` asks for: TLS, authentication, headers.
+    """
+    async with running(load, sockets, gate=gate, lifecycle=lifecycle) as exporter:
         loop = asyncio.get_running_loop()
         stop, hangup = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,21 +59,16 @@ async def serve(
 
 @asynccontextmanager
 async def running(
-    load: Callable[[], Config], sockets: Sequence[socket.socket], *, lifecycle: bool = False
+    load: Callable[[], Config],
+    sockets: Sequence[socket.socket],
+    *,
+    gate: "WebGate | None" = None,
+    lifecycle: bool = False,
 ) -> AsyncIterator[Exporter]:
     """The exporter, serving; it drains on exit."""
-    async with Exporter(load) as exporter:
+    async with Exporter(load, also_reload=gate.reload if gate else None) as exporter:
         config = exporter.config
-        server = _Server(
-            uvicorn.Config(
-                create_app(exporter, lifecycle=lifecycle),
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                ws="none",
-            )
-        )
+        server = _Server(_uvicorn_config(create_app(exporter, lifecycle=lifecycle), gate))
         # What is loaded by now stays: the collector need not walk it in every scrape, a tenth of its CPU.
         gc.freeze()
         gc.enable()
@@ -68,16 +77,37 @@ async def running(
             "iometer-exporter started",
             extra={
                 "version": __version__,
-                "address": ",".join(dict.fromkeys(url_of(listening) for listening in sockets)),
+                "address": _urls(sockets, gate),
                 "bridges": len(config.bridges),
                 "discovery": "on" if config.discovery.enabled else "off",
             },
         )
+        notify.ready(_state(exporter))
         try:
             yield exporter
         finally:
+            notify.stopping()
             await _drain(server, serving, exporter.fleet)
             _log.info("iometer-exporter stopped")
+
+
+def _urls(sockets: Sequence[socket.socket], gate: "WebGate | None") -> str:
+    scheme = gate.scheme if gate else "http"
+    return ",".join(dict.fromkeys(url_of(listening, scheme) for listening in sockets))
+
+
+def _uvicorn_config(app: Starlette, gate: "WebGate | None") -> uvicorn.Config:
+    config = uvicorn.Config(
+        gate.wrap(app) if gate else app,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        ws="none",
+    )
+    if gate:
+        gate.apply(config)
+    return config
 
 
 async def _reload_at(hangup: asyncio.Event, exporter: Exporter) -> None:
@@ -85,9 +115,16 @@ async def _reload_at(hangup: asyncio.Event, exporter: Exporter) -> None:
     while True:
         await hangup.wait()
         hangup.clear()
+        notify.reloading()
         with suppress(ConfigError):
             # The reason has been logged, and the metrics show it.
             await exporter.reload()
+        notify.ready(_state(exporter))
+
+
+def _state(exporter: Exporter) -> str:
+    bridges = f"{len(exporter.config.bridges)} bridges configured"
+    return bridges if exporter.reload_successful else f"{bridges}; the last reload failed, see the log"
 
 
 async def _drain(server: "_Server", serving: asyncio.Task[None], fleet: Fleet) -> None:
@@ -99,7 +136,10 @@ async def _drain(server: "_Server", serving: asyncio.Task[None], fleet: Fleet) -
         _, late = await asyncio.wait([serving], timeout=_DRAIN - _GRACE)
     if late:
         server.force_exit = True
-    await serving
+        # A client that never finishes its TLS handshake is unknown to uvicorn and would be waited for.
+        _, late = await asyncio.wait([serving], timeout=_FORCED)
+        serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):

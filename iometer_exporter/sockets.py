@@ -49,12 +49,12 @@ def parse_listen_address(text: str) -> ListenAddress:
     return ListenAddress(host.removeprefix("[").removesuffix("]"), 0 if port == "0" else parse_port(port))
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
     """The address of a listening socket as a URL that a person can open on this host."""
     host, port = listening.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = "localhost"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 def _listen_everywhere(port: int) -> list[socket.socket]:

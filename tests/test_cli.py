@@ -1,6 +1,7 @@
 """The command line: what is said, where, and with which exit code."""
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -61,6 +62,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "simulate",
         "demo",
         "config check",
+        "healthcheck",
     ]
 
 
@@ -245,6 +247,7 @@ def test_check_as_json_of_nobody() -> None:
 def test_discover_lists_bridges() -> None:
     with ExitStack() as stack:
         command = [*COMMAND, "simulate", "--port", "0", "--mdns", "--mdns-interface", "127.0.0.1"]
+        command += ["--seed", str(os.getpid())]
         simulator = stack.enter_context(
             subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=CLEAN_ENVIRONMENT)
         )

@@ -9,7 +9,7 @@ import pytest
 
 from iometer_exporter import __version__
 from iometer_exporter.cli import cli
-from iometer_exporter.metrics import FAMILIES
+from iometer_exporter.metrics import FAMILIES, PROBE_FAMILIES, Family
 from tests.test_cli import commands
 
 ROOT = Path(__file__).parent.parent
@@ -19,28 +19,39 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 METRICS_INTRO = """\
 # Metrics
 
-Every series of a bridge carries `bridge`: the configured name, else the name by which the bridge announces itself,
-else its address. Series of a meter or its device also carry `meter`, the number of the meter, empty while unknown.
-Units are base units: 3 600 000 J are 1 kWh. **What is unknown is absent**: never 0 and never NaN.
+Every series of a bridge carries `bridge`: the configured name, else the name by which the bridge announces
+itself, else its address. Series of a meter or its device also carry `meter`, the number of the meter, empty
+while unknown. Units are base units: 3 600 000 J are 1 kWh. **What is unknown is absent**: never 0 and never NaN.
 
-Power, voltage, current and frequency are left out once a reading is older than `stale_after` (20 minutes): last
-night's power is no power. Counters stay, as the meter's own do.
+Power, voltage, current and frequency are left out once a reading is older than `stale_after` (20 minutes):
+last night's power is no power. Counters stay, as the meter's own do.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
 """
 
-METRICS_END = """
+METRICS_PROBE = """
 `/metrics` also has the usual `process_*` and `python_info` of the exporter's own process.
+
+## Of a probe
+
+`/probe` answers with the families of one bridge, never with those of the exporter, and with these:
+
+| metric | type | labels | meaning |
+|---|---|---|---|
 """
 
 
+def rows(families: tuple[Family, ...]) -> str:
+    lines = []
+    for family in families:
+        labels = " ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.name}` | {family.type} | {labels} | {family.help} |\n")
+    return "".join(lines)
+
+
 def metrics_page() -> str:
-    rows = [
-        f"| `{family.name}` | {family.type} | {' '.join(f'`{label}`' for label in family.labels)} | {family.help} |"
-        for family in FAMILIES
-    ]
-    return METRICS_INTRO + "\n".join(rows) + "\n" + METRICS_END
+    return METRICS_INTRO + rows(FAMILIES) + METRICS_PROBE + rows(PROBE_FAMILIES)
 
 
 def test_the_page_of_metrics_is_that_of_the_table() -> None:

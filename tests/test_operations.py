@@ -1,6 +1,7 @@
 """The exporter as infrastructure: signals, load, and each way a real Prometheus can find bridges."""
 
 import json
+import os
 import re
 import signal
 import threading
@@ -138,7 +139,8 @@ def test_prometheus_follows_bridges_through_both_forms_of_service_discovery(tmp_
         server = stack.enter_context(prometheus(tmp_path, host, extra=SD_CONFIG.format(url=url, host=host)))
         seen: list[str] = []
         for _ in range(2):
-            with simulated(tmp_path, "--seed", "42", "--mdns", "--mdns-interface", "127.0.0.1") as (
+            options = ["--seed", str(os.getpid()), "--mdns", "--mdns-interface", "127.0.0.1"]
+            with simulated(tmp_path, *options) as (
                 simulator,
                 [address],
             ):

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -512,6 +512,9 @@ ODD_READINGS: Final = (
     _value("integer of 400 digits", "9" * 400, "'99999"),
     _value("integer of 30 digits", "9" * 30, register=1e30),
     _value("tiny", "1e-999999", register=0, joules=0),
+    _value("tinier than a Decimal", "1e-99999999", register=0, joules=0),
+    _value("zero with a large exponent", "0e999999", register=0, joules=0),
+    _value("zero with a larger exponent", "0e99999999", register=0, joules=0),
     _value("many digits", "1000." + "0" * 20_000 + "1", register=1000, joules=3600000),
     _value("zero", "0", register=0, joules=0),
     _value("minus zero", "-0", register=0, joules=0),
@@ -559,6 +562,10 @@ ODD_READINGS: Final = (
         [_import(obis="1-0:99.9.9"), _EXPORT, _POWER],
         NO_IMPORT | {"register{1-0:99.9.9,Wh}": 1000},
     ),
+    _registers(
+        "unknown unit", [_import(unit="XY"), _EXPORT, _POWER], NO_IMPORT | {"register{1-0:1.8.0,XY}": 1000}
+    ),
+    _beside_good("unit missing", {"obis": documents.IMPORT, "value": 1}, ".unit is missing, expected a text"),
     _beside_good("unit null", _import(unit=None), ".unit is missing, expected a text"),
     _beside_good("unit a number", _import(unit=1), ".unit is a number, expected a text"),
     _beside_good("unit too long", _import(unit="W" * 129), ".unit is longer than 128 characters"),
@@ -666,9 +673,20 @@ async def test_a_reading_without_registers_is_no_document(
     assert line.startswith(f"no document: {log}")
 
 
+@pytest.fixture
+def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The local time of this process is not that of the bridge."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "XXX-7")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 _IN_INDIA: Final = timezone(timedelta(hours=5, minutes=30))
 
 
+@pytest.mark.usefixtures("far_from_utc")
 @pytest.mark.parametrize(
     ("written", "offset"),
     [
@@ -738,7 +756,7 @@ async def test_a_time_far_away_is_served_and_an_old_one_without_power(
         ('{"a":' * 900 + "1" + "}" * 900, "{'a': "),
     ],
 )
-async def test_a_reading_without_a_time_is_no_document(
+async def test_a_reading_without_a_good_time_is_no_document(
     written: str, shown: str, logged: Callable[[], list[str]]
 ) -> None:
     page = await page_of(documents.reading("@").replace(b'"@"', written.encode()))
@@ -748,6 +766,14 @@ async def test_a_reading_without_a_time_is_no_document(
     [line] = logged()
     assert line.startswith(f"no document: meter.reading.time is {shown}")
     assert len(line) < 200
+
+
+async def test_a_reading_without_any_time_is_no_document(logged: Callable[[], list[str]]) -> None:
+    page = await page_of(b'{"meter": {"reading": {"registers": []}}}')
+    assert page.up_of() == (1, 0, 1)
+    assert page.errors_of() == {"reading,invalid_document": 1}
+    [line] = logged()
+    assert line.startswith("no document: meter.reading.time is None, expected a time")
 
 
 def status_with(core: dict[str, Any] | None = None, **fields: Any) -> bytes:
@@ -792,6 +818,11 @@ ODD_STATUSES: Final = (
     _battery("80", "the text '80', expected a number"),
     _battery(True, "a boolean, expected a number"),
     _battery(10**400, f"'1{'0' * 55}..., larger"),
+    OddStatus(
+        "battery missing",
+        documents.status(core={"connectionStatus": "connected"}),
+        {"bridge_rssi_dbm": -30, "core_connected": 1, "bridge_info{build-60,,658c2b34,}": 1},
+    ),
     OddStatus("battery null", status_with({"batteryLevel": None}), without("core_battery_ratio")),
     OddStatus("battery 0", status_with({"batteryLevel": 0}), GOOD_STATUS | {"core_battery_ratio": 0}),
     OddStatus(
@@ -833,7 +864,11 @@ ODD_STATUSES: Final = (
             "device.core.pinStatus is a list, expected a text",
         ),
     ),
-    OddStatus("core null", status_with(device={"core": None}), {"bridge_info{,,,}": 1}),
+    OddStatus(
+        "core null",
+        status_with(device={"id": "x", "bridge": {"rssi": -30}, "core": None}),
+        {"bridge_rssi_dbm": -30, "bridge_info{,,x,}": 1},
+    ),
     OddStatus(
         "bridge a list",
         json.dumps({"device": {"id": "x", "bridge": [1]}}).encode(),
@@ -921,25 +956,34 @@ async def test_any_text_becomes_a_clean_label(text: str, label: str, logged: Cal
     assert logged() == []
 
 
-async def test_a_state_that_stays_bad_is_logged_once_and_once_when_it_is_good_again(
-    logged: Callable[[], list[str]],
-) -> None:
-    answers = {"reading": _HTML}
+async def test_only_a_change_of_state_is_logged(logged: Callable[[], list[str]]) -> None:
+    answers = [_HTML]
     async with (
-        raw_server(bridge(lambda: answers["reading"], documents.status)) as server,
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
         exporter(server) as client,
     ):
-        for _ in range(5):
-            await scrape(client)
-        assert len(logged()) == 1
-        answers["reading"] = documents.reading(time.time())
-        for _ in range(5):
-            page = await scrape(client)
-    assert page.errors_of() == {"reading,invalid_json": 10}
+        for answers[0] in (_HTML, b"", documents.reading(time.time())):
+            for _ in range(3):
+                page = await scrape(client)
+    assert page.errors_of() == {"reading,invalid_json": 6, "reading,no_data": 6}
     assert logged() == [
         "answers again",
+        "no document: answered 404 Not Found",
         "no document: the body is not JSON: Expecting value: line 1 column 1 (char 0)",
     ]
+
+
+async def test_a_meter_number_that_is_gone_stays_known() -> None:
+    answers = [documents.reading(time.time())]
+    async with (
+        raw_server(bridge(lambda: answers[0], lambda: b"")) as server,
+        exporter(server) as client,
+    ):
+        await scrape(client)
+        answers[0] = documents.reading(time.time() + 1, meter=None)
+        page = await scrape(client)
+    assert page.reading_of() == GOOD_READING
+    assert [labels["meter"] for labels in page.labels_of("iometer_power_watts")] == [METER]
 
 
 async def test_a_new_meter_number_starts_afresh(logged: Callable[[], list[str]]) -> None:

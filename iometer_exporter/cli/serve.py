@@ -4,6 +4,7 @@ import asyncio
 import gc
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,6 +12,11 @@ from iometer_exporter.cli.options import LISTEN_ADDRESS, POSITIVE_DURATION, Pars
 from iometer_exporter.config import BridgeConfig, Config, check_names, load_config, parse_bridge
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
+
+if TYPE_CHECKING:
+    from iometer_exporter.webgate import WebGate
+
+HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
 
 
 @click.command()
@@ -45,6 +51,19 @@ from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
     help="Where to serve, may be given several times; without a host on all interfaces, IPv4 and IPv6.",
 )
 @option(
+    "--web.config.file",
+    "web_config_file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="YAML file with TLS, authentication and headers, as exporter-toolkit reads it.",
+)
+@option(
+    "--web.auth-exempt-health",
+    "auth_exempt_health",
+    is_flag=True,
+    help="Leave /-/healthy and /-/ready open where the file asks for a password.",
+)
+@option(
     "--web.enable-lifecycle",
     "lifecycle",
     is_flag=True,
@@ -58,6 +77,8 @@ def serve(
     timeout: float | None,
     config_file: Path | None,
     listen_addresses: tuple[ListenAddress, ...],
+    web_config_file: Path | None,
+    auth_exempt_health: bool,
     lifecycle: bool,
 ) -> None:
     """Serve the values of bridges on /metrics."""
@@ -71,13 +92,22 @@ def serve(
         return _overridden(config, bridges=bridges, discovery=discovery, timeout=timeout)
 
     load()
+    gate = _gate(web_config_file, exempt_health=auth_exempt_health) if web_config_file else None
     sockets = listen(listen_addresses)
     # Modules that load leave no garbage; looking for it is a twentieth of the start.
     gc.disable()
     # Imported here, after everything that can be wrong has been said.
     from iometer_exporter import server
 
-    asyncio.run(server.serve(load, sockets, lifecycle=lifecycle))
+    asyncio.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
+
+
+def _gate(file: Path, *, exempt_health: bool) -> "WebGate":
+    # Imported here: most exporters are not guarded, and TLS and bcrypt are large.
+    from iometer_exporter.webconfig import load_web_config
+    from iometer_exporter.webgate import WebGate
+
+    return WebGate(load_web_config(file), exempt_paths=HEALTH_PATHS if exempt_health else ())
 
 
 def _overridden(

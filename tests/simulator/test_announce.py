@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -94,7 +95,7 @@ async def test_failure_to_announce_is_one_sentence(monkeypatch: pytest.MonkeyPat
         raise OSError("no route")
 
     monkeypatch.setattr(AsyncZeroconf, "async_register_service", fail)
-    bridge = SimulatedBridge()
+    bridge = SimulatedBridge(seed=os.getpid())
     bridge.host = "127.0.0.1"
     announcer = Announcer(LOOPBACK)
     with pytest.raises(StartError, match=f"^{bridge.name} cannot be announced by mDNS: OSError"):
