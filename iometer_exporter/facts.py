@@ -170,5 +170,7 @@ def _status_problems(status: Status) -> Iterator[Problem]:
     if status.battery_ratio is not None and status.battery_ratio <= LOW_BATTERY:
         yield Problem(
             f"the battery of the core is at {status.battery_ratio:.0%}",
-            "have new batteries at hand" if status.battery_ratio > LOW_BATTERY / 2 else "replace them now",
+            "have new batteries at hand"
+            if status.battery_ratio > LOW_BATTERY / 2
+            else "replace the batteries now",
         )

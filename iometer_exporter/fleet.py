@@ -57,14 +57,15 @@ class Fleet:
         """How many bridges are known, by source; two addresses of one device count once."""
         return Counter(target.source for target in self._roster.bridges())
 
-    async def scrape(self, deadline: float) -> list[Snapshot]:
+    async def scrape(self, deadline: float, *, impatient: bool = False) -> list[Snapshot]:
         """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
 
-        The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch.
+        The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch. An
+        impatient scrape waits less than a bridge may take: what it misses is neither counted nor logged.
         """
         await self._roster.sync()
         targets = self._roster.due()
-        snapshots = await _read(targets, deadline)
+        snapshots = await _read(targets, deadline, impatient=impatient)
         self._roster.find_aliases()
         return [
             snapshot
@@ -135,7 +136,7 @@ def parse_target(text: str) -> Address:
         raise TargetError(f"target: {error}") from error
 
 
-async def _read(targets: Iterable[Target], deadline: float) -> list[Snapshot]:
+async def _read(targets: Iterable[Target], deadline: float, *, impatient: bool = False) -> list[Snapshot]:
     """A snapshot of each target, all asked at once, complete or not at the deadline."""
     runs = {
         (target, endpoint): target.shares[endpoint].join() for target in targets for endpoint in ENDPOINTS
@@ -145,18 +146,18 @@ async def _read(targets: Iterable[Target], deadline: float) -> list[Snapshot]:
             remaining = deadline - asyncio.get_running_loop().time()
             await asyncio.wait(runs.values(), timeout=max(0.0, remaining))
     finally:
-        outcomes = {run: _leave(*run, task) for run, task in runs.items()}
+        outcomes = {run: _leave(*run, task, impatient=impatient) for run, task in runs.items()}
     return [
         target.snapshot({endpoint: outcomes[target, endpoint] for endpoint in ENDPOINTS})
         for target in targets
     ]
 
 
-def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched]) -> Fetched:
+def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched], *, impatient: bool) -> Fetched:
     given_up = target.shares[endpoint].leave(task)
     if task.done() and not task.cancelled():
         return task.result()
-    return target.timed_out(endpoint, given_up=given_up)
+    return target.timed_out(endpoint, counted=given_up and not impatient)
 
 
 async def _place(target: Target) -> Address:

@@ -97,11 +97,11 @@ class Target:
     def addresses(self, addresses: Sequence[Address]) -> None:
         self._client.addresses = tuple(addresses)
 
-    def timed_out(self, endpoint: Endpoint, *, given_up: bool) -> Fetched:
-        """The outcome of a fetch that somebody no longer waits for; counted once, when all have left."""
+    def timed_out(self, endpoint: Endpoint, *, counted: bool) -> Fetched:
+        """The outcome of a fetch that somebody no longer waits for; to be counted once for all of them."""
         waited = asyncio.get_running_loop().time() - self.shares[endpoint].started
         failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
-        if given_up:
+        if counted:
             self._note(endpoint, failure)
         return Fetched(waited, failure=failure)
 

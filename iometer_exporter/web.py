@@ -136,7 +136,8 @@ class _Pages:
     async def landing(self, _request: Request) -> Response:
         config, fleet = self._exporter.config, self._exporter.fleet
         budget = min(config.timeout, _PAGE_TIMEOUT)
-        snapshots = await fleet.scrape(asyncio.get_running_loop().time() + budget)
+        deadline = asyncio.get_running_loop().time() + budget
+        snapshots = await fleet.scrape(deadline, impatient=budget < config.timeout)
         page = landing_page(
             snapshots, now=time.time(), stale_after=config.stale_after, discovery=config.discovery.enabled
         )

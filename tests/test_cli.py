@@ -196,7 +196,7 @@ def test_check_of_a_good_bridge() -> None:
             "the core does not reach the bridge",
             "bring the bridge nearer",
         ),
-        (healthy(core=core(batteryLevel=7)), "the battery of the core is at 7%", "replace them now"),
+        (healthy(core=core(batteryLevel=7)), "the battery of the core is at 7%", "replace the batteries now"),
         (answering(response(b"<html>")), "the body is not JSON", "no other device"),
         (hanging, "no complete answer within 0.3 s", "raise --timeout"),
     ],

@@ -187,7 +187,7 @@ def test_what_could_not_be_used_is_named_for_each_document() -> None:
         ),
         (Status(pin="pending"), "the PIN of the meter is being entered", "wait some minutes"),
         (Status(battery_ratio=0.2), "the battery of the core is at 20%", "have new batteries at hand"),
-        (Status(battery_ratio=0.1), "the battery of the core is at 10%", "replace them now"),
+        (Status(battery_ratio=0.1), "the battery of the core is at 10%", "replace the batteries now"),
     ],
 )
 def test_each_problem_of_the_core_has_its_advice(status: Status, what: str, advice: str) -> None:

@@ -155,6 +155,13 @@ async def test_a_patient_scrape_gets_what_an_impatient_one_did_not_wait_for() ->
         assert len(server.requests) == 2
 
 
+async def test_an_impatient_scrape_is_neither_counted_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with raw_server(hanging) as server, Fleet(config(house=server)) as fleet:
+        deadline = asyncio.get_running_loop().time() + 0.05
+        [snapshot] = await fleet.scrape(deadline, impatient=True)
+    assert (snapshot.up, snapshot.errors, caplog.messages) == (False, {}, [])
+
+
 async def test_a_hung_fetch_ends_with_its_scrape() -> None:
     async with raw_server(hanging) as server, Fleet(config(house=server)) as fleet:
         for count in (1, 2, 3):

@@ -1,0 +1,300 @@
+"""Containers, units, manifests and workflows: what can be said of them without running them."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from iometer_exporter.sockets import DEFAULT_PORT
+from tests.conftest import require_program
+from tests.test_cli import commands
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+UNIT = ROOT / "contrib" / "systemd" / "iometer-exporter.service"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+MANIFEST = ROOT / "contrib" / "kubernetes" / "iometer-exporter.yaml"
+SERVED = ("exporter", "demo", "prometheus", "alertmanager", "grafana")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as compose reads it: `!reset` takes a key away."""
+
+
+_Loader.add_constructor("!reset", lambda _loader, _node: None)
+
+
+def load(path: Path) -> Any:
+    return yaml.load(path.read_text(), _Loader)  # noqa: S506 (a SafeLoader)
+
+
+def compose() -> dict[str, Any]:
+    services = load(ROOT / "compose.yaml")["services"]
+    assert isinstance(services, dict)
+    return services
+
+
+def final_stage() -> list[str]:
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return joined[joined.rindex("\nFROM ") :].strip().splitlines()
+
+
+def instruction(name: str) -> str:
+    [found] = [line.removeprefix(name).strip() for line in final_stage() if line.startswith(f"{name} ")]
+    return found
+
+
+def test_the_image_holds_the_versions_that_are_tested() -> None:
+    assert re.search(r"pip .*install .*-c constraints\.txt /dist/\*\.whl", DOCKERFILE)
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    user, _, group = instruction("USER").partition(":")
+    assert int(user) > 0
+    assert int(group) > 0
+
+
+def test_the_image_starts_stops_and_checks_itself() -> None:
+    assert instruction("ENTRYPOINT") == '["iometer-exporter"]'
+    assert instruction("CMD") == '["serve"]'
+    assert instruction("STOPSIGNAL") == "SIGTERM"
+    assert instruction("EXPOSE") == str(DEFAULT_PORT)
+    assert instruction("HEALTHCHECK").endswith('CMD ["iometer-exporter", "healthcheck"]')
+    assert {"serve", "healthcheck"} <= {name for name, _ in commands()}
+
+
+def test_the_build_gets_all_that_it_copies() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE):
+        for name in line.split():
+            assert (ROOT / name).exists()
+            assert f"!{name}" in ignored
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_compose_publishes_on_loopback_only(name: str) -> None:
+    ports = compose()[name]["ports"]
+    assert ports
+    for port in ports:
+        assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_compose_gives_no_rights_away(name: str) -> None:
+    service = compose()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "pid", "ipc", "user", "network_mode"} & set(service)
+
+
+def test_compose_has_no_other_service() -> None:
+    assert tuple(compose()) == SERVED
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_compose_pins_its_images(name: str) -> None:
+    _, _, tag = compose()[name]["image"].partition(":")
+    assert re.fullmatch(r"v?\d+\.\d+\.\d+|local", tag)
+
+
+def test_compose_has_no_default_password() -> None:
+    environment = compose()["grafana"]["environment"]
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")
+    assert [key for key in environment if "PASSWORD" in key] == ["GF_SECURITY_ADMIN_PASSWORD"]
+
+
+def test_compose_mounts_what_is_there_and_cannot_change_it() -> None:
+    mounted = [mount for service in compose().values() for mount in service.get("volumes", ())]
+    folders = [mount for mount in mounted if mount.startswith(".")]
+    assert len(folders) == 4
+    for mount in folders:
+        source, _, mode = mount.split(":")
+        assert (ROOT / source).exists(), source
+        assert mode == "ro"
+    named = {mount.partition(":")[0] for mount in mounted} - {mount.partition(":")[0] for mount in folders}
+    assert named == set(load(ROOT / "compose.yaml")["volumes"])
+
+
+def test_with_mdns_the_exporter_listens_for_this_host_and_its_containers_only() -> None:
+    services = load(ROOT / "compose.mdns.yaml")["services"]
+    exporter = services["exporter"]
+    assert (exporter["network_mode"], exporter["networks"], exporter["ports"]) == ("host", None, None)
+    assert exporter["command"] == [
+        "serve",
+        "--web.listen-address=127.0.0.1:10180",
+        "--web.listen-address=${DOCKER_BRIDGE_ADDRESS:-172.17.0.1}:10180",
+    ]
+    assert services["prometheus"] == {"extra_hosts": ["exporter:${DOCKER_BRIDGE_ADDRESS:-172.17.0.1}"]}
+
+
+def test_prometheus_scrapes_the_exporter_of_compose() -> None:
+    config = load(ROOT / "prometheus" / "prometheus.yml")
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
+    assert targets["iometer"] == [f"exporter:{DEFAULT_PORT}"]
+    assert "exporter" in compose()["demo"]["networks"]["monitoring"]["aliases"]
+    assert config["rule_files"] == ["rules/*.yml"]
+
+
+def test_promtool_accepts_the_configuration() -> None:
+    check([require_program("promtool"), "check", "config", str(ROOT / "prometheus" / "prometheus.yml")])
+
+
+def test_amtool_accepts_the_configuration() -> None:
+    check([require_program("amtool"), "check-config", str(ROOT / "prometheus" / "alertmanager.yml")])
+
+
+def test_grafana_finds_prometheus_and_the_dashboards() -> None:
+    provisioning = ROOT / "grafana" / "provisioning"
+    [source] = load(provisioning / "datasources" / "prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    [provider] = load(provisioning / "dashboards" / "iometer.yml")["providers"]
+    assert f"./grafana:{provider['options']['path']}:ro" in compose()["grafana"]["volumes"]
+
+
+def unit_keys(section: str) -> dict[str, list[str]]:
+    text = UNIT.read_text()
+    body = text.partition(f"[{section}]\n")[2].partition("\n[")[0]
+    keys: dict[str, list[str]] = {}
+    for line in body.splitlines():
+        if line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            keys.setdefault(key, []).append(value)
+    return keys
+
+
+def test_the_unit_starts_the_program_and_waits_until_it_is_ready() -> None:
+    service = unit_keys("Service")
+    assert service["Type"] == ["notify"]
+    assert service["NotifyAccess"] == ["main"]
+    assert service["ExecStart"] == ["/opt/iometer-exporter/bin/iometer-exporter serve"]
+    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_the_unit_leaves_what_mdns_and_the_readiness_need() -> None:
+    [families] = unit_keys("Service")["RestrictAddressFamilies"]
+    assert set(families.split()) == {"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"}
+    assert "PrivateNetwork" not in unit_keys("Service")
+    # process_start_time_seconds needs /proc/stat.
+    assert "ProcSubset" not in unit_keys("Service")
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    program = require_program("systemd-analyze")
+    copy = tmp_path / UNIT.name
+    # It looks for the program too, which is not installed here.
+    copy.write_text(UNIT.read_text().replace("/opt/iometer-exporter/bin/iometer-exporter", sys.executable))
+    result = check([program, "verify", "--man=no", str(copy)])
+    assert UNIT.name not in result.stderr
+
+
+def test_the_unit_is_as_safe_as_the_docs_say(tmp_path: Path) -> None:
+    program = require_program("systemd-analyze")
+    result = check([program, "security", "--offline=true", "--no-pager", str(UNIT)])
+    [exposure] = re.findall(r"Overall exposure level for \S+: (\d+\.\d)", result.stdout)
+    assert float(exposure) <= 1.5
+    assert re.search(r"exposure level (?:of|is) \*\*1\.1\*\*", (ROOT / "docs" / "containers.md").read_text())
+
+
+def documents() -> dict[str, Any]:
+    return {document["kind"]: document for document in yaml.safe_load_all(MANIFEST.read_text())}
+
+
+def test_the_pod_fits_the_restricted_standard() -> None:
+    pod = documents()["Deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" == instruction(
+        "USER"
+    )
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+
+
+def test_the_pod_is_probed_where_the_exporter_answers() -> None:
+    [container] = documents()["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "metrics"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "metrics"}
+    assert container["ports"] == [{"name": "metrics", "containerPort": DEFAULT_PORT}]
+    [port] = documents()["Service"]["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (DEFAULT_PORT, "metrics")
+
+
+def test_the_service_and_the_deployment_mean_the_same_pods() -> None:
+    found = documents()
+    labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert found["Service"]["spec"]["selector"] == labels
+
+
+def test_the_configuration_in_the_manifest_is_good(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text(documents()["ConfigMap"]["data"]["config.yml"])
+    check([sys.executable, "-m", "iometer_exporter", "config", "check", str(file)])
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    for job in load(path)["jobs"].values():
+        yield from job.get("steps", ())
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if re.match(r"\s*(- )?uses:", line)]
+    assert lines
+    for line in lines:
+        pinned = re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)
+        assert pinned or line.endswith("uses: ./.github/workflows/ci.yml"), line
+
+
+def test_an_action_has_one_version() -> None:
+    used = {step["uses"] for path in WORKFLOWS for step in steps(path) if "uses" in step}
+    assert len({use.partition("@")[0] for use in used}) == len(used)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_may_read_and_no_more_unless_a_job_says_so(path: Path) -> None:
+    workflow = load(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    # YAML 1.1 reads the key `on` as true.
+    assert "pull_request_target" not in workflow[True]
+    for step in steps(path):
+        if "checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+        # A value of the event in a script would be run as part of it.
+        assert "${{" not in step.get("run", "")
+
+
+def test_ci_runs_what_the_ci_script_runs_on_every_python() -> None:
+    workflow = load(ROOT / ".github" / "workflows" / "ci.yml")
+    classifiers = re.findall(
+        r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text()
+    )
+    for job in ("checks", "wheel"):
+        assert workflow["jobs"][job]["strategy"]["matrix"]["python-version"] == classifiers
+    assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["checks"]["steps"]]
+    assert set(workflow["jobs"]["all-green"]["needs"]) == set(workflow["jobs"]) - {"all-green"}
+
+
+def test_the_script_for_a_real_build_is_a_script() -> None:
+    check(["bash", "-n", str(ROOT / "tests" / "container.sh")])
+
+
+def check(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program that says by its exit code whether it likes what it reads."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
