@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from iometer_exporter.errors import ConfigError
+from iometer_exporter.models import clean
 from iometer_exporter.strict import Section, as_boolean, as_text, as_texts, kind, load_file
 from iometer_exporter.units import HTTP_PORT, Address, check_host, parse_address, parse_duration, parse_power
 
@@ -71,7 +72,7 @@ def parse_bridge(text: str) -> BridgeConfig:
     name, equals, address = text.rpartition("=")
     if equals and not name:
         raise ConfigError(f"{text!r} has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]")
-    return BridgeConfig(parse_address(address), name or address)
+    return BridgeConfig(parse_address(address), _printable(name or address))
 
 
 def check_names(bridges: Iterable[BridgeConfig]) -> None:
@@ -169,7 +170,14 @@ def _parse_yaml(text: str) -> object:
 def _name(value: object) -> str:
     if not as_text(value):
         raise ConfigError("is empty, write a name or leave the key out")
-    return as_text(value)
+    return _printable(as_text(value))
+
+
+def _printable(text: str) -> str:
+    """The text, which becomes a label; raises ConfigError for one that no page could show."""
+    if clean(text) != text:
+        raise ConfigError(f"{text!r} has characters that cannot be shown, leave them out")
+    return text
 
 
 def _duration(value: object) -> float:
@@ -207,4 +215,5 @@ def _labels(value: object) -> Mapping[str, str]:
             raise ConfigError(f"{name!r} is no label name, use letters, digits and underscores")
         if not isinstance(text, str):
             raise ConfigError(f"{name}: is {kind(text)}, expected a text (put it in quotes)")
+        _printable(text)
     return value

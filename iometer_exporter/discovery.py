@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iometer_exporter.config import DiscoveryConfig
 from iometer_exporter.errors import DiscoveryError
+from iometer_exporter.models import clean
 from iometer_exporter.units import Address
 
 if TYPE_CHECKING:
@@ -203,4 +204,4 @@ def _rank(address: str) -> tuple[int, bool, str]:
 
 
 def _instance(name: str) -> str:
-    return name.removesuffix(f".{SERVICE_TYPE}")
+    return clean(name.removesuffix(f".{SERVICE_TYPE}"))

@@ -227,7 +227,12 @@ def _text(value: object) -> str:
         raise PayloadError(f"is {_kind(value)}, expected a text")
     if len(value) > _LONGEST_TEXT:
         raise PayloadError(f"is longer than {_LONGEST_TEXT} characters")
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    return clean(value)
+
+
+def clean(text: str) -> str:
+    """The text as it may stand in a label, a log line or a terminal: unprintable characters replaced."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _number(value: object) -> Decimal:

@@ -135,6 +135,12 @@ class Target:
             failure = error
         except PayloadError as error:
             failure = FetchError(error.reason, str(error))
+        except Exception as error:
+            # The last guard of a bridge: a fault of this program that one document brings to light must
+            # not hide all the others.
+            failure = FetchError("protocol", f"fault of the exporter ({type(error).__name__})")
+            if self._state.get(endpoint) != failure.reason:
+                _log.exception("please report this", extra={"bridge": self.name, "endpoint": endpoint})
         else:
             duration = loop.time() - started
             self._note(endpoint, None)

@@ -301,3 +301,29 @@ def test_any_text_is_a_configuration_or_a_configuration_error(text: str) -> None
     except ConfigError as error:
         message = str(error)
         assert message
+
+
+def test_a_name_that_no_page_could_show_is_refused() -> None:
+    with pytest.raises(ConfigError, match="has characters that cannot be shown, leave them out"):
+        parse_bridge("a\udcffb=127.0.0.1")
+    with pytest.raises(ConfigError, match=r"^bridges\[0\].name: 'a\\nb' has characters that cannot be shown"):
+        parse_config('bridges: [{name: "a\\nb", host: h}]')
+    with pytest.raises(ConfigError, match=r"^bridges\[0\].labels: 'a\\nb' has characters"):
+        parse_config('bridges: [{labels: {x: "a\\nb"}, host: h}]')
+
+
+def test_the_networks_of_a_probe() -> None:
+    config = parse_config("probe: {allow: [192.168.0.0/16, fd00::/8]}")
+    assert [str(network) for network in config.probe_allow] == ["192.168.0.0/16", "fd00::/8"]
+    assert parse_config("probe: {allow: []}").probe_allow == ()
+    for text, message in (
+        (
+            "probe: {allow: [192.168.0.1/16]}",
+            r"probe.allow: 192.168.0.1/16 has host bits set, write a network",
+        ),
+        ("probe: {allow: [lan]}", r"probe.allow: 'lan' does not appear to be an IPv4 or IPv6 network, write"),
+        ("probe: {deny: []}", r"probe.deny: unknown key, did you mean 'allow'\?"),
+        ("provider: {url: x}", r"provider: the provider API is not part of this version yet, remove"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            parse_config(text)

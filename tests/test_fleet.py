@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from iometer_exporter import target as target_module
 from iometer_exporter.config import BridgeConfig, Config
 from iometer_exporter.discovery import Service
 from iometer_exporter.errors import Reason
@@ -153,6 +154,21 @@ async def test_a_patient_scrape_gets_what_an_impatient_one_did_not_wait_for() ->
         assert snapshot.up
         assert snapshot.errors == {}
         assert len(server.requests) == 2
+
+
+async def test_a_fault_of_this_program_costs_one_document_of_one_bridge(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_body: bytes) -> None:
+        raise TypeError("bug")
+
+    monkeypatch.setitem(target_module._PARSERS, "reading", broken)
+    async with raw_server(healthy()) as server, Fleet(config(house=server)) as fleet:
+        for _ in range(2):
+            snapshot = (await scrape(fleet))["house"]
+    assert snapshot.up
+    assert str(snapshot.failures["reading"]) == "fault of the exporter (TypeError)"
+    assert caplog.messages == ["please report this", "no document: fault of the exporter (TypeError)"]
 
 
 async def test_an_impatient_scrape_is_neither_counted_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
