@@ -133,8 +133,8 @@ class Discovery:
         self._lost_at.pop(name, None)
         if self._services.get(name) != service:
             addresses = ", ".join(map(str, service.addresses))
-            verb = "moved" if name in self._services else "discovered"
-            _log.info("%s at %s", verb, addresses, extra={"bridge": service.name})
+            news = "moved to" if name in self._services else "discovered at"
+            _log.info("%s %s", news, addresses, extra={"bridge": service.name})
             self._services[name] = service
             self._changed()
 

@@ -15,6 +15,8 @@ LOW_BATTERY: Final = 0.2
 _KWH_DECIMALS: Final = 7
 """A tenth of a milliwatt-hour: finer than any meter shows."""
 
+_METER_DECIMALS: Final = 4
+
 _CLOCK_SKEW: Final = 120.0
 """Seconds that a reading may be ahead of this host's clock."""
 
@@ -28,14 +30,17 @@ class Problem:
 
 
 def kilowatt_hours(joules: Decimal) -> str:
-    """An energy as a meter shows it, with every digit that is known: `12,345.6789 kWh`."""
+    """An energy as a meter shows it, with every digit that is known: `12345.6789 kWh`."""
     value = round(joules / quantities.JOULES_PER_KWH, _KWH_DECIMALS).normalize()
-    return f"{value:,f} kWh"
+    exponent = value.as_tuple().exponent
+    # Whole kWh are shown as such; else as many digits as meters show, so that the numbers line up.
+    digits = max(_METER_DECIMALS, -int(exponent)) if value % 1 else 0
+    return f"{value:.{digits}f} kWh"
 
 
 def watts(value: float) -> str:
-    """A power with its sign: `-1,234 W`."""
-    return f"{value:,.10g} W" if abs(value) < 1e9 else f"{value:g} W"
+    """A power with its sign: `-1234 W`."""
+    return f"{value:.10g} W" if abs(value) < 1e9 else f"{value:g} W"
 
 
 def duration(seconds: float) -> str:
@@ -133,7 +138,7 @@ def _reading_problems(snapshot: Snapshot) -> Iterator[Problem]:
     if failure is not None and failure.reason == "no_data":
         yield Problem(
             "the bridge has no reading yet",
-            "wait some minutes after set-up; if it stays, see below or check the core on the meter",
+            "wait some minutes after set-up; if it stays, check the core on the meter",
         )
     elif failure is not None:
         yield Problem(f"there is no reading: {failure}", "try again; restart the bridge if it stays")

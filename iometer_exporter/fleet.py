@@ -87,6 +87,7 @@ class Fleet:
     async def known(self) -> list[KnownBridge]:
         """The bridges for service discovery, with the IP address under which each can be asked."""
         await self._roster.sync()
+        self._roster.find_aliases()
         bridges = self._roster.bridges()
         places = await asyncio.gather(*(_place(target) for target in bridges))
         return [target.known_at(place) for target, place in zip(bridges, places, strict=True)]

@@ -34,9 +34,10 @@ header { display: flex; justify-content: space-between; gap: .5rem; align-items:
 .state { font-weight: 600; white-space: nowrap; } .up { color: var(--good); } .down { color: var(--bad); }
 .power { font-size: 2rem; font-weight: 600; margin: .6rem 0 0; font-variant-numeric: tabular-nums; }
 .power small { font-size: 1rem; font-weight: 400; color: var(--muted); }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .15rem 1rem; margin: .8rem 0 0; }
+dl { display: grid; grid-template-columns: minmax(0, 1fr) fit-content(75%); gap: .15rem 1rem;
+  margin: .8rem 0 0; }
 dt { color: var(--muted); } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums;
-  overflow-wrap: anywhere; }
+  overflow-wrap: anywhere; } a { color: inherit; }
 ul { margin: .8rem 0 0; padding-left: 1.1rem; } li { color: var(--warn); }
 li span { color: var(--muted); display: block; }
 footer { margin-top: 1.5rem; color: var(--muted); font-size: .9rem; }
@@ -46,7 +47,8 @@ footer { margin-top: 1.5rem; color: var(--muted); font-size: .9rem; }
 <h1>IOmeter exporter</h1>
 $bridges
 <footer>
-<a href="metrics">Metrics</a> · <a href="-/healthy">Health</a> · <a href="-/ready">Readiness</a> ·
+<a href="metrics">Metrics</a> · <a href="sd">Discovery</a> · <a href="-/healthy">Health</a> ·
+<a href="-/ready">Readiness</a> ·
 version $version · read live, again in $refresh s
 </footer>
 </body>

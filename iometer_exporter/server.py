@@ -103,6 +103,8 @@ def _uvicorn_config(app: Starlette, gate: "WebGate | None") -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Whoever stands in front has no say in what a client asked for.
+        proxy_headers=False,
         ws="none",
     )
     if gate:

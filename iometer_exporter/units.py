@@ -99,6 +99,7 @@ def check_host(text: str) -> None:
 
 def _ip(host: str, text: str) -> str:
     try:
-        return str(ipaddress.IPv6Address(host))
+        address = ipaddress.IPv6Address(host)
+        return str(address.ipv4_mapped or address)
     except ValueError as error:
         raise ConfigError(f"{text!r} is no address: {host!r} is no IPv6 address") from error

@@ -168,8 +168,8 @@ def test_check_of_a_good_bridge() -> None:
     assert result.stderr == ""
     for line in (
         f"Bridge {address}: answers",
-        "  1-0:1.8.0   12,345.6789  kWh   energy drawn from the grid, total",
-        "  1-0:16.7.0           10  W     power now, negative while feeding in",
+        "  1-0:1.8.0   12345.6789  kWh   energy drawn from the grid, total",
+        "  1-0:16.7.0          10  W     power now, negative while feeding in",
         "  battery          80%",
         "Nothing is wrong.",
     ):

@@ -176,7 +176,7 @@ def test_the_unit_starts_the_program_and_waits_until_it_is_ready() -> None:
     assert service["Type"] == ["notify"]
     assert service["NotifyAccess"] == ["main"]
     assert service["ExecStart"] == ["/opt/iometer-exporter/bin/iometer-exporter serve"]
-    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert service["ExecReload"] == ["/bin/sh -c 'kill -HUP $MAINPID'"]
 
 
 def test_the_unit_leaves_what_mdns_and_the_readiness_need() -> None:

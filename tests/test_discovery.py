@@ -80,7 +80,7 @@ async def test_a_bridge_appears_moves_leaves_and_is_forgotten(caplog: pytest.Log
         await until(lambda: names(discovery) == [])
     assert messages(caplog) == [
         "discovered at 127.0.0.1:8001",
-        "moved at 127.0.0.1:8002",
+        "moved to 127.0.0.1:8002",
         "no longer announced",
     ]
 

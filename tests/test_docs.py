@@ -14,7 +14,9 @@ from tests.test_cli import commands
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.glob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "README.de.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    DOCS.glob("*.md")
+)
 
 METRICS_INTRO = """\
 # Metrics

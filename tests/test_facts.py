@@ -59,12 +59,12 @@ def told(snapshot: Snapshot) -> list[str]:
 @pytest.mark.parametrize(
     ("joules", "text"),
     [
-        ("44444444040", "12,345.6789 kWh"),
+        ("44444444040", "12345.6789 kWh"),
         ("0", "0 kWh"),
         ("360", "0.0001 kWh"),
         ("3600000", "1 kWh"),
-        ("3.6e11", "100,000 kWh"),
-        ("44442000000", "12,345 kWh"),
+        ("3.6e11", "100000 kWh"),
+        ("44442000000", "12345 kWh"),
     ],
 )
 def test_energies_are_shown_as_the_meter_shows_them(joules: str, text: str) -> None:
@@ -76,9 +76,9 @@ def test_energies_are_shown_as_the_meter_shows_them(joules: str, text: str) -> N
     [
         (0.0, "0 W"),
         (10.0, "10 W"),
-        (-1234.0, "-1,234 W"),
+        (-1234.0, "-1234 W"),
         (432.1, "432.1 W"),
-        (1234567.5, "1,234,567.5 W"),
+        (1234567.5, "1234567.5 W"),
         (1e300, "1e+300 W"),
     ],
 )
@@ -108,8 +108,8 @@ def test_durations_are_in_their_two_largest_units(seconds: float, text: str) -> 
 
 
 def test_totals_are_those_that_the_meter_has() -> None:
-    assert totals(payloads.reading("wired")) == ("12,345.6789 kWh", "98.7654321 kWh")
-    assert totals(payloads.reading("import-only")) == ("12,345.6789 kWh", None)
+    assert totals(payloads.reading("wired")) == ("12345.6789 kWh", "98.7654321 kWh")
+    assert totals(payloads.reading("import-only")) == ("12345.6789 kWh", None)
 
 
 @pytest.mark.parametrize("case", ["battery", "wired", "no-meter", "three-phase", "unknown-fields-and-states"])

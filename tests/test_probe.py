@@ -116,7 +116,7 @@ async def test_a_probed_bridge_that_is_not_known_has_a_guard_too() -> None:
         ),
         (
             "target=[::ffff:192.0.2.1]:8080",
-            "the target [::ffff:c000:201]:8080 is neither a known bridge nor in an allowed network: "
+            "the target 192.0.2.1:8080 is neither a known bridge nor in an allowed network: "
             "add its network to probe.allow in the configuration",
         ),
     ],

@@ -48,7 +48,7 @@ async def _ask(bridge: BridgeConfig, timeout: float) -> Snapshot:
 
 
 def _sections(snapshot: Snapshot, problems: list[facts.Problem], now: float) -> list[str]:
-    sections = [f"Bridge {snapshot.bridge}: {'answers' if snapshot.up else 'does not answer as a bridge'}"]
+    sections = [f"Bridge {snapshot.bridge}: {'answers' if snapshot.up else 'gives no document'}"]
     if snapshot.sent is not None:
         sections.append(_reading_section(snapshot.sent, now))
     if snapshot.status is not None:

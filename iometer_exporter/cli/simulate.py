@@ -110,8 +110,9 @@ async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress
         config = Config(bridges=bridges, discovery=DiscoveryConfig(enabled=False))
         async with running(lambda: config, sockets):
             url = url_of(sockets[0])
-            click.echo("A simulated home is running. Open in a browser:")
-            click.echo(f"  {url}         its bridge at a glance")
+            homes = "A simulated home is" if len(bridges) == 1 else f"{len(bridges)} simulated homes are"
+            click.echo(f"{homes} running. Open in a browser:")
+            click.echo(f"  {url}         all at a glance")
             click.echo(f"  {url}metrics  what Prometheus reads")
             click.echo("Stop with Ctrl-C.")
             await _until_told_to_stop()
