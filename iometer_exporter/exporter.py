@@ -71,6 +71,9 @@ class Exporter:
             if config.discovery.enabled:
                 self._discovery = Discovery(config.discovery, known=old.services() if old else ())
                 self._discovery.start()
+                if old is not None and old.first_round_done.is_set():
+                    # What the one before found is known already: there is nothing to wait for.
+                    self._discovery.first_round_done.set()
             if old is not None:
                 await old.aclose()
         self.fleet.reconfigure(config)

@@ -32,7 +32,7 @@ class Fleet:
     def __init__(self, config: Config, services: Callable[[], Sequence[Service]] = _no_services) -> None:
         self._config = config
         self._roster = Roster(config, services)
-        self._guests: OrderedDict[str, Target] = OrderedDict()
+        self._guests: OrderedDict[Address, Target] = OrderedDict()
 
     async def __aenter__(self) -> "Fleet":
         return self
@@ -100,15 +100,15 @@ class Fleet:
     async def _guest(self, text: str, address: Address) -> Target:
         """The target of a probe that is no known bridge, at addresses that have been checked."""
         addresses = await self._allowed(address)
-        guest = self._guests.get(text)
+        guest = self._guests.get(address)
         if guest is None:
             limits = Limits(self._config.max_power, self._config.reset_after)
-            guest = self._guests[text] = Target(text, "probed", addresses, limits)
+            guest = self._guests[address] = Target(text, "probed", addresses, limits)
             if len(self._guests) > _GUESTS:
                 _, oldest = self._guests.popitem(last=False)
                 await oldest.aclose()
-        self._guests.move_to_end(text)
-        guest.addresses = addresses
+        self._guests.move_to_end(address)
+        guest.name, guest.addresses = text, addresses
         return guest
 
     async def _allowed(self, address: Address) -> Sequence[Address]:

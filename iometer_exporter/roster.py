@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from iometer_exporter.config import BridgeConfig, Config
@@ -83,19 +83,12 @@ class Roster:
         if services == self._seen:
             return
         async with self._lock:
-            if services == self._seen:
-                return
-            places = await self._places() if services else {}
-            others = []
-            for service in services:
-                same = next((target for target, place in places.items() if _is_at(service, place)), None)
-                if same is None:
-                    others.append(service)
-                else:
-                    # The service may know a way where the configured name does not resolve.
-                    same.addresses = [same.addresses[0], *service.addresses]
-            self._keep_only(others)
-            self._seen = services
+            while services != self._seen:
+                configured = self._configured
+                places = await self._places() if services else {}
+                # A reload meanwhile has other bridges, to be compared anew.
+                if configured is self._configured:
+                    self._follow(services, places)
 
     def find_aliases(self) -> None:
         """Note which targets are, by their `device.id`, the same device as one before them."""
@@ -127,6 +120,22 @@ class Roster:
         for target in before.values():
             self._retire(target)
 
+    def _follow(self, services: Sequence[Service], places: Mapping[Address, set[Address]]) -> None:
+        """Take each service as another way to a configured bridge, or as a bridge of its own."""
+        others = []
+        ways = {address: [address] for address in self._configured}
+        for service in services:
+            same = next((address for address, place in places.items() if _is_at(service, place)), None)
+            if same is None:
+                others.append(service)
+            else:
+                # It may know a way where the configured name does not resolve.
+                ways[same] += service.addresses
+        for address, target in self._configured.items():
+            target.addresses = tuple(dict.fromkeys(ways[address]))
+        self._keep_only(others)
+        self._seen = services
+
     def _keep_only(self, services: Sequence[Service]) -> None:
         names = {service.name for service in services}
         for name in self._discovered.keys() - names:
@@ -155,13 +164,13 @@ class Roster:
         self._retiring[task] = target
         task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
-    async def _places(self) -> dict[Target, set[Address]]:
+    async def _places(self) -> dict[Address, set[Address]]:
         """The addresses of each configured bridge: as written, without case and last dot, and resolved."""
         own = list(self._configured)
         resolved = await asyncio.gather(*(resolve(address, _RESOLVE_TIMEOUT) for address in own))
         return {
-            target: {Address(address.host.lower().rstrip("."), address.port), *found}
-            for (address, target), found in zip(self._configured.items(), resolved, strict=True)
+            address: {Address(address.host.lower().rstrip("."), address.port), *found}
+            for address, found in zip(own, resolved, strict=True)
         }
 
 

@@ -370,6 +370,23 @@ async def test_a_configured_mdns_name_works_where_only_discovery_knows_it() -> N
     assert (list(found), found["house"].up) == (["house"], True)
 
 
+async def test_a_reload_while_names_are_compared_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with raw_server(healthy(device_id="1")) as first, raw_server(healthy(device_id="2")) as second:
+        services = [service("IOmeter-000001", second)]
+        async with Fleet(config(house=second), lambda: services) as fleet:
+            places = fleet._roster._places
+
+            async def slow() -> dict[Address, set[Address]]:
+                found = await places()
+                if slow_calls.pop():
+                    fleet.reconfigure(config(other=first))
+                return found
+
+            slow_calls = [False, True]
+            monkeypatch.setattr(fleet._roster, "_places", slow)
+            assert list(await scrape(fleet)) == ["other", "IOmeter-000001"]
+
+
 async def test_a_discovered_bridge_moves_and_is_forgotten() -> None:
     async with raw_server(healthy()) as first, raw_server(healthy()) as second:
         services = [service("IOmeter-000001", first)]

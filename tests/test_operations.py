@@ -1,5 +1,6 @@
 """The exporter as infrastructure: signals, load, and each way a real Prometheus can find bridges."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from iometer_exporter.simulator import Simulation
 from tests import documents
 from tests.processes import (
     COMMAND,
@@ -83,12 +85,35 @@ def test_term_during_a_scrape_completes_it(tmp_path: Path) -> None:
         assert b'iometer_up{bridge="house"} 1.0' in scrape.result()
 
 
+@contextmanager
+def simulation(bridges: int, latency: float) -> Iterator[Simulation]:
+    """Simulated bridges in a thread of this process, so that what they saw can be asked."""
+    running = Simulation(port=0, bridges=bridges, latency=latency)
+    loop = asyncio.new_event_loop()
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def run() -> None:
+        async with running:
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield running
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
 def test_fifty_scrapers_at_once(tmp_path: Path) -> None:
     """No error, no growth of file descriptors, and never more than one fetch per bridge at a time."""
-    seconds = 10.0
+    seconds = 30.0
     with ExitStack() as stack:
-        _, addresses = stack.enter_context(simulated(tmp_path, "--bridges", "20", "--latency", "20ms"))
-        bridges = [word for address in addresses for word in ("--bridge", address)]
+        running = stack.enter_context(simulation(bridges=20, latency=0.02))
+        bridges = [word for bridge in running.bridges for word in ("--bridge", bridge.target)]
         process, url = stack.enter_context(exporter(tmp_path, "--no-discovery", *bridges))
         get(f"{url}metrics")
         descriptors = Path(f"/proc/{process.popen.pid}/fd")
@@ -99,7 +124,7 @@ def test_fifty_scrapers_at_once(tmp_path: Path) -> None:
             done = 0
             while time.monotonic() < until:
                 text = get(f"{url}metrics").decode()
-                assert text.count('endpoint="reading"} 1.0') == len(addresses)
+                assert text.count('endpoint="reading"} 1.0') == len(running.bridges)
                 done += 1
             return done
 
@@ -109,6 +134,9 @@ def test_fifty_scrapers_at_once(tmp_path: Path) -> None:
         text = get(f"{url}metrics").decode()
         errors = re.findall(r"^iometer_scrape_errors_total\S+ (\S+)$", text, re.MULTILINE)
         assert set(errors) == {"0.0"}
+        # One connection for each of the two documents: a second fetch of one would have opened a third.
+        assert max(bridge.most_connections for bridge in running.bridges) <= 2
+        assert max(bridge.requests["reading"] for bridge in running.bridges) < scrapes
         eventually(lambda: len(list(descriptors.iterdir())) <= before + 2)
         assert process.stop() == 0
 
