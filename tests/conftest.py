@@ -7,6 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+_PACKAGES = {
+    "amtool": "prometheus-alertmanager",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "systemd-analyze": "systemd",
+}
+
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -14,7 +21,7 @@ def require_program(name: str) -> str:
     """Path of a program; where it is missing the test is skipped, and fails in CI."""
     path = shutil.which(name)
     if path is None:
-        message = f"the program {name!r} is not installed (Debian package: prometheus)"
+        message = f"the program {name!r} is not installed (Debian package: {_PACKAGES[name]})"
         if IN_CI:
             pytest.fail(message)
         pytest.skip(message)

@@ -1,7 +1,10 @@
 """A real Prometheus scrapes through TLS, client certificate and password."""
 
+import base64
 import signal
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from iometer_exporter.webconfig import load_web_config
 from iometer_exporter.webgate import WebGate
 from tests.conftest import require_program
 from tests.processes import eventually, exporter, prometheus
-from tests.secured import PASSWORD, USERS, Certificates, serving
+from tests.secured import HASH, PASSWORD, USERS, Certificates, serving
 
 pytestmark = pytest.mark.end_to_end
 
@@ -96,3 +99,41 @@ def test_the_exporter_itself_behind_the_gate(tmp_path: Path) -> None:
         assert process.stop() == 0
     assert PASSWORD not in process.text()
     assert "$2" not in process.text()
+
+
+def test_no_secret_is_printed_anywhere(tmp_path: Path) -> None:
+    """Every endpoint, right and wrong passwords, good and bad reloads, at the most talkative log level."""
+    certificates = Certificates(tmp_path)
+    web = certificates.config(more=MORE)
+    key = (tmp_path / "server.key").read_text().splitlines()[1]
+    options = ["--no-discovery", "--bridge", "house=127.0.0.1:1", "--web.config.file", str(web)]
+    options += ["--web.enable-lifecycle", "--log.level", "debug"]
+    seen: list[str] = []
+    with exporter(tmp_path, *options, pattern=r"address=(https://\S+)/") as (process, url):
+        trusting = certificates.trusting()
+
+        def ask(path: str, password: str, method: str = "GET") -> None:
+            login = base64.b64encode(f"prometheus:{password}".encode()).decode()
+            request = urllib.request.Request(
+                f"{url}{path}", method=method, headers={"Authorization": f"Basic {login}"}
+            )
+            try:
+                with urllib.request.urlopen(request, context=trusting) as answer:
+                    seen.append(f"{answer.status} {answer.headers} {answer.read().decode()}")
+            except urllib.error.HTTPError as error:
+                seen.append(f"{error.code} {error.headers} {error.read().decode()}")
+
+        for path in ("/", "/metrics", "/sd", "/sd?form=probe", "/probe?target=house", "/nothing"):
+            ask(path, PASSWORD)
+            ask(path, "wrong-guess-0815")
+        ask("/probe?target=house&debug=true", PASSWORD)
+        ask("/-/reload", PASSWORD, "POST")
+        # A password where a hash belongs is refused, and not quoted.
+        web.write_text(web.read_text().replace(HASH, PASSWORD))
+        ask("/-/reload", PASSWORD, "POST")
+        assert process.stop() == 0
+    assert [text[:3] for text in seen[:4]] == ["200", "401", "200", "401"]
+    assert seen[-1].startswith("500")
+    printed = process.text() + "".join(seen)
+    for secret in (PASSWORD, HASH, "wrong-guess-0815", key):
+        assert secret not in printed
