@@ -1,4 +1,6 @@
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -167,6 +169,45 @@ async def test_a_stale_connection_is_retried_once(clients: list[BridgeClient]) -
         for _ in range(4):
             assert await client.fetch("reading") == b"{}"
     assert server.connections == 4
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close the connection by a reset, as a bridge does that has just restarted."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def test_a_connection_that_is_reset_is_protocol() -> None:
+    async def resetting(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+        reset(writer)
+        return False
+
+    async with raw_server(resetting) as server:
+        failure = await _failure(server.address)
+    assert (failure.reason, str(failure)) == (
+        "protocol",
+        "HTTP exchange broken: [Errno 104] Connection reset by peer",
+    )
+    assert server.connections == 1
+
+
+async def test_a_kept_connection_that_is_reset_is_retried(clients: list[BridgeClient]) -> None:
+    answered: set[asyncio.StreamWriter] = set()
+
+    async def once_each(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+        if writer in answered:
+            reset(writer)
+            return False
+        answered.add(writer)
+        writer.write(response(b"{}"))
+        return True
+
+    async with raw_server(once_each) as server:
+        client = BridgeClient([server.address])
+        clients.append(client)
+        for _ in range(3):
+            assert await client.fetch("reading") == b"{}"
+    assert server.connections == 3
 
 
 async def test_a_fresh_connection_that_breaks_is_not_retried() -> None:
