@@ -165,6 +165,8 @@ def _decode(body: bytes) -> object:
     try:
         # Decimal keeps every digit that the meter shows through the conversion of units.
         return json.loads(body, parse_float=_decimal, parse_int=Decimal, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise PayloadError("the body is not JSON: it is no UTF-8 text", reason="invalid_json") from error
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise PayloadError(f"the body is not JSON: {reason}", reason="invalid_json") from error
