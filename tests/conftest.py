@@ -10,6 +10,7 @@ import pytest
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
 }

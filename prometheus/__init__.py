@@ -1,0 +1,1 @@
+"""The alert and recording rules of this project as Python data, and what writes them as YAML."""

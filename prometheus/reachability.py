@@ -1,0 +1,112 @@
+"""Alerts on what stands between Prometheus and a reading: exporter, bridge, age, clock."""
+
+from typing import Final
+
+from prometheus.rules import MINUTE, Alert
+
+EXPORTER_DOWN: Final = Alert(
+    "ExporterDown",
+    "critical",
+    after=5 * MINUTE,
+    expr="up{$job} == 0",
+    summary="Prometheus gets nothing from the exporter at {{ $labels.instance }}",
+    description="The exporter at {{ $labels.instance }} has not answered for at least 5 minutes, so there "
+    "are no values of its bridges. See whether it runs and whether its address is right.",
+)
+
+# `up` ends with the target, so a target that was deleted makes no ExporterDown.
+EXPORTER_ABSENT: Final = Alert(
+    "ExporterAbsent",
+    "critical",
+    after=15 * MINUTE,
+    expr="absent(up{$job})",
+    summary="Prometheus has no target in the job {{ $labels.job }}",
+    description="Nothing is scraped in the job {{ $labels.job }}. Either the scrape configuration has lost "
+    "it, service discovery finds no bridge, or the job has another name than these rules expect.",
+)
+
+# One lost answer is normal for Wi-Fi, hence the maximum of 5 minutes.
+BRIDGE_UNREACHABLE: Final = Alert(
+    "BridgeUnreachable",
+    "critical",
+    after=5 * MINUTE,
+    expr="max_over_time(iometer_up{$job}[5m]) == 0",
+    summary="The bridge {{ $labels.bridge }} does not answer",
+    description="The exporter has had no valid answer from the bridge {{ $labels.bridge }} for at least "
+    "10 minutes. See whether it has power and Wi-Fi, and whether its address is still the same.",
+)
+
+# Changes tell it from one long outage; the last term leaves a bridge that is gone to BridgeUnreachable.
+BRIDGE_FLAPPING: Final = Alert(
+    "BridgeFlapping",
+    "warning",
+    after=30 * MINUTE,
+    expr="""
+avg_over_time(iometer_up{$job}[1h]) < $flapping_up_ratio
+and changes(iometer_up{$job}[1h]) >= $flapping_changes
+and max_over_time(iometer_up{$job}[5m]) == 1
+""",
+    summary="The bridge {{ $labels.bridge }} answers only {{ $value | humanizePercentage }} of the time",
+    description="In the last hour the bridge {{ $labels.bridge }} came and went several times and gave an "
+    "answer to {{ $value | humanizePercentage }} of the requests. Weak Wi-Fi is the usual reason.",
+)
+
+# The middle of the ages seen in 6 h is half the usual distance of two readings, whatever the interval is set
+# to in the app; an outage shorter than 3 h does not move it. A reading that is no longer served at all leaves
+# its last time stamp behind for 6 h; after that, and if there never was one, /v1/reading itself is the sign.
+READING_STALE: Final = Alert(
+    "ReadingStale",
+    "warning",
+    after=10 * MINUTE,
+    expr="""
+(
+  time() - max by (job, instance, bridge) (
+    last_over_time(iometer_reading_timestamp_seconds{$job}[6h])
+  )
+  > clamp(
+    2 * $stale_intervals * max by (job, instance, bridge) (
+      quantile_over_time(0.5, (time() - iometer_reading_timestamp_seconds{$job})[6h:2m])
+    ),
+    $stale_floor_seconds, $stale_cap_seconds
+  )
+  or
+  $stale_cap_seconds + max by (job, instance, bridge) (
+    max_over_time(iometer_endpoint_up{$job,endpoint="reading"}[1h]) == 0
+    and iometer_endpoint_up{$job,endpoint="reading"} offset 1h
+  )
+)
+and on (job, instance, bridge) max_over_time(iometer_up{$job}[5m]) == 1
+""",
+    summary="No new reading from {{ $labels.bridge }} for {{ $value | humanizeDuration }}",
+    description="The bridge {{ $labels.bridge }} answers, but its newest reading is "
+    "{{ $value | humanizeDuration }} old (or it has none), much more than usual. The core may have lost the "
+    "meter or the bridge.",
+)
+
+# Ahead: at once visible. Behind: the reading goes on, yet is never young.
+CLOCK_SKEW: Final = Alert(
+    "ClockSkew",
+    "warning",
+    after=15 * MINUTE,
+    expr="""
+iometer_reading_timestamp_seconds{$job} - time() > $skew_ahead_seconds
+or
+(
+  max_over_time((iometer_reading_timestamp_seconds{$job} - time())[1h:1m]) < -$skew_behind_seconds
+  and changes(iometer_reading_timestamp_seconds{$job}[1h]) >= 3
+)
+""",
+    summary="The clock of {{ $labels.bridge }} differs by {{ $value | humanizeDuration }}",
+    description="Readings of the bridge {{ $labels.bridge }} carry a time that is "
+    "{{ if gt $value 0.0 }}ahead of{{ else }}behind{{ end }} the clock of this Prometheus, by "
+    "{{ $value | humanizeDuration }}. One of the two clocks is wrong, most often that of the host.",
+)
+
+ALERTS: Final = (
+    EXPORTER_DOWN,
+    EXPORTER_ABSENT,
+    BRIDGE_UNREACHABLE,
+    BRIDGE_FLAPPING,
+    READING_STALE,
+    CLOCK_SKEW,
+)

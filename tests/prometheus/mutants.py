@@ -1,0 +1,54 @@
+"""Alerts with one thing wrong, to see that the cases look."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import promql_parser as promql
+
+Rule = dict[str, Any]
+
+_JOINS: Final = {"and", "unless", "or"}
+_COMPARISONS: Final = {"==", "!=", "<", ">", "<=", ">="}
+
+
+def mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """What was done to the rule, and the rule: never and always true, impatient, each condition dropped."""
+    yield "never", rule | {"expr": "vector(0) == 1"}
+    yield "always", rule | {"expr": "vector(1)"}
+    for patience in ("for", "keep_firing_for"):
+        if patience in rule:
+            yield f"no {patience}", {key: value for key, value in rule.items() if key != patience}
+    tree = promql.parse(rule["expr"])
+    for number, node in enumerate(_binaries(tree)):
+        operator = str(node.op)
+        if operator in _JOINS | _COMPARISONS:
+            yield f"without {operator} {node.rhs}", rule | {"expr": _replaced(tree, number, left=True)}
+        if operator == "or":
+            yield f"without {node.lhs} or", rule | {"expr": _replaced(tree, number, left=False)}
+
+
+def _binaries(tree: promql.Expr) -> list[promql.BinaryExpr]:
+    found: list[promql.BinaryExpr] = []
+
+    def visit(node: promql.Expr) -> bool:
+        if isinstance(node, promql.BinaryExpr):
+            found.append(node)
+        return True
+
+    promql.walk(tree, pre_visit=visit)
+    return found
+
+
+def _replaced(tree: promql.Expr, number: int, *, left: bool) -> str:
+    """The expression with one side of an operation in place of the operation, the one of this number."""
+    seen = 0
+
+    def visit(node: promql.Expr) -> promql.Expr | None:
+        nonlocal seen
+        if not isinstance(node, promql.BinaryExpr):
+            return None
+        seen += 1
+        # In parentheses, as the side's own operations may bind less.
+        return promql.parse(f"({node.lhs if left else node.rhs})") if seen == number + 1 else None
+
+    return str(promql.transform(tree, pre_visit=visit))
