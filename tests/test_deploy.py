@@ -117,7 +117,7 @@ def test_compose_mounts_what_is_there_and_cannot_change_it() -> None:
     folders = [mount for mount in mounted if mount.startswith(".")]
     assert len(folders) == 4
     for mount in folders:
-        source, _, mode = mount.split(":")
+        source, _, mode = mount.replace("${DASHBOARD_LANGUAGE:-en}", "en").split(":")
         assert (ROOT / source).exists(), source
         assert mode == "ro"
     named = {mount.partition(":")[0] for mount in mounted} - {mount.partition(":")[0] for mount in folders}
@@ -141,7 +141,8 @@ def test_prometheus_scrapes_the_exporter_of_compose() -> None:
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
     assert targets["iometer"] == [f"exporter:{DEFAULT_PORT}"]
     assert "exporter" in compose()["demo"]["networks"]["monitoring"]["aliases"]
-    assert config["rule_files"] == ["rules/*.yml"]
+    assert config["rule_files"] == ["recording.yml", "alerts.yml"]
+    assert all((ROOT / "prometheus" / name).exists() for name in config["rule_files"])
 
 
 def test_promtool_accepts_the_configuration() -> None:
@@ -157,7 +158,13 @@ def test_grafana_finds_prometheus_and_the_dashboards() -> None:
     [source] = load(provisioning / "datasources" / "prometheus.yml")["datasources"]
     assert source["url"] == "http://prometheus:9090"
     [provider] = load(provisioning / "dashboards" / "iometer.yml")["providers"]
-    assert f"./grafana:{provider['options']['path']}:ro" in compose()["grafana"]["volumes"]
+    folder = provider["options"]["path"]
+    grafana = compose()["grafana"]
+    assert f"./grafana/dashboards/${{DASHBOARD_LANGUAGE:-en}}:{folder}:ro" in grafana["volumes"]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{folder}/iometer-home.json"
+    for language in ("en", "de"):
+        assert (ROOT / "grafana" / "dashboards" / language / "iometer-home.json").exists()
 
 
 def unit_keys(section: str) -> dict[str, list[str]]:

@@ -1,0 +1,356 @@
+"""The devices: connections, batteries, radios, firmware, and what went wrong with them and the exporter."""
+
+from typing import Final
+
+from grafana.board import Board
+from grafana.boards.home import AGE_COLORS, BATTERY_COLORS, LATEST, NO_STATUS
+from grafana.layout import shelf
+from grafana.panels import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    YELLOW,
+    curve,
+    now,
+    query,
+    stat,
+    states,
+    table,
+    thresholds,
+    timeline,
+)
+from grafana.queries import EXPORTER, metric, state
+from grafana.transforms import columns
+from iometer_exporter import metrics
+from prometheus.thresholds import DEFAULTS
+
+UP: Final = states({0: ("Down", RED), 1: ("Up", GREEN)})
+PIN: Final = states(
+    {1: ("Entered", GREEN), 2: ("Pending", YELLOW), 3: ("Missing", ORANGE), 4: ("Unknown state", GREY)}
+)
+POWER: Final = states({1: ("Battery", BLUE), 2: ("Wired", GREEN), 3: ("Unknown state", GREY)})
+
+_LEVEL: Final = metric(metrics.CORE_BATTERY)
+DAYS_LEFT: Final = (
+    f"clamp_min({_LEVEL} - {DEFAULTS.battery_empty_ratio}, 0) / -(deriv({_LEVEL}[14d:1h]) < 0) / 86400"
+    f" and present_over_time({_LEVEL}[1d] offset 3d)"
+)
+"""As the recording rule has it."""
+
+_RUNS: Final = f"and on (job, instance) last_over_time({metric(metrics.BUILD_INFO)}[1d])"
+
+BOARD: Final = Board(
+    name="health",
+    description="Whether bridges, cores and the exporter work, and how well.",
+    start="now-24h",
+    refresh="30s",
+    annotations_shown=True,
+    shelves=(
+        shelf(
+            7,
+            timeline(
+                "Bridge answers",
+                "Up while a bridge gives at least one valid document.",
+                query(metric(metrics.UP), "{{bridge}}"),
+                width=12,
+                mappings=UP,
+                nothing="No bridge known",
+            ),
+            timeline(
+                "Endpoints",
+                "Up while /v1/reading or /v1/status gives a valid document.",
+                query(metric(metrics.ENDPOINT_UP), "{{bridge}} {{endpoint}}"),
+                width=12,
+                mappings=UP,
+                nothing="No bridge known",
+            ),
+            heading="Connections",
+        ),
+        shelf(
+            7,
+            timeline(
+                "Core reaches bridge",
+                "The 868 MHz connection between the core and its bridge.",
+                query(metric(metrics.CORE_CONNECTED), "{{bridge}}"),
+                width=6,
+                mappings=states({0: ("Disconnected", RED), 1: ("Connected", GREEN)}),
+                nothing=NO_STATUS,
+            ),
+            timeline(
+                "Core sits on meter",
+                "Whether the core is attached to the meter.",
+                query(metric(metrics.CORE_ATTACHED), "{{bridge}}"),
+                width=6,
+                mappings=states({0: ("Detached", RED), 1: ("Attached", GREEN)}),
+                nothing=NO_STATUS,
+            ),
+            timeline(
+                "PIN of the meter",
+                "Without its PIN a meter tells whole kWh and no power.",
+                query(state(metrics.CORE_PIN_STATUS, ("entered", "pending", "missing")), "{{bridge}}"),
+                width=6,
+                mappings=PIN,
+                nothing=NO_STATUS,
+            ),
+            timeline(
+                "Power source",
+                "What the core is powered by.",
+                query(state(metrics.CORE_POWER_STATUS, ("battery", "wired")), "{{bridge}}"),
+                width=6,
+                mappings=POWER,
+                nothing=NO_STATUS,
+            ),
+        ),
+        shelf(
+            7,
+            stat(
+                "Battery",
+                "Charge of the core's batteries.",
+                now(_LEVEL),
+                width=6,
+                unit="percentunit",
+                limits=BATTERY_COLORS,
+                low=0,
+                high=1,
+                nothing="No battery: powered by wire, or no status",
+            ),
+            stat(
+                "Battery days left",
+                "Days until the battery is empty if it goes on as in the last 14 days. The level comes in "
+                "steps of 1 %, so the first weeks say little; empty while it does not fall.",
+                now(DAYS_LEFT),
+                width=6,
+                unit="none",
+                decimals=0,
+                limits=thresholds(RED, (DEFAULTS.battery_empty_days, YELLOW), (60, GREEN)),
+                nothing="No battery, or it did not fall in 14 days",
+            ),
+            curve(
+                "Battery, last 30 days",
+                "Charge of the core's batteries, whatever range is chosen above.",
+                query(_LEVEL, "{{bridge}}"),
+                width=12,
+                unit="percentunit",
+                low=0,
+                high=1,
+                period="30d",
+                nothing="No battery: powered by wire, or no status",
+            ),
+            heading="Battery and radio",
+        ),
+        shelf(
+            8,
+            curve(
+                "Radio of the core",
+                "868 MHz signal between core and bridge; nearer to zero is better. The line is the limit of "
+                "the alert.",
+                query(f"avg_over_time({metric(metrics.CORE_RSSI)}[$__rate_interval])", "{{bridge}}"),
+                width=12,
+                unit="dBm",
+                fill=0,
+                limits=thresholds(RED, (DEFAULTS.core_weak_dbm, GREEN)),
+                lines=True,
+                calcs=("min", "mean"),
+                nothing=NO_STATUS,
+            ),
+            curve(
+                "Wi-Fi of the bridge",
+                "Wi-Fi signal at the bridge; nearer to zero is better. The line is the limit of the alert.",
+                query(f"avg_over_time({metric(metrics.BRIDGE_RSSI)}[$__rate_interval])", "{{bridge}}"),
+                width=12,
+                unit="dBm",
+                fill=0,
+                limits=thresholds(RED, (DEFAULTS.wifi_weak_dbm, GREEN)),
+                lines=True,
+                calcs=("min", "mean"),
+                nothing=NO_STATUS,
+            ),
+        ),
+        shelf(
+            8,
+            curve(
+                "Age of the reading",
+                "Time since the meter was last read; the interval set in the app shows as teeth of a saw.",
+                query(LATEST, "{{bridge}}"),
+                width=8,
+                unit="s",
+                fill=0,
+                low=0,
+                limits=AGE_COLORS,
+                nothing="No reading in the last day",
+            ),
+            curve(
+                "Readings rejected",
+                "Readings that were not served, by reason: replayed (older than the last), decreased, "
+                "implausible. "
+                "Some firmware replays a few every 15 minutes.",
+                query(
+                    f"rate({metric(metrics.READINGS_REJECTED)}[$__rate_interval]) * 60 > 0",
+                    "{{bridge}} {{reason}}",
+                ),
+                width=8,
+                unit="cpm",
+                bars=True,
+                stacked=True,
+                nothing="No reading was rejected",
+            ),
+            stat(
+                "Counter resets",
+                "How often an energy register fell in the range: a new meter, or wrong readings.",
+                now(f"resets({metric(metrics.ENERGY_IMPORT)}[$__range])", "{{bridge}} drawn"),
+                now(f"resets({metric(metrics.ENERGY_EXPORT)}[$__range])", "{{bridge}} fed in"),
+                width=8,
+                unit="none",
+                limits=thresholds(GREEN, (1, RED)),
+                nothing="No energy known for this time",
+            ),
+            heading="Readings",
+        ),
+        shelf(
+            8,
+            curve(
+                "Duration of fetches",
+                "How long a bridge took to answer. Some take seconds now and then.",
+                query(
+                    f"max_over_time({metric(metrics.SCRAPE_DURATION)}[$__rate_interval])",
+                    "{{bridge}} {{endpoint}}",
+                ),
+                width=12,
+                unit="s",
+                fill=0,
+                low=0,
+                calcs=("mean", "max"),
+                nothing="No bridge known",
+            ),
+            curve(
+                "Errors by reason",
+                "Fetches without a valid document, a minute. docs/troubleshooting.md explains the reasons.",
+                query(
+                    f"rate({metric(metrics.SCRAPE_ERRORS)}[$__rate_interval]) * 60 > 0",
+                    "{{bridge}} {{endpoint}} {{reason}}",
+                ),
+                width=12,
+                unit="cpm",
+                bars=True,
+                stacked=True,
+                nothing="No fetch failed",
+            ),
+            heading="Fetches",
+        ),
+        shelf(
+            5,
+            timeline(
+                "Exporter answers",
+                "Up while Prometheus can scrape the exporter.",
+                query(f"up{{{','.join(EXPORTER)}}} {_RUNS}", "{{instance}}"),
+                width=8,
+                mappings=UP,
+                nothing="No exporter known",
+            ),
+            stat(
+                "Exporter restarts",
+                "How often the exporter was started again in the range.",
+                now(
+                    f"changes(process_start_time_seconds{{{','.join(EXPORTER)}}}[$__range]) {_RUNS}",
+                    "{{instance}}",
+                ),
+                width=4,
+                unit="none",
+                limits=thresholds(GREEN, (1, YELLOW)),
+                nothing="No exporter known",
+            ),
+            stat(
+                "Bridges known",
+                "By how they became known.",
+                now(metric(metrics.BRIDGES), "{{source}}"),
+                width=4,
+                unit="none",
+                color={"mode": "fixed", "fixedColor": BLUE},
+                nothing="No exporter known",
+            ),
+            stat(
+                "Configuration",
+                "Whether the configuration was valid when it was last read.",
+                now(metric(metrics.RELOAD_SUCCESSFUL), "{{instance}}"),
+                width=4,
+                unit="none",
+                mappings=states({0: ("Refused", RED), 1: ("Valid", GREEN)}),
+                nothing="No exporter known",
+            ),
+            stat(
+                "Configuration read",
+                "When a valid configuration was last read.",
+                now(f"{metric(metrics.RELOAD_TIMESTAMP)} * 1000", "{{instance}}"),
+                width=4,
+                unit="dateTimeFromNow",
+                color={"mode": "fixed", "fixedColor": BLUE},
+                nothing="No exporter known",
+            ),
+            heading="Exporter",
+        ),
+        shelf(
+            7,
+            table(
+                "Firmware",
+                "Versions of bridge and core, and the device's identity.",
+                query(metric(metrics.BRIDGE_INFO), table=True),
+                width=16,
+                unit="none",
+                transformations=[
+                    columns(
+                        {
+                            "bridge": "Bridge",
+                            "bridge_version": "Bridge firmware",
+                            "core_version": "Core firmware",
+                            "meter": "Meter",
+                            "device_id": "Device",
+                            "installation_id": "Installation",
+                        },
+                        hidden=("Time", "Value", "__name__", "job", "instance"),
+                    )
+                ],
+                nothing=NO_STATUS,
+            ),
+            table(
+                "Versions",
+                "Version of the exporter and of its Python.",
+                query(metric(metrics.BUILD_INFO), table=True),
+                width=8,
+                unit="none",
+                transformations=[
+                    columns(
+                        {"instance": "Exporter", "version": "Version", "python_version": "Python"},
+                        hidden=("Time", "Value", "__name__", "job"),
+                    )
+                ],
+                nothing="No exporter known",
+            ),
+            heading="Firmware and registers",
+        ),
+        shelf(
+            9,
+            table(
+                "Registers as sent",
+                "Every register of the last reading in its own unit, as the bridge sent it and not checked.",
+                query(metric(metrics.REGISTER), table=True),
+                width=24,
+                unit="none",
+                transformations=[
+                    columns(
+                        {
+                            "bridge": "Bridge",
+                            "obis": "OBIS",
+                            "Value": "Value as sent",
+                            "unit": "Unit",
+                            "meter": "Meter",
+                        },
+                        hidden=("Time", "__name__", "job", "instance"),
+                    )
+                ],
+                nothing="No reading",
+            ),
+        ),
+    ),
+)

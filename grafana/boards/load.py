@@ -1,0 +1,173 @@
+"""When and how much: base load, peaks, hours of the week, distribution."""
+
+from typing import Final
+
+from grafana.board import Board
+from grafana.layout import shelf
+from grafana.localtime import HOUR, NIGHT, WEEKDAY
+from grafana.panels import BLUE, ORANGE, Json, at_step, column, curve, histogram, now, query, stat, table
+from grafana.queries import metric, quarter_hour
+from grafana.texts import Text
+from grafana.transforms import columns, limit, matrix, sort
+from grafana.variables import SUMMER_TIME, UTC_OFFSET
+from iometer_exporter import metrics
+from iometer_exporter.metrics import Family
+
+NO_POWER: Final = "No power known: without the meter's PIN there are whole kWh only"
+NO_EXPORT: Final = "Nothing fed in, or no export register"
+DAYS: Final = {"1": "Mon", "2": "Tue", "3": "Wed", "4": "Thu", "5": "Fri", "6": "Sat", "0": "Sun"}
+
+_HOUR: Final = f'label_replace(count_values("hour", {HOUR}), "hour", "0$1", "hour", "(.)")'
+_HOUR_OF_WEEK: Final = f'count_values("weekday", {WEEKDAY}) * on () group_left (hour) {_HOUR}'
+
+
+def base_load(window: str, offset: str = "") -> str:
+    """The mean of a quarter-hour that nine of ten quarter-hours between midnight and 4:00 exceed."""
+    nights = f"({quarter_hour(metrics.ENERGY_IMPORT)} and on () {NIGHT})"
+    return f"quantile_over_time(0.1, {nights}[{window}:15m]{offset})"
+
+
+def hours_of_week(title: str, description: str, family: Family, colors: str, nothing: str) -> Json:
+    """Mean watts for each hour and weekday, as coloured cells."""
+    mean = (
+        f"avg_over_time(({_HOUR_OF_WEEK} * on () group_left () sum(rate({metric(family)}[1h])))[$__range:1h])"
+    )
+    return table(
+        title,
+        description,
+        query(mean, table=True),
+        width=12,
+        unit="watt",
+        color={"mode": colors},
+        custom={"align": "center", "cellOptions": {"type": "color-background", "mode": "basic"}},
+        transformations=[
+            matrix("hour", "weekday"),
+            sort("hour\\weekday"),
+            columns({"hour\\weekday": "Hour", **DAYS}),
+        ],
+        overrides=[column(Text("Hour"), custom__cellOptions={"type": "auto"}, custom__width=70, unit="none")],
+        nothing=nothing,
+    )
+
+
+BOARD: Final = Board(
+    name="load",
+    description="Base load, peaks and habits, from means of 15 minutes and of hours. Base load and peaks are "
+    "those of each bridge; hours and distribution are those of all chosen bridges together.",
+    start="now-7d",
+    refresh="5m",
+    variables=(UTC_OFFSET, SUMMER_TIME),
+    shelves=(
+        shelf(
+            5,
+            stat(
+                "Base load",
+                "What always runs: the mean of 15 minutes that is exceeded in 9 of 10 quarter-hours between "
+                "midnight "
+                "and 4:00 in the time zone set above. A battery that feeds the house at night makes it too "
+                "low.",
+                now(base_load("$__range")),
+                width=6,
+                unit="watt",
+                nothing=NO_POWER,
+            ),
+            stat(
+                "Highest quarter-hour drawn",
+                "Highest mean of 15 minutes on the clock, as tariffs with a demand charge count it.",
+                now(f"max_over_time({quarter_hour(metrics.ENERGY_IMPORT)}[$__range:15m])"),
+                width=6,
+                unit="watt",
+                color={"mode": "fixed", "fixedColor": ORANGE},
+                nothing=NO_POWER,
+            ),
+            stat(
+                "Highest quarter-hour fed in",
+                "Highest mean of 15 minutes on the clock that was fed in.",
+                now(f"max_over_time({quarter_hour(metrics.ENERGY_EXPORT)}[$__range:15m])"),
+                width=6,
+                unit="watt",
+                color={"mode": "fixed", "fixedColor": BLUE},
+                nothing=NO_EXPORT,
+            ),
+            stat(
+                "Mean power",
+                "Mean power at the grid connection over the range, feed-in taken off.",
+                now(f"avg_over_time({metric(metrics.POWER)}[$__range])"),
+                width=6,
+                unit="watt",
+                nothing=NO_POWER,
+            ),
+        ),
+        shelf(
+            13,
+            curve(
+                "Means of 15 minutes",
+                "Drawn above zero, fed in below, by the counters; each point ends a quarter-hour on the "
+                "clock.",
+                at_step("15m", query(quarter_hour(metrics.ENERGY_IMPORT), "{{bridge}} drawn")),
+                at_step("15m", query(f"-{quarter_hour(metrics.ENERGY_EXPORT)}", "{{bridge}} fed in")),
+                width=16,
+                unit="watt",
+                calcs=("min", "max"),
+                nothing=NO_POWER,
+            ),
+            table(
+                "Highest quarter-hours",
+                "The ten highest means of 15 minutes drawn by all chosen bridges together, and when they "
+                "ended; "
+                "complete in ranges of up to 100 days.",
+                at_step("15m", query(f"sum({quarter_hour(metrics.ENERGY_IMPORT)})", table=True)),
+                width=8,
+                unit="watt",
+                transformations=[
+                    sort("Value", descending=True),
+                    limit(10),
+                    columns({"Time": "Ended", "Value": "Mean power"}),
+                ],
+                nothing=NO_POWER,
+            ),
+        ),
+        shelf(
+            8,
+            curve(
+                "Base load of each night",
+                "Of the night that ends on the day shown, by the same rule as above; a rise means that "
+                "something "
+                "new runs all the time.",
+                at_step("1d", query(base_load("1d", " offset -1d"), "{{bridge}}")),
+                width=12,
+                unit="watt",
+                low=0,
+                nothing=NO_POWER,
+            ),
+            histogram(
+                "Distribution of power",
+                "How many quarter-hours had which mean power at the grid connection; below zero while "
+                "feeding in.",
+                at_step("15m", query(f"sum(avg_over_time({metric(metrics.POWER)}[15m]))", "Quarter-hours")),
+                width=12,
+                unit="watt",
+                bucket=250,
+                nothing=NO_POWER,
+            ),
+        ),
+        shelf(
+            25,
+            hours_of_week(
+                "Drawn by hour and weekday",
+                "Mean power drawn in each hour of the week over the range, in the time zone set above.",
+                metrics.ENERGY_IMPORT,
+                "continuous-GrYlRd",
+                "No energy known for this time",
+            ),
+            hours_of_week(
+                "Fed in by hour and weekday",
+                "Mean power fed in in each hour of the week over the range, in the time zone set above.",
+                metrics.ENERGY_EXPORT,
+                "continuous-blues",
+                NO_EXPORT,
+            ),
+            heading="Hours of the week",
+        ),
+    ),
+)

@@ -1,0 +1,331 @@
+"""Panels as Grafana's classic JSON, by small functions: what is drawn, not where."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from grafana.texts import Text
+
+Json = dict[str, Any]
+
+DATASOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
+
+BLUE: Final = "blue"
+PURPLE: Final = "purple"
+TEXT: Final = "text"
+GREEN: Final = "green"
+ORANGE: Final = "orange"
+RED: Final = "red"
+YELLOW: Final = "yellow"
+GREY: Final = "#8e8e8e"
+
+STEP_OF_DAYS: Final = 3660
+"""Points of a panel with a step of a day, so that it keeps that step for ten years."""
+
+
+def query(expression: str, legend: str = "", *, instant: bool = False, table: bool = False) -> Json:
+    """One expression; its legend may name labels as `{{bridge}}`. Panels give it its refId."""
+    return {
+        "datasource": DATASOURCE,
+        "editorMode": "code",
+        "expr": expression,
+        "format": "table" if table else "time_series",
+        "instant": instant or table,
+        "legendFormat": Text(legend),
+        "range": not (instant or table),
+    }
+
+
+def at_step(step: str, target: Json) -> Json:
+    """The query over the time range, with a point each step such as `15m`."""
+    return target | {"instant": False, "interval": step, "range": True}
+
+
+def now(expression: str, legend: str = "{{bridge}}") -> Json:
+    """The expression at the end of the time range."""
+    return query(expression, legend, instant=True)
+
+
+def thresholds(first: str, *steps: tuple[float, str]) -> Json:
+    """Colours: the first from minus infinity on, the others from their value on."""
+    return {
+        "mode": "absolute",
+        "steps": [
+            {"color": first, "value": None},
+            *({"color": color, "value": value} for value, color in steps),
+        ],
+    }
+
+
+def states(names: Mapping[int, tuple[str, str]]) -> list[Json]:
+    """Value mappings from a number to a text and a colour."""
+    options = {
+        str(value): {"color": color, "index": index, "text": Text(text)}
+        for index, (value, (text, color)) in enumerate(names.items())
+    }
+    return [{"type": "value", "options": options}]
+
+
+def spans(*ranges: tuple[float | None, float | None, str, str]) -> list[Json]:
+    """Value mappings from a range (from, to, text, colour) to a text and a colour."""
+    return [
+        {
+            "type": "range",
+            "options": {
+                "from": low,
+                "to": high,
+                "result": {"color": color, "index": index, "text": Text(text)},
+            },
+        }
+        for index, (low, high, text, color) in enumerate(ranges)
+    ]
+
+
+def override(ref: str, **properties: Any) -> Json:
+    """Other field options for one query; the names are those of Grafana with `__` for a dot."""
+    return {
+        "matcher": {"id": "byFrameRefID", "options": ref},
+        "properties": [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()],
+    }
+
+
+def colored(ref: str, color: str) -> Json:
+    """One fixed colour for one query."""
+    return override(ref, color={"mode": "fixed", "fixedColor": color})
+
+
+def panel(
+    kind: str,
+    title: str,
+    description: str,
+    queries: Sequence[Json],
+    *,
+    width: int,
+    unit: str,
+    options: Json,
+    custom: Json | None = None,
+    color: Json | None = None,
+    limits: Json | None = None,
+    mappings: Sequence[Json] = (),
+    overrides: Sequence[Json] = (),
+    decimals: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    nothing: str = "",
+    period: str = "",
+    shift: str = "",
+    transformations: Sequence[Json] = (),
+) -> Json:
+    """A panel without its place.
+
+    `nothing` is shown without data; `period` and `shift` replace the time range. Raises ValueError for
+    queries with different steps.
+    """
+    steps = {target["interval"] for target in queries if "interval" in target}
+    if len(steps) > 1:
+        raise ValueError(f"{title}: a panel has one step, not {sorted(steps)}")
+    defaults: Json = {
+        "color": color or {"mode": "palette-classic"},
+        "custom": custom or {},
+        "mappings": list(mappings),
+        "thresholds": limits or thresholds(GREEN),
+        "unit": unit,
+    }
+    extra = {"decimals": decimals, "min": low, "max": high, "noValue": Text(nothing) if nothing else None}
+    defaults |= {name: value for name, value in extra.items() if value is not None}
+    result: Json = {
+        "type": kind,
+        "title": Text(title),
+        "description": Text(description),
+        "datasource": DATASOURCE,
+        "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
+        "gridPos": {"w": width},
+        "options": options,
+        "pluginVersion": "10.0.0",
+        "targets": [target | {"refId": chr(ord("A") + index)} for index, target in enumerate(queries)],
+        "transformations": list(transformations),
+    }
+    for step in steps:
+        result |= {"interval": step, "maxDataPoints": STEP_OF_DAYS if step == "1d" else 11_000}
+    if period:
+        # The title says which; Grafana's own words for it would leave no room for it.
+        result |= {"hideTimeOverride": True, "timeFrom": period}
+    if shift:
+        result["timeShift"] = shift
+    return result
+
+
+def stat(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
+    """Big numbers, one a series, with its legend if it has one; coloured by limits or as given."""
+    colors = field.pop("color", {"mode": "thresholds"})
+    named = any(target["legendFormat"] for target in queries)
+    options = {
+        "colorMode": "value",
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "orientation": "auto",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "textMode": "value_and_name" if named else "value",
+        "wideLayout": True,
+    }
+    return panel(
+        "stat", title, description, queries, width=width, unit=unit, options=options, color=colors, **field
+    )
+
+
+def curve(
+    title: str,
+    description: str,
+    *queries: Json,
+    width: int,
+    unit: str,
+    bars: bool = False,
+    stacked: bool = False,
+    lines: bool = False,
+    fill: int = 10,
+    usual: tuple[float, float] | None = None,
+    calcs: Iterable[str] = (),
+    **field: Any,
+) -> Json:
+    """Values over time, as lines or as bars that begin at their time.
+
+    `lines` draws the limits too; `usual` is a range that is always in sight.
+    """
+    custom = {
+        "axisBorderShow": False,
+        "axisCenteredZero": False,
+        "axisSoftMax": usual[1] if usual else None,
+        "axisSoftMin": usual[0] if usual else None,
+        "barAlignment": 1 if bars else 0,
+        "drawStyle": "bars" if bars else "line",
+        "fillOpacity": 80 if bars else fill,
+        "gradientMode": "none",
+        "lineWidth": 1,
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
+        "thresholdsStyle": {"mode": "dashed" if lines else "off"},
+    }
+    options = {
+        "legend": {"calcs": list(calcs), "displayMode": "list", "placement": "bottom", "showLegend": True},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+    return panel(
+        "timeseries",
+        title,
+        description,
+        queries,
+        width=width,
+        unit=unit,
+        options=options,
+        custom=custom,
+        **field,
+    )
+
+
+def timeline(
+    title: str, description: str, *queries: Json, width: int, mappings: Sequence[Json], **field: Any
+) -> Json:
+    """States over time, one bar a series."""
+    options = {
+        "alignValue": "left",
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "mergeValues": True,
+        "rowHeight": 0.8,
+        "showValue": "auto",
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
+    custom = {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
+    return panel(
+        "state-timeline",
+        title,
+        description,
+        queries,
+        width=width,
+        unit="none",
+        options=options,
+        custom=custom,
+        color={"mode": "thresholds"},
+        mappings=mappings,
+        **field,
+    )
+
+
+def table(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
+    """Rows and columns; the transformations say which."""
+    options = {"cellHeight": "sm", "footer": {"show": False}, "showHeader": True}
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 60}
+    # Without this, an empty cell would show what is said when the whole table is empty.
+    unknown = {
+        "matcher": {"id": "byType", "options": "number"},
+        "properties": [{"id": "noValue", "value": "-"}],
+    }
+    return panel(
+        "table",
+        title,
+        description,
+        queries,
+        width=width,
+        unit=unit,
+        options=options,
+        custom=custom | field.pop("custom", {}),
+        overrides=[unknown, *field.pop("overrides", ())],
+        **field,
+    )
+
+
+def histogram(
+    title: str, description: str, *queries: Json, width: int, unit: str, bucket: float, **field: Any
+) -> Json:
+    """How often values occur, in buckets of the given width."""
+    options = {
+        "bucketOffset": 0,
+        "bucketSize": bucket,
+        "combine": False,
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
+    }
+    custom = {"fillOpacity": 80, "gradientMode": "none", "lineWidth": 1}
+    return panel(
+        "histogram",
+        title,
+        description,
+        queries,
+        width=width,
+        unit=unit,
+        options=options,
+        custom=custom,
+        **field,
+    )
+
+
+def barchart(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
+    """A bar for each row of what the transformations leave; the first text column names it."""
+    options = {
+        "barWidth": 0.9,
+        "groupWidth": 0.8,
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
+        "orientation": "vertical",
+        "showValue": "auto",
+        "stacking": "none",
+        "tooltip": {"mode": "single", "sort": "none"},
+        "xTickLabelRotation": 0,
+    }
+    custom = {"axisCenteredZero": False, "fillOpacity": 80, "gradientMode": "none", "lineWidth": 0}
+    return panel(
+        "barchart",
+        title,
+        description,
+        queries,
+        width=width,
+        unit=unit,
+        options=options,
+        custom=custom,
+        **field,
+    )
+
+
+def column(name: str, **properties: Any) -> Json:
+    """Field options for a column of a table, by its name in the end: a `Text` if it was renamed."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],
+    }

@@ -1,0 +1,86 @@
+"""PromQL of the dashboards: selectors from the table of metrics, and the expressions that panels share."""
+
+from typing import Final
+
+from iometer_exporter import metrics
+from iometer_exporter.metrics import Family
+
+EXPORTER: Final = ('job=~"$job"', 'instance=~"$instance"')
+"""The matchers of what Prometheus itself says about an exporter, such as `up`."""
+
+BRIDGE: Final = "job, instance, bridge"
+"""The labels that tell one bridge from all others."""
+
+JOULES_PER_KWH: Final = "3.6e6"
+
+MONTH_DAYS: Final = 30.4375
+"""Of a mean month."""
+
+RANGE: Final = "[$__range]"
+"""The whole time range of a panel, as one window."""
+
+DAY: Final = "[1d] offset -1d"
+"""A window that begins at its point of time: Grafana puts points that are days apart on local midnights."""
+
+_VARIABLES: Final = {"bridge": "$bridge", "meter": "$meter"}
+
+
+def metric(family: Family, *matchers: str) -> str:
+    """A selector of the family with the dashboard's variables, and further matchers as `status="wired"`."""
+    chosen = [f'{label}=~"{variable}"' for label, variable in _VARIABLES.items() if label in family.labels]
+    return f"{family.name}{{{','.join((*EXPORTER, *chosen, *matchers))}}}"
+
+
+def kwh(family: Family, window: str = RANGE, *, by: str = "") -> str:
+    """Kilowatt-hours that a counter rose in a window, of all chosen bridges together or by labels."""
+    grouping = f" by ({by})" if by else ""
+    return f"sum{grouping} (increase({metric(family)}{window})) / {JOULES_PER_KWH}"
+
+
+def cost(window: str = RANGE) -> str:
+    """What the import of a window costs."""
+    return f"{kwh(metrics.ENERGY_IMPORT, window)} * ($import_price)"
+
+
+def revenue(window: str = RANGE) -> str:
+    """What the export of a window brings; empty without an export register."""
+    return f"{kwh(metrics.ENERGY_EXPORT, window)} * ($export_price)"
+
+
+def net(window: str = RANGE, *, fee: str = "") -> str:
+    """Cost and fee less revenue; a meter without an export register earns nothing."""
+    total = f"{cost(window)} - ({revenue(window)} or 0 * {cost(window)})"
+    return f"{total} + {fee}" if fee else total
+
+
+FEE_OF_DAY: Final = "($base_fee) / scalar(days_in_month(vector(time() + 43200)))"
+"""The share of the day that begins now in its month's base fee."""
+
+FEE_OF_MONTH: Final = (
+    "($base_fee) * $__range_s / 86400 / scalar(days_in_month(vector(time() - $__range_s / 2)))"
+)
+"""The share of the range in the base fee of the one month that it lies in."""
+
+FEE_OF_YEAR: Final = (
+    f"($base_fee) / {MONTH_DAYS} * count_over_time((sum({metric(metrics.READING_TIMESTAMP)}))[$__range:1d])"
+)
+"""The base fee of the days of the range that have a reading, by mean months."""
+
+
+def quarter_hour(family: Family) -> str:
+    """Mean watts of the last 15 minutes by the counter, of each bridge whose power is known.
+
+    Without the PIN a meter tells whole kWh and no power; a mean of 15 minutes would be 0 or 4 kW.
+    """
+    return f"(rate({metric(family)}[15m]) and on ({BRIDGE}) {metric(metrics.POWER)})"
+
+
+def state(family: Family, names: tuple[str, ...]) -> str:
+    """A number from a family with a sample for each status: 1 for the first name, the last for all others."""
+    known = [f"{number} * ({_status(family, '=', name)} == 1)" for number, name in enumerate(names, 1)]
+    other = f"{len(names) + 1} * ({_status(family, '!~', '|'.join(names))} == 1)"
+    return f"sum without (status) ({' or '.join((*known, other))})"
+
+
+def _status(family: Family, operator: str, names: str) -> str:
+    return metric(family, f'status{operator}"{names}"')

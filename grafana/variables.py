@@ -1,0 +1,127 @@
+"""The variables at the top of a dashboard: which datasource, bridges and meters, and at what price."""
+
+from typing import Any, Final
+
+from grafana.panels import DATASOURCE
+from grafana.queries import metric
+from grafana.texts import Text
+from iometer_exporter import metrics
+
+Json = dict[str, Any]
+
+_SELECTED_ALL: Final = {"selected": True, "text": ["All"], "value": ["$__all"]}
+_ON_TIME_RANGE: Final = 2
+
+
+def textbox(name: str, label: str, value: str, description: str) -> Json:
+    """A value that people type in."""
+    return {
+        "current": {"selected": True, "text": value, "value": value},
+        "description": Text(description),
+        "hide": 0,
+        "label": Text(label),
+        "name": name,
+        "options": [{"selected": True, "text": value, "value": value}],
+        "query": value,
+        "skipUrlSync": False,
+        "type": "textbox",
+    }
+
+
+def custom(name: str, label: str, choices: dict[str, str], description: str) -> Json:
+    """One of a few values (value: text); the first is the default."""
+    options = [
+        {"selected": index == 0, "text": Text(text), "value": value}
+        for index, (value, text) in enumerate(choices.items())
+    ]
+    return {
+        "current": options[0],
+        "description": Text(description),
+        "hide": 0,
+        "includeAll": False,
+        "label": Text(label),
+        "multi": False,
+        "name": name,
+        "options": options,
+        "query": Text(", ".join(f"{text} : {value}" for value, text in choices.items())),
+        "skipUrlSync": False,
+        "type": "custom",
+    }
+
+
+def _chosen(name: str, label: str, selector: str) -> Json:
+    expression = f"label_values({selector}, {name})"
+    return {
+        "allValue": ".*",
+        "current": _SELECTED_ALL,
+        "datasource": DATASOURCE,
+        "definition": expression,
+        "hide": 0,
+        "includeAll": True,
+        "label": Text(label),
+        "multi": True,
+        "name": name,
+        "options": [],
+        "query": {"query": expression, "refId": "StandardVariableQuery"},
+        "refresh": _ON_TIME_RANGE,
+        "regex": "",
+        "skipUrlSync": False,
+        "sort": 1,
+        "type": "query",
+    }
+
+
+def _without(selector: str, *variables: str) -> str:
+    """The selector without the matchers of variables that are chosen later."""
+    head, matchers = selector.rstrip("}").split("{")
+    kept = [
+        matcher
+        for matcher in matchers.split(",")
+        if not matcher.endswith(tuple(f'"${v}"' for v in variables))
+    ]
+    return f"{head}{{{','.join(kept)}}}" if kept else head
+
+
+_UP: Final = metric(metrics.UP)
+_READ: Final = metric(metrics.READING_TIMESTAMP)
+
+CHOICE: Final[tuple[Json, ...]] = (
+    {
+        "current": {},
+        "hide": 0,
+        "includeAll": False,
+        "label": Text("Data source"),
+        "multi": False,
+        "name": "datasource",
+        "options": [],
+        "query": "prometheus",
+        "refresh": 1,
+        "regex": "",
+        "skipUrlSync": False,
+        "type": "datasource",
+    },
+    _chosen("job", "Job", _without(_UP, "job", "instance", "bridge")),
+    _chosen("instance", "Exporter", _without(_UP, "instance", "bridge")),
+    _chosen("bridge", "Bridge", _without(_UP, "bridge")),
+    _chosen("meter", "Meter", _without(_READ, "meter")),
+)
+"""On every dashboard, each chosen from what those before it leave."""
+
+IMPORT_PRICE: Final = textbox(
+    "import_price", "Price per kWh", "0.30", "Price of a drawn kilowatt-hour, with a point: 0.30."
+)
+EXPORT_PRICE: Final = textbox(
+    "export_price", "Feed-in tariff", "0.08", "What a kilowatt-hour fed in brings, with a point: 0.08."
+)
+BASE_FEE: Final = textbox(
+    "base_fee", "Base fee per month", "12", "Base fee of a month, of all chosen meters together."
+)
+UTC_OFFSET: Final = textbox(
+    "utc_offset", "Hours ahead of UTC", "1", "Your time in winter, in hours ahead of UTC: Berlin 1, Lisbon 0."
+)
+SUMMER_TIME: Final = custom(
+    "summer_time",
+    "Summer time",
+    {"1": "as in the EU", "0": "none"},
+    "Whether clocks are put forward from the last Sunday of March to the last one of October.",
+)

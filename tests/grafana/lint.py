@@ -1,0 +1,241 @@
+"""Our own rules for the dashboards' JSON: each takes a dashboard and tells its faults."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any, Final
+
+from grafana import interpolate
+
+Json = dict[str, Any]
+Rule = Callable[[Json], Iterator[str]]
+
+CORE_PANELS: Final = {
+    "alertlist",
+    "barchart",
+    "bargauge",
+    "gauge",
+    "heatmap",
+    "histogram",
+    "piechart",
+    "row",
+    "stat",
+    "state-timeline",
+    "status-history",
+    "table",
+    "text",
+    "timeseries",
+}
+"""What every Grafana from 10 to 13 brings along."""
+
+BUILT_IN: Final = {"__interval", "__rate_interval", "__range", "__range_s", "__url_time_range"}
+"""Variables that Grafana itself sets."""
+
+_VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")
+_INSTANT_PANELS: Final = {"stat", "gauge", "bargauge"}
+
+
+def panels(board: Json) -> list[Json]:
+    """All panels but rows."""
+    return list(interpolate.panels(board))
+
+
+def targets(board: Json) -> Iterator[tuple[str, Json]]:
+    """Every query of a panel, with its place in words."""
+    for panel in panels(board):
+        for target in panel["targets"]:
+            yield f"{panel['title']} {target.get('refId')}", target
+
+
+def expressions(board: Json) -> Iterator[tuple[str, str]]:
+    """Every expression of panels and annotations, with its place in words."""
+    for place, target in targets(board):
+        yield place, target["expr"]
+    for annotation in board["annotations"]["list"]:
+        yield annotation["name"], annotation["expr"]
+
+
+def datasource_is_the_variable(board: Json) -> Iterator[str]:
+    """Whoever imports a dashboard chooses the Prometheus; a fixed one would be that of its author."""
+    first = board["templating"]["list"][0]
+    if (first["name"], first["type"], first.get("query")) != ("datasource", "datasource", "prometheus"):
+        yield "the first variable is not the data source"
+    named = [(panel["title"], panel) for panel in panels(board)]
+    named += targets(board)
+    named += [(item["name"], item) for item in board["annotations"]["list"]]
+    named += [(item["name"], item) for item in board["templating"]["list"] if item["type"] == "query"]
+    for place, item in named:
+        if item.get("datasource") != {"type": "prometheus", "uid": "${datasource}"}:
+            yield f"{place}: not from the chosen data source"
+
+
+def panels_say_what_they_are(board: Json) -> Iterator[str]:
+    """A title, a description, a unit, and what it means when there is nothing."""
+    for panel in panels(board):
+        defaults = panel["fieldConfig"]["defaults"]
+        for what, value in (
+            ("title", panel.get("title")),
+            ("description", panel.get("description")),
+            ("unit", defaults.get("unit")),
+            ("text for no data", defaults.get("noValue")),
+        ):
+            if not value:
+                yield f"{panel.get('title')}: no {what}"
+
+
+def panels_are_of_the_core(board: Json) -> Iterator[str]:
+    """A plugin that is not installed leaves a hole."""
+    for panel in board["panels"]:
+        if panel["type"] not in CORE_PANELS:
+            yield f"{panel['title']}: {panel['type']} is no panel of Grafana itself"
+
+
+def identifiers_are_unique(board: Json) -> Iterator[str]:
+    """Of panels in a dashboard, of queries in a panel, and titles too: links and tests go by them."""
+    titles = Counter(panel["title"] for panel in panels(board))
+    ids = Counter(panel.get("id") for panel in board["panels"])
+    yield from (f"{title}: title of {count} panels" for title, count in titles.items() if count > 1)
+    yield from (f"id {number} of {count} panels" for number, count in ids.items() if count > 1 or not number)
+    for panel in panels(board):
+        refs = [target.get("refId") for target in panel["targets"]]
+        if refs != [chr(ord("A") + index) for index in range(len(refs))]:
+            yield f"{panel['title']}: refIds {refs}"
+
+
+def grid_has_no_overlap(board: Json) -> Iterator[str]:
+    """Panels lie side by side in a grid 24 wide."""
+    places = [(panel["title"], panel["gridPos"]) for panel in board["panels"]]
+    for title, at in places:
+        if min(at["x"], at["y"]) < 0 or min(at["w"], at["h"]) < 1 or at["x"] + at["w"] > 24:
+            yield f"{title}: outside the grid"
+    for (one, a), (other, b) in combinations(places, 2):
+        if (
+            a["x"] < b["x"] + b["w"]
+            and b["x"] < a["x"] + a["w"]
+            and a["y"] < b["y"] + b["h"]
+            and b["y"] < a["y"] + a["h"]
+        ):
+            yield f"{one} and {other} overlap"
+
+
+def variables_are_known(board: Json) -> Iterator[str]:
+    """A variable that nobody sets is left in the expression as it is."""
+    known = {item["name"] for item in board["templating"]["list"]} | BUILT_IN
+    texts = list(expressions(board))
+    texts += [
+        (item["name"], item["definition"]) for item in board["templating"]["list"] if "definition" in item
+    ]
+    for place, text in texts:
+        for match in _VARIABLE.finditer(text):
+            name = match[1] or match[2]
+            if name not in known:
+                yield f"{place}: ${name} is not set"
+
+
+def choices_agree(board: Json) -> Iterator[str]:
+    """A custom variable has its choices twice: as text, and as a list."""
+    for item in board["templating"]["list"]:
+        if item["type"] == "custom":
+            choices = [f"{option['text']} : {option['value']}" for option in item["options"]]
+            if item["query"] != ", ".join(choices) or item["current"] != item["options"][0]:
+                yield f"{item['name']}: {item['query']!r} is not {choices}"
+        if item["type"] == "query" and not (
+            item["multi"] and item["includeAll"] and item["allValue"] == ".*"
+        ):
+            yield f"{item['name']}: not several, or not all"
+
+
+def queries_fit_their_panel(board: Json) -> Iterator[str]:
+    """A big number is that of now: the last of a range may be hours old."""
+    for panel in panels(board):
+        for target in panel["targets"]:
+            if target["instant"] == target["range"]:
+                yield f"{panel['title']}: instant or range, not both"
+            if panel["type"] in _INSTANT_PANELS and not target["instant"]:
+                yield f"{panel['title']}: shows the last value of a range"
+            if len(panel["targets"]) > 1 and not target["legendFormat"] and target["format"] != "table":
+                yield f"{panel['title']} {target['refId']}: no legend among several queries"
+
+
+def columns_are_there(board: Json) -> Iterator[str]:
+    """Field options and the order go by names, which differ with the language."""
+    for panel in panels(board):
+        if panel["type"] != "table":
+            continue
+        raw, shown = _columns(panel)
+        for override in panel["fieldConfig"]["overrides"]:
+            matcher = override["matcher"]
+            if matcher["id"] == "byName" and matcher["options"] not in shown:
+                yield f"{panel['title']}: options for {matcher['options']}, which is no column"
+        for step in panel["transformations"]:
+            for sort in step["options"].get("sort", []) if step["id"] == "sortBy" else []:
+                if sort["field"] not in raw | shown:
+                    yield f"{panel['title']}: sorted by {sort['field']}, which is no column"
+
+
+def _columns(panel: Json) -> tuple[set[str], set[str]]:
+    """Names of a table's columns before and after `organize`."""
+    [organize] = [step["options"] for step in panel["transformations"] if step["id"] == "organize"]
+    raw = {name for name in organize["indexByName"] if name not in organize["excludeByName"]}
+    return raw, {organize["renameByName"].get(name, name) for name in raw}
+
+
+def dashboard_is_provisioned(board: Json) -> Iterator[str]:
+    """What all dashboards have in common."""
+    expected = {
+        "editable": False,
+        "graphTooltip": 1,
+        "id": None,
+        "schemaVersion": 36,
+        "tags": ["iometer"],
+        "timezone": "browser",
+    }
+    for key, value in expected.items():
+        if board[key] != value:
+            yield f"{key} is {board[key]!r}, not {value!r}"
+    if board["refresh"] not in ("30s", "5m"):
+        yield f"refresh {board['refresh']}"
+    if not board["description"]:
+        yield "no description"
+
+
+def links_keep_time_and_variables(board: Json) -> Iterator[str]:
+    """Another dashboard shows the same bridges at the same time."""
+    for link in board["links"]:
+        if not (link["keepTime"] and link["includeVars"]):
+            yield f"{link['title']}: loses time or variables"
+    for url in data_links(board):
+        for part in (
+            "${__url_time_range}",
+            "${datasource:queryparam}",
+            "var-bridge=",
+            "var-instance=",
+            "var-job=",
+        ):
+            if part not in url:
+                yield f"{url}: without {part}"
+
+
+def data_links(board: Json) -> Iterator[str]:
+    """Where the cells of tables lead."""
+    for panel in panels(board):
+        for override in panel["fieldConfig"]["overrides"]:
+            for item in override["properties"]:
+                if item["id"] == "links":
+                    yield from (link["url"] for link in item["value"])
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    datasource_is_the_variable,
+    panels_say_what_they_are,
+    panels_are_of_the_core,
+    identifiers_are_unique,
+    grid_has_no_overlap,
+    variables_are_known,
+    choices_agree,
+    queries_fit_their_panel,
+    columns_are_there,
+    dashboard_is_provisioned,
+    links_keep_time_and_variables,
+)

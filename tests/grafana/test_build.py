@@ -1,0 +1,196 @@
+"""The committed dashboards are those of the source, in two languages that differ in words alone."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from grafana import build
+from grafana.board import Board, document, uid
+from grafana.boards import BOARDS
+from grafana.german import GERMAN, MODULES
+from grafana.layout import placed, shelf
+from grafana.panels import at_step, curve, query, stat
+from grafana.texts import LANGUAGES, Text, UntranslatedError, texts, translated
+from tests.grafana.boards import boards
+
+TEXT_KEYS: Final = {
+    "description",
+    "label",
+    "legendFormat",
+    "name",
+    "noValue",
+    "options",
+    "query",
+    "text",
+    "textFormat",
+    "title",
+    "titleFormat",
+    "field",
+    "renameByName",
+}
+"""Where a text for people may stand."""
+
+
+def test_the_committed_files_are_those_of_the_source() -> None:
+    committed = {
+        path.relative_to(build.DIRECTORY): path.read_text()
+        for path in build.DIRECTORY.glob("*/*")
+        if path.is_file()
+    }
+    assert committed == build.built(), "run: python -m grafana.build"
+
+
+def test_building_twice_gives_the_same() -> None:
+    assert build.built() == build.built()
+
+
+def test_the_program_writes_what_is_new_and_removes_what_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "DIRECTORY", tmp_path)
+    old = tmp_path / "de" / "iometer-gone.json"
+    old.parent.mkdir()
+    old.write_text("{}")
+    build.main()
+    assert {
+        path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.json")
+    } == build.built()
+    assert "10 dashboards" in capsys.readouterr().out
+
+
+def differences(one: Any, other: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any, Any]]:
+    """Where two documents differ: path, and both values."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [found for key in one for found in differences(one[key], other[key], (*path, key))]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return [
+            found
+            for index, pair in enumerate(zip(one, other, strict=True))
+            for found in differences(*pair, (*path, str(index)))
+        ]
+    return [] if one == other else [(path, one, other)]
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_languages_differ_in_words_identifiers_and_links_alone(board: Board) -> None:
+    english, german = (boards(language)[uid(board.name, language)] for language in LANGUAGES)
+    found = differences(english, german)
+    assert found
+    for path, one, other in found:
+        where = ".".join(path)
+        assert isinstance(one, str), where
+        assert isinstance(other, str), where
+        if path[-1] == "uid" or one.startswith("/d/"):
+            assert other == one.replace("iometer-", "iometer-de-", 1), where
+        else:
+            assert GERMAN[one] == other, where
+            assert TEXT_KEYS & set(path), where
+
+
+def test_every_text_has_its_german_and_no_german_is_left_over() -> None:
+    used: set[str] = set()
+    for board in BOARDS:
+        used |= texts(source(board))
+    assert used == set(GERMAN)
+
+
+def source(board: Board) -> Any:
+    """The dashboard before translation, its texts still marked."""
+    seen: list[Any] = []
+
+    def kept(node: Any, language: str) -> Any:
+        seen.append(node)
+        return {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grafana.board.translated", kept)
+        document(board, "en")
+    return seen[0]
+
+
+def test_no_english_has_two_germans() -> None:
+    keys = [english for module in MODULES for english in module.TEXTS]
+    assert len(keys) == len(set(keys)) == len(GERMAN)
+
+
+@pytest.mark.parametrize("english", sorted(GERMAN))
+def test_the_german_keeps_placeholders_and_figures(english: str) -> None:
+    def kept(text: str) -> list[str]:
+        return sorted(re.findall(r"\{\{\w+\}\}|\$\{\w+\}|/v1/\w+|docs/[\w.]+", text))
+
+    assert kept(GERMAN[english]) == kept(english)
+    assert GERMAN[english].strip() == GERMAN[english] != ""
+    assert GERMAN[english].endswith(".") == english.endswith(".")
+
+
+def test_a_text_without_german_stops_the_build() -> None:
+    with pytest.raises(UntranslatedError, match="no German in grafana/german/ for: Power of the moon"):
+        translated({"title": Text("Power of the moon")}, "de")
+
+
+def test_what_is_no_text_stays_as_it_is() -> None:
+    node = {
+        "title": Text("Today"),
+        "expr": "Today",
+        "legendFormat": Text("{{bridge}}"),
+        "list": [Text("Net")],
+    }
+    assert translated(node, "de") == {
+        "title": "Heute",
+        "expr": "Today",
+        "legendFormat": "{{bridge}}",
+        "list": ["Saldo"],
+    }
+    assert translated(node, "en") == node
+    assert texts(node) == {"Today", "Net"}
+
+
+def test_a_shelf_must_be_full() -> None:
+    with pytest.raises(ValueError, match="these panels are 23 wide together, not 24: Power"):
+        shelf(4, stat("Power", "…", query("up"), width=23, unit="watt"))
+
+
+def test_shelves_lie_below_one_another_and_headings_between() -> None:
+    half = stat("Power", "…", query("up"), width=12, unit="watt")
+    panels = placed((shelf(4, half, half), shelf(6, half, half, heading="More")))
+    assert [(panel["type"], *panel["gridPos"].values()) for panel in panels] == [
+        ("stat", 4, 12, 0, 0),
+        ("stat", 4, 12, 12, 0),
+        ("row", 1, 24, 0, 4),
+        ("stat", 6, 12, 0, 5),
+        ("stat", 6, 12, 12, 5),
+    ]
+    assert [panel["id"] for panel in panels] == [1, 2, 3, 4, 5]
+    assert "w" in half["gridPos"]
+    assert "x" not in half["gridPos"]
+
+
+def test_a_panel_has_one_step() -> None:
+    days, quarters = (at_step(step, query("up")) for step in ("1d", "15m"))
+    assert curve("Power", "…", days, days, width=24, unit="watt")["interval"] == "1d"
+    with pytest.raises(ValueError, match=r"Power: a panel has one step, not \['15m', '1d'\]"):
+        curve("Power", "…", days, quarters, width=24, unit="watt")
+
+
+def test_bars_of_days_keep_their_step_for_ten_years() -> None:
+    for panel in boards("en")["iometer-energy"]["panels"]:
+        if panel.get("interval") == "1d":
+            assert 3650 <= panel["maxDataPoints"] < 11_000
+            assert all(target["interval"] == "1d" for target in panel["targets"])
+
+
+def test_the_files_are_json_that_people_can_read() -> None:
+    for text in build.built().values():
+        assert json.dumps(json.loads(text), ensure_ascii=False, indent=2, sort_keys=True) + "\n" == text
+        assert "\\u" not in text
+
+
+def test_the_page_names_every_dashboard_and_variable() -> None:
+    page = (build.DIRECTORY.parent.parent / "docs" / "dashboards.md").read_text()
+    for board in boards("en").values():
+        assert f"**{board['title'].removeprefix('IOmeter: ')}**" in page
+        for variable in board["templating"]["list"]:
+            assert variable["label"] in page, variable["name"]

@@ -1,0 +1,234 @@
+"""The committed dashboards keep our own rules, and each rule catches the fault that it is for."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from grafana.texts import LANGUAGES
+from iometer_exporter.metrics import FAMILIES
+from tests.grafana import lint, lint_promql
+from tests.grafana.boards import boards, rules
+from tests.grafana.boards import selectors as selectors_of
+from tests.grafana.lint import Json, Rule
+from tests.grafana.lint_promql import BARE_COUNTERS, FIXED_WINDOWS, place_of
+
+BOARDS: Final = {uid: board for language in LANGUAGES for uid, board in boards(language).items()}
+RULES: Final = (*lint.RULES, *lint_promql.RULES)
+
+UNUSED: Final[dict[str, str]] = {}
+"""Metrics that no dashboard and no rule asks for, and why."""
+
+
+def faults(rule: Rule, board: Json) -> list[str]:
+    found = list(rule(board))
+    if rule is lint_promql.counters_are_counted:
+        found = [fault for fault in found if place_of(fault) not in BARE_COUNTERS]
+    return found
+
+
+@pytest.mark.parametrize("uid", boards("en"))
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_dashboard_keeps_the_rule(rule: Rule, uid: str) -> None:
+    assert faults(rule, boards("en")[uid]) == []
+
+
+@pytest.mark.parametrize("uid", boards("de"))
+@pytest.mark.parametrize("rule", lint.RULES, ids=lambda rule: rule.__name__)
+def test_a_german_dashboard_keeps_the_rule(rule: Rule, uid: str) -> None:
+    assert faults(rule, boards("de")[uid]) == []
+
+
+def test_the_identifier_of_a_dashboard_is_its_own() -> None:
+    assert len(BOARDS) == 2 * len(boards("en")) == 10
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_links_lead_to_dashboards_of_the_same_language(uid: str) -> None:
+    board = BOARDS[uid]
+    urls = [link["url"] for link in board["links"]] + list(lint.data_links(board))
+    targets = [url.removeprefix("/d/").partition("?")[0] for url in urls]
+    german = uid.startswith("iometer-de-")
+    assert targets
+    assert {target for target in targets if target.startswith("iometer-de-") is german} == set(targets)
+    assert set(targets) <= set(BOARDS)
+    assert len(board["links"]) == len(boards("en")) - 1
+
+
+def test_every_metric_is_shown_or_alerted_on() -> None:
+    shown = set().union(*(lint_promql.used(board) for board in boards("en").values()))
+    shown |= {selector.name or "" for rule in rules() for selector in selectors_of(rule.expr)}
+    assert {family.name for family in FAMILIES} - shown == set(UNUSED)
+
+
+def test_no_dashboard_needs_a_recording_rule() -> None:
+    recorded = {rule.record for rule in rules() if rule.record}
+    shown = set().union(*(lint_promql.used(board) for board in boards("en").values()))
+    assert recorded
+    assert not recorded & shown
+
+
+def test_every_exception_is_needed() -> None:
+    bare = {
+        place_of(fault)
+        for board in boards("en").values()
+        for fault in lint_promql.counters_are_counted(board)
+    }
+    assert bare == set(BARE_COUNTERS)
+    windows = {
+        window
+        for board in boards("en").values()
+        for _, expression in lint.expressions(board)
+        for _, window, _ in lint_promql.counted(expression)
+    }
+    assert set(FIXED_WINDOWS) <= windows
+
+
+def panel(board: Json, title: str) -> Any:
+    [found] = [one for one in board["panels"] if one["title"] == title]
+    return found
+
+
+def setting(title: str, *path: str | int, value: object) -> Callable[[Json], None]:
+    """A change of one value in a panel."""
+
+    def change(board: Json) -> None:
+        node = panel(board, title)
+        for key in path[:-1]:
+            node = node[key]
+        node[path[-1]] = value
+
+    return change
+
+
+def expression(value: str, title: str = "Power") -> Callable[[Json], None]:
+    return setting(title, "targets", 0, "expr", value=value)
+
+
+def of_board(key: str, value: object) -> Callable[[Json], None]:
+    return lambda board: board.update({key: value})
+
+
+def variable(name: str, /, **values: object) -> Callable[[Json], None]:
+    def change(board: Json) -> None:
+        [found] = [item for item in board["templating"]["list"] if item["name"] == name]
+        found.update(values)
+
+    return change
+
+
+CHOSEN: Final = 'job=~"$job",instance=~"$instance",bridge=~"$bridge"'
+READ: Final = f'{CHOSEN},meter=~"$meter"'
+OTHER_SOURCE: Final = {"type": "prometheus", "uid": "P1809F7CD0C75ACF3"}
+
+SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
+    (lint.datasource_is_the_variable, "home", setting("Power", "datasource", value=OTHER_SOURCE)),
+    (lint.datasource_is_the_variable, "home", setting("Power", "targets", 0, "datasource", value=None)),
+    (lint.datasource_is_the_variable, "home", variable("bridge", datasource=OTHER_SOURCE)),
+    (lint.datasource_is_the_variable, "home", variable("datasource", name="source")),
+    (lint.datasource_is_the_variable, "home", lambda b: b["annotations"]["list"][0].pop("datasource")),
+    (lint.panels_say_what_they_are, "home", setting("Power", "description", value="")),
+    (lint.panels_say_what_they_are, "home", setting("Power", "fieldConfig", "defaults", "unit", value="")),
+    (lint.panels_say_what_they_are, "home", setting("Power", "fieldConfig", "defaults", "noValue", value="")),
+    (
+        lint.panels_are_of_the_core,
+        "home",
+        setting("Power", "type", value="marcusolsson-hourly-heatmap-panel"),
+    ),
+    (lint.identifiers_are_unique, "home", setting("Power", "id", value=1)),
+    (lint.identifiers_are_unique, "home", setting("Power", "title", value="Today")),
+    (lint.identifiers_are_unique, "home", setting("Today", "targets", 1, "refId", value="A")),
+    (lint.grid_has_no_overlap, "home", setting("Direction", "gridPos", "x", value=5)),
+    (lint.grid_has_no_overlap, "home", setting("Power", "gridPos", "w", value=25)),
+    (lint.variables_are_known, "home", expression("vector($price)")),
+    (lint.choices_agree, "load", variable("summer_time", query="wie in der EU : 1")),
+    (lint.choices_agree, "home", variable("bridge", allValue=None)),
+    (lint.queries_fit_their_panel, "home", setting("Today", "targets", 0, "instant", value=False)),
+    (lint.queries_fit_their_panel, "home", setting("Today", "targets", 0, "range", value=True)),
+    (lint.queries_fit_their_panel, "home", setting("Today", "targets", 0, "legendFormat", value="")),
+    (
+        lint.columns_are_there,
+        "fleet",
+        setting("Bridges, worst first", "transformations", 2, "options", "sort", 0, "field", value="Schwere"),
+    ),
+    (
+        lint.columns_are_there,
+        "fleet",
+        setting("Bridges, worst first", "fieldConfig", "overrides", 2, "matcher", "options", value="Schwere"),
+    ),
+    (lint.dashboard_is_provisioned, "home", of_board("editable", True)),
+    (lint.dashboard_is_provisioned, "home", of_board("timezone", "utc")),
+    (lint.dashboard_is_provisioned, "home", of_board("refresh", "1s")),
+    (lint.links_keep_time_and_variables, "home", lambda b: b["links"][0].update(includeVars=False)),
+    (
+        lint.links_keep_time_and_variables,
+        "fleet",
+        setting(
+            "Bridges, worst first",
+            *("fieldConfig", "overrides", 1, "properties", 0, "value", 0, "url"),
+            value="/d/iometer-home?var-bridge=x",
+        ),
+    ),
+    (lint_promql.metrics_exist, "home", expression(f"iometer_power_wats{{{READ}}}")),
+    (lint_promql.metrics_exist, "home", variable("job", query={"query": "label_values(iometer_u, job)"})),
+    (lint_promql.labels_exist, "home", expression(f'iometer_up{{{CHOSEN},metre="1"}}')),
+    (lint_promql.labels_exist, "home", expression(f"sum by (brigde) (iometer_up{{{CHOSEN}}})")),
+    (
+        lint_promql.labels_exist,
+        "home",
+        expression(f"iometer_up{{{CHOSEN}}} * on (endpoint) iometer_up{{{CHOSEN}}}"),
+    ),
+    (lint_promql.matchers_follow_the_variables, "home", expression(f"iometer_power_watts{{{CHOSEN}}}")),
+    (
+        lint_promql.matchers_follow_the_variables,
+        "home",
+        expression('iometer_up{job=~"$job",instance=~"$instance",bridge="$bridge"}'),
+    ),
+    (
+        lint_promql.matchers_follow_the_variables,
+        "home",
+        expression(f'time() - iometer_up{{{CHOSEN}}} + up{{job=~"$job"}}'),
+    ),
+    (
+        lint_promql.counters_are_counted,
+        "home",
+        expression(f"iometer_energy_import_joules_total{{{READ}}} / 3.6e6"),
+    ),
+    (
+        lint_promql.counters_are_counted,
+        "home",
+        expression(f"avg_over_time(iometer_energy_import_joules_total{{{READ}}}[1h])"),
+    ),
+    (
+        lint_promql.rates_fit_the_resolution,
+        "home",
+        expression(f"rate(iometer_energy_import_joules_total{{{READ}}}[1m])"),
+    ),
+    (
+        lint_promql.rates_fit_the_resolution,
+        "home",
+        expression(f"increase(iometer_energy_import_joules_total{{{READ}}}[$__interval])"),
+    ),
+    (lint_promql.nothing_stands_in_for_missing, "home", expression(f"iometer_up{{{CHOSEN}}} or vector(0)")),
+    (
+        lint_promql.subqueries_name_their_step,
+        "home",
+        expression(f"max_over_time((iometer_up{{{CHOSEN}}} * 2)[1h:])"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "change"),
+    SEEDED,
+    ids=[f"{rule.__name__}-{index}" for index, (rule, *_) in enumerate(SEEDED)],
+)
+def test_a_seeded_fault_is_caught(rule: Rule, name: str, change: Callable[[Json], None]) -> None:
+    board = copy.deepcopy(boards("en")[f"iometer-{name}"])
+    change(board)
+    assert faults(rule, board)
+
+
+def test_every_rule_has_a_seeded_fault() -> None:
+    assert {rule for rule, *_ in SEEDED} == set(RULES)
