@@ -138,10 +138,16 @@ BOARD: Final = Board(
                 FEE_OF_MONTH,
                 "now/M",
             ),
-            bill("Bill of last month", "The whole month before this one.", FEE_OF_MONTH, "now/M", "1M/M"),
+            bill(
+                "Bill of last month",
+                "The whole month before this one, with its whole base fee.",
+                FEE_OF_MONTH,
+                "now/M",
+                "1M/M",
+            ),
             bill(
                 "Bill of this year",
-                "Since 1 January, or since Prometheus first read the meter.",
+                "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.",
                 FEE_OF_YEAR,
                 "now/y",
             ),

@@ -66,7 +66,7 @@ BOARD: Final = Board(
                 "midnight "
                 "and 4:00 in the time zone set above. A battery that feeds the house at night makes it too "
                 "low.",
-                now(base_load("$__range")),
+                now(f"sort_desc({base_load('$__range')})"),
                 width=6,
                 unit="watt",
                 nothing=NO_POWER,
@@ -74,7 +74,7 @@ BOARD: Final = Board(
             stat(
                 "Highest quarter-hour drawn",
                 "Highest mean of 15 minutes on the clock, as tariffs with a demand charge count it.",
-                now(f"max_over_time({quarter_hour(metrics.ENERGY_IMPORT)}[$__range:15m])"),
+                now(f"sort_desc(max_over_time({quarter_hour(metrics.ENERGY_IMPORT)}[$__range:15m]))"),
                 width=6,
                 unit="watt",
                 color={"mode": "fixed", "fixedColor": ORANGE},
@@ -83,7 +83,7 @@ BOARD: Final = Board(
             stat(
                 "Highest quarter-hour fed in",
                 "Highest mean of 15 minutes on the clock that was fed in.",
-                now(f"max_over_time({quarter_hour(metrics.ENERGY_EXPORT)}[$__range:15m])"),
+                now(f"sort_desc(max_over_time({quarter_hour(metrics.ENERGY_EXPORT)}[$__range:15m]))"),
                 width=6,
                 unit="watt",
                 color={"mode": "fixed", "fixedColor": BLUE},
@@ -91,7 +91,7 @@ BOARD: Final = Board(
             ),
             stat(
                 "Mean power",
-                "Mean power at the grid connection over the range, feed-in taken off.",
+                "Mean power at the grid connection, feed-in taken off, where it is known in the range.",
                 now(f"avg_over_time({metric(metrics.POWER)}[$__range])"),
                 width=6,
                 unit="watt",

@@ -33,10 +33,13 @@ TEXTS: Final = {
     "Bill of this month": "Rechnung dieser Monat",
     "Since the first, with this part of the base fee.": "Seit dem Monatsersten, mit anteiligem Grundpreis.",
     "Bill of last month": "Rechnung letzter Monat",
-    "The whole month before this one.": "Der ganze vorige Monat.",
+    "The whole month before this one, with its whole base fee.": (
+        "Der ganze vorige Monat, mit seiner ganzen Grundgebühr."
+    ),
     "Bill of this year": "Rechnung dieses Jahr",
-    "Since 1 January, or since Prometheus first read the meter.": (
-        "Seit dem 1. Januar, oder seit Prometheus den Zähler zum ersten Mal gelesen hat."
+    "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.": (
+        "Seit dem 1. Januar, oder seit Prometheus den Zähler zum ersten Mal gelesen hat; mit der Grundgebühr "
+        "dieser Tage."
     ),
     "Energy": "Energie",
     "Base fee": "Grundpreis",

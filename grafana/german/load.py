@@ -42,8 +42,8 @@ TEXTS: Final = {
         "Höchstes eingespeistes Mittel einer Viertelstunde auf der Uhr."
     ),
     "Mean power": "Mittlere Leistung",
-    "Mean power at the grid connection over the range, feed-in taken off.": (
-        "Mittlere Leistung am Netzanschluss im Zeitraum, abzüglich Einspeisung."
+    "Mean power at the grid connection, feed-in taken off, where it is known in the range.": (
+        "Mittlere Leistung am Netzanschluss, abzüglich Einspeisung, soweit sie im Zeitraum bekannt ist."
     ),
     "Means of 15 minutes": "Viertelstundenmittel",
     "Drawn above zero, fed in below, by the counters; each point ends a quarter-hour on the clock.": (

@@ -1,0 +1,39 @@
+"""What the tests of dashboards and rules share: histories in Prometheus, and a living exporter."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from grafana.drawing.source import Source
+from tests.grafana.history_plan import SCENARIOS
+from tests.grafana.history_server import Past, living, prometheus_over, write_all
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """A Prometheus that scrapes the real exporter with simulated bridges every second."""
+    with living(tmp_path_factory.mktemp("live")) as source:
+        yield source
+
+
+@pytest.fixture(scope="session")
+def pasts(tmp_path_factory: pytest.TempPathFactory, live: Source) -> Iterator[dict[str, Past]]:
+    """Every scenario's history, in a Prometheus of its own, by the scenario's name.
+
+    They take their time, in which the living exporter is already being scraped.
+    """
+    assert live.url
+    folder = tmp_path_factory.mktemp("histories")
+    with ExitStack() as stack:
+        histories = write_all(SCENARIOS.values(), folder)
+        yield {
+            name: Past(history, Source(stack.enter_context(prometheus_over(history)).url))
+            for name, history in histories.items()
+        }
+
+
+@pytest.fixture(params=sorted(SCENARIOS))
+def past(request: pytest.FixtureRequest, pasts: dict[str, Past]) -> Past:
+    """One scenario's history after the other."""
+    return pasts[request.param]

@@ -1,0 +1,276 @@
+"""Days of the exporter's output in a minute: simulated bridges, the real parser, guard and collectors.
+
+Only HTTP is left out. `python -m tests.grafana.history SCENARIO FOLDER` writes the blocks of one scenario.
+"""
+
+import gc
+import json
+import subprocess
+import sys
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any, Final, cast
+
+from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.core import Metric
+
+from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.guard import Guard, Limits, Rejection
+from iometer_exporter.metrics import BridgeCollector, ExporterCollector
+from iometer_exporter.models import Reading, Status, parse_reading, parse_status
+from iometer_exporter.simulator import Home, SimulatedBridge, Timing
+from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot
+from tests.conftest import require_program
+from tests.grafana.history_plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
+from tests.grafana.history_text import Recorder
+
+LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
+STALE_AFTER: Final = 1200.0
+
+_MILESTONE: Final = 900
+"""Seconds between two states of a home that are kept."""
+
+BATTERY_AT_BEGIN: Final = 70
+"""Percent of charge."""
+BATTERY_STEP: Final = 43_200
+"""Seconds in which the battery loses one percent: a weak one, so that nine days show where it goes."""
+
+_TIMEOUT: Final = 10.0
+
+
+@dataclass(slots=True)
+class Truth:
+    """What the meter of one bridge really counted: a home whose past states are kept."""
+
+    meter: str
+    states: list[Home] = field(default_factory=list)
+
+    def keep(self, home: Home) -> None:
+        """Keep the home as it is now."""
+        self.states.append(copy(home))
+
+    def at(self, time: float) -> tuple[int, int]:
+        """Import and export in watt-seconds at a unix time within the history."""
+        behind = bisect_right(self.states, time, key=lambda state: state.time) - 1
+        home = copy(self.states[max(behind, 0)])
+        assert home.time <= int(time), f"{time} lies before the history"
+        home.advance(time)
+        return home.import_ws, home.export_ws
+
+    def imported(self, begin: float, end: float) -> float:
+        """Energy drawn from the grid between two unix times, in joules."""
+        return float(self.at(end)[0] - self.at(begin)[0])
+
+    def exported(self, begin: float, end: float) -> float:
+        """Energy fed into the grid between two unix times, in joules."""
+        return float(self.at(end)[1] - self.at(begin)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A written history: its scenario, the folder of its blocks, the truth by bridge, its samples."""
+
+    scenario: Scenario
+    blocks: Path
+    truths: dict[str, Truth]
+    samples: int
+
+
+@lru_cache(maxsize=16)
+def _parsed_status(body: bytes) -> Status:
+    """The status; it stays the same for many scrapes, and parsing gives the same for the same."""
+    return parse_status(body)
+
+
+class _Bridge:
+    """A simulated bridge and what the exporter knows of it; a restart forgets the latter."""
+
+    def __init__(self, household: Household, scenario: Scenario) -> None:
+        self.name = household.name
+        self._now = scenario.begin
+        self._sim = SimulatedBridge(
+            household.home,
+            seed=SEED,
+            faults=household.faults,
+            # Ten seconds for each old reading, so that a scrape every minute meets some.
+            timing=Timing(replay_spacing=10.0),
+            clock=lambda: self._now,
+        )
+        self.truth = Truth(self._sim.meter, [copy(self._sim.home)])
+        self._latency = Random(household.home)
+        self._zeros: dict[str, float] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all that a process keeps in memory."""
+        self._guard = Guard(LIMITS)
+        self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
+        self._rejected: Counter[Rejection] = Counter()
+
+    def live(self, now: float) -> None:
+        """Let the home live, whether or not anybody asks."""
+        self._now = now
+        last = self.truth.states[-1].time
+        for moment in range(last - last % _MILESTONE + _MILESTONE, int(now) + 1, _MILESTONE):
+            self._sim.home.advance(moment)
+            self.truth.keep(self._sim.home)
+
+    def snapshot(self, now: float, kinds: set[Kind]) -> Snapshot:
+        """The answer to one scrape while events of some kinds last."""
+        self._set_fault("disconnected", "disconnected" in kinds)
+        self._set_fault("replay", "replay" in kinds)
+        reading_sent, status_sent = self._documents(now, "meter-reset" in kinds)
+        failures: dict[Endpoint, FetchError] = {}
+        if "unreachable" in kinds:
+            failures = {endpoint: FetchError("timeout", "no answer") for endpoint in ENDPOINTS}
+        elif "no-status" in kinds:
+            failures = {"status": FetchError("http_status", "500")}
+        for endpoint, failure in failures.items():
+            self._errors[endpoint, failure.reason] += 1
+        reading = None if "reading" in failures else parse_reading(reading_sent)
+        status = None if "status" in failures else _parsed_status(status_sent)
+        return Snapshot(
+            bridge=self.name,
+            address=f"{self.name}.local",
+            source="configured",
+            meter=self._sim.meter,
+            reading=reading and self._judge(reading, now),
+            sent=reading,
+            status=status,
+            durations={endpoint: self._duration(endpoint in failures) for endpoint in ENDPOINTS},
+            failures=failures,
+            errors=dict(self._errors),
+            rejected=dict(self._rejected),
+        )
+
+    def _documents(self, now: float, reset: bool) -> tuple[bytes, bytes]:
+        reading, status = self._sim.reading(), self._sim.status()
+        if reset:
+            self._count_anew(reading["meter"]["reading"]["registers"])
+        device = status["device"]
+        if now < FIRMWARE_UPDATE:
+            device["bridge"]["version"] = "build-64"
+        if "batteryLevel" in device["core"]:
+            lost = int(now - self.truth.states[0].time) // BATTERY_STEP
+            device["core"]["batteryLevel"] = BATTERY_AT_BEGIN - lost
+        return json.dumps(reading).encode(), json.dumps(status).encode()
+
+    def _count_anew(self, registers: list[dict[str, Any]]) -> None:
+        for register in registers:
+            if register["unit"] == "Wh":
+                zero = self._zeros.setdefault(register["obis"], register["value"])
+                register["value"] = round(register["value"] - zero, 1)
+
+    def _judge(self, reading: Reading, now: float) -> Reading:
+        judgement = self._guard.judge(reading, now)
+        if judgement.rejection:
+            self._rejected[judgement.rejection] += 1
+        return judgement.served
+
+    def _duration(self, failed: bool) -> float:
+        return _TIMEOUT if failed else round(self._latency.uniform(0.02, 0.09), 6)
+
+    def _set_fault(self, fault: str, on: bool) -> None:
+        (self._sim.faults.add if on else self._sim.faults.discard)(fault)
+
+
+class _Exporter:
+    """The process: its own families, which tell of a restart."""
+
+    def __init__(self, started: float) -> None:
+        self._own = [*ProcessCollector(registry=None).collect(), *PlatformCollector(registry=None).collect()]
+        self.restart(started)
+
+    def restart(self, now: float) -> None:
+        """Start again at a unix time."""
+        self._started = now
+        for family in self._own:
+            if family.name == "process_start_time_seconds":
+                family.samples = [sample._replace(value=now) for sample in family.samples]
+
+    def collect(self, snapshots: list[Snapshot], now: float) -> Iterator[Metric]:
+        """All families of one scrape."""
+        yield from self._own
+        yield from BridgeCollector(snapshots, now=now, stale_after=STALE_AFTER).collect()
+        known = {"configured": len(snapshots)}
+        yield from ExporterCollector(
+            bridges=cast(Any, known), reload_successful=True, reload_timestamp=self._started
+        ).collect()
+
+
+def simulate(scenario: Scenario, recorder: Recorder) -> dict[str, Truth]:
+    """Scrape the scenario's bridges from begin to end into the recorder; the truth of each bridge."""
+    exporter = _Exporter(scenario.begin - 86_400.0)
+    bridges = [_Bridge(household, scenario) for household in scenario.households]
+    restarts = sorted(event.end for event in scenario.events if event.kind.startswith("exporter-"))
+    # Prometheus scrapes at any moment of its interval, and never on the full hour.
+    now = scenario.begin + 0.437 * scenario.interval
+    while now <= scenario.end:
+        active = [event for event in scenario.events if event.begin <= now < event.end]
+        for bridge in bridges:
+            bridge.live(now)
+        while restarts and restarts[0] <= now:
+            exporter.restart(restarts.pop(0))
+            for bridge in bridges:
+                bridge.restart()
+        _scrape(exporter, bridges, active, now, recorder)
+        now += scenario.interval
+    for bridge in bridges:
+        bridge.live(scenario.end)
+    return {bridge.name: bridge.truth for bridge in bridges}
+
+
+def _scrape(
+    exporter: _Exporter, bridges: list[_Bridge], active: list[Event], now: float, recorder: Recorder
+) -> None:
+    off = any(event.kind == "exporter-off" for event in active)
+    count = 0
+    if not off:
+        snapshots = [
+            bridge.snapshot(now, {event.kind for event in active if event.bridge == number})
+            for number, bridge in enumerate(bridges, 1)
+        ]
+        count = recorder.record(exporter.collect(snapshots, now), now)
+        slowest = max(max(snapshot.durations.values()) for snapshot in snapshots)
+    recorder.add("up", 0.0 if off else 1.0, now)
+    recorder.add("scrape_duration_seconds", 0.001 if off else slowest + 0.004, now)
+    recorder.add("scrape_samples_scraped", count, now)
+    recorder.add("scrape_samples_post_metric_relabeling", count, now)
+    recorder.add("scrape_series_added", 0, now)
+
+
+def write(scenario: Scenario, folder: Path, job: str = "iometer") -> History:
+    """Add the blocks of a scenario, scraped by a job of that name, to those below the folder."""
+    promtool = require_program("promtool")
+    recorder = Recorder({"job": job, "instance": scenario.instance})
+    # Nothing here lives in cycles, and there are millions of small objects to look through.
+    gc.disable()
+    try:
+        truths = simulate(scenario, recorder)
+    finally:
+        gc.enable()
+    folder.mkdir(parents=True, exist_ok=True)
+    text, blocks = folder / "history.om", folder / "data"
+    recorder.write(text)
+    # One block for all of it: promtool reads the whole text once for every block.
+    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=1000h"]
+    subprocess.run([*command, str(text), str(blocks)], check=True, capture_output=True, text=True)
+    text.unlink()
+    return History(scenario, blocks, truths, recorder.samples)
+
+
+def _main(name: str, folder: str) -> None:
+    started = time.monotonic()
+    history = write(SCENARIOS[name], Path(folder))
+    print(f"{history.samples} samples of {name} in {time.monotonic() - started:.1f} s")  # noqa: T201
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

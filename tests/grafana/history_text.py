@@ -1,0 +1,85 @@
+"""Series that grow scrape by scrape, and the OpenMetrics text that promtool makes blocks of."""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import Metric
+from prometheus_client.samples import Sample
+
+_TYPES: Final = {"counter": "counter", "gauge": "gauge"}
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+class _Series:
+    __slots__ = ("prefix", "scrapes", "values")
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.scrapes = array("L")
+        self.values = array("d")
+
+
+class Recorder:
+    """The samples of many scrapes of one target, whose labels are given once.
+
+    Families and labels are the collectors' own: what they rename is renamed here.
+    """
+
+    def __init__(self, target: Mapping[str, str]) -> None:
+        self._target = dict(target)
+        self._families: dict[str, tuple[str, dict[Key, _Series]]] = {}
+        self._known: dict[tuple[str, ...], _Series] = {}
+        self._times: list[str] = []
+        self.samples = 0
+        """Samples recorded so far."""
+
+    def record(self, families: Iterable[Metric], time: float) -> int:
+        """Add the samples of one scrape at a unix time; their number."""
+        text = f"{time:.3f}"
+        if not self._times or self._times[-1] != text:
+            self._times.append(text)
+        count, scrape = 0, len(self._times) - 1
+        known = self._known
+        for family in families:
+            for sample in family.samples:
+                labels = sample.labels
+                key = (sample.name, *labels, *labels.values())
+                series = known.get(key)
+                if series is None:
+                    series = known[key] = self._new(family, sample)
+                series.scrapes.append(scrape)
+                series.values.append(sample.value)
+                count += 1
+        self.samples += count
+        return count
+
+    def add(self, name: str, value: float, time: float) -> None:
+        """Add a gauge that Prometheus itself writes about a scrape, such as `up`."""
+        family = Metric(name, name, "gauge")
+        family.add_sample(name, {}, value)
+        self.record([family], time)
+
+    def write(self, path: Path) -> None:
+        """Write all of it as OpenMetrics text, each family in one piece."""
+        times = self._times
+        with path.open("w", encoding="utf-8") as file:
+            for name, (kind, known) in self._families.items():
+                file.write(f"# TYPE {name} {kind}\n")
+                for one in known.values():
+                    prefix, pairs = one.prefix, zip(one.values, one.scrapes, strict=True)
+                    file.writelines([f"{prefix}{value!r} {times[scrape]}\n" for value, scrape in pairs])
+            file.write("# EOF\n")
+
+    def _new(self, family: Metric, sample: Sample) -> _Series:
+        _, series = self._families.setdefault(family.name, (_TYPES[family.type], {}))
+        labels = tuple(sorted((sample.labels | self._target).items()))
+        text = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels)
+        one = series[sample.name, labels] = _Series(f"{sample.name}{{{text}}} ")
+        return one
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

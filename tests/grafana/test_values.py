@@ -1,0 +1,222 @@
+"""What the dashboards say of energy, money and power, against what the simulated meters really counted."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import pytest
+
+from tests.grafana.history import BATTERY_AT_BEGIN, BATTERY_STEP
+from tests.grafana.history_plan import BEGIN, END, ZONE, local
+from tests.grafana.history_server import Past
+from tests.grafana.values import (
+    OFF,
+    answer,
+    exported,
+    has_export,
+    imported,
+    means,
+    midnight,
+    month,
+    single,
+    window,
+)
+
+pytestmark = pytest.mark.end_to_end
+
+IMPORT_PRICE, EXPORT_PRICE, BASE_FEE = 0.30, 0.08, 12.0
+CLOSE = 0.005
+"""The whole tolerance where a window is long: `increase()` guesses what lies beyond its last samples."""
+
+OFF_THE_CLOCK = {15: 0.01, 60: 0.03}
+"""Share by which a mean of 15 minutes may differ from that on the clock, by scrape interval: scrapes do not
+fall on the quarter-hour, and the first and last of them are up to an interval away from it."""
+
+EVENING = END
+AFTER_OUTAGE = local("2026-03-31 19:00:00")
+"""Three hours after an outage of three hours."""
+AFTER_RESTART = local("2026-04-04 20:10:00")
+"""Ten minutes after a restart of the exporter between two scrapes."""
+AFTER_RESET = local("2026-03-30 23:00:00")
+"""On the day on which the registers of one meter began anew."""
+CLOCK_CHANGE = local("2026-03-29 20:00:00")
+"""On a day of 23 hours."""
+MOMENTS = [EVENING, AFTER_OUTAGE, AFTER_RESTART, AFTER_RESET, CLOCK_CHANGE]
+NIGHTS = [local("2026-04-05 00:30:00"), local("2026-04-01 00:20:00"), local("2026-03-30 00:40:00")]
+
+
+def ids(moments: Iterable[float]) -> list[str]:
+    return [f"{datetime.fromtimestamp(moment, ZONE):%m-%d_%H:%M}" for moment in moments]
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=ids(MOMENTS))
+def test_energy_of_today_yesterday_and_this_month(past: Past, moment: float) -> None:
+    ranges = {
+        "Today": (midnight(moment), moment),
+        "Yesterday": (midnight(moment, -1), midnight(moment)),
+        "This month": (month(moment), moment),
+    }
+    for title, (begin, end) in ranges.items():
+        drawn = single(answer(past, "iometer-home", title, "A", moment))
+        assert drawn == pytest.approx(imported(past, begin, end), rel=CLOSE), title
+        fed = single(answer(past, "iometer-home", title, "B", moment))
+        expected = exported(past, begin, end) if has_export(past) else None
+        assert fed == (expected and pytest.approx(expected, rel=CLOSE)), title
+
+
+@pytest.mark.parametrize("moment", NIGHTS, ids=ids(NIGHTS))
+def test_energy_shortly_after_midnight(past: Past, moment: float) -> None:
+    """Here the guess at the edges counts: at most what is used in one scrape interval at each of them."""
+    begin, interval = midnight(moment), past.history.scenario.interval
+    truth = imported(past, begin, moment)
+    edges = imported(past, begin, begin + interval) + imported(past, moment - interval, moment)
+    guessed = truth * 2 * interval / (moment - begin)
+    drawn = single(answer(past, "iometer-home", "Today", "A", moment))
+    assert drawn == pytest.approx(truth, abs=edges + guessed)
+    whole = single(answer(past, "iometer-home", "Yesterday", "A", moment))
+    assert whole == pytest.approx(imported(past, midnight(moment, -1), begin), rel=CLOSE)
+
+
+def test_energy_in_an_outage_is_that_of_the_time_before(past: Past) -> None:
+    """What nobody reads cannot be shown; it is there once the exporter is (see the evening of that day)."""
+    moment = local("2026-03-31 15:00:00")
+    drawn = single(answer(past, "iometer-home", "Today", "A", moment))
+    assert drawn == pytest.approx(imported(past, midnight(moment), OFF), rel=CLOSE)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=ids(MOMENTS))
+def test_money(past: Past, moment: float) -> None:
+    ranges = {
+        "Money today": (midnight(moment), moment),
+        "Money yesterday": (midnight(moment, -1), midnight(moment)),
+        "Money this month": (month(moment), moment),
+    }
+    for title, (begin, end) in ranges.items():
+        cost = imported(past, begin, end) * IMPORT_PRICE
+        revenue = exported(past, begin, end) * EXPORT_PRICE
+        found = {ref: single(answer(past, "iometer-home", title, ref, moment)) for ref in "ABC"}
+        assert found["A"] == pytest.approx(cost, rel=CLOSE), title
+        assert found["B"] == (pytest.approx(revenue, rel=CLOSE) if has_export(past) else None), title
+        assert found["C"] == pytest.approx(cost - revenue, abs=CLOSE * (cost + revenue)), title
+
+
+def test_the_bill(past: Past) -> None:
+    """With the base fee by the part of the month that has passed."""
+    days = 30
+    ranges = {
+        "Bill of today": (midnight(END), (END - midnight(END)) / 86_400 / days),
+        "Bill of this month": (month(END), (END - month(END)) / 86_400 / days),
+    }
+    for title, (begin, months) in ranges.items():
+        fee = BASE_FEE * months
+        cost = imported(past, begin, END) * IMPORT_PRICE
+        revenue = exported(past, begin, END) * EXPORT_PRICE
+        found = {ref: single(answer(past, "iometer-energy", title, ref)) for ref in "ABCD"}
+        assert found["A"] == pytest.approx(cost, rel=CLOSE)
+        assert found["B"] == pytest.approx(fee, rel=CLOSE)
+        assert found["C"] == (pytest.approx(revenue, rel=CLOSE) if has_export(past) else None)
+        assert found["D"] == pytest.approx(cost - revenue + fee, abs=CLOSE * (cost + revenue + fee))
+
+
+def test_the_bar_of_each_day(past: Past) -> None:
+    """Each bar is a whole day; where the clock changed, one that begins an hour off (see the description)."""
+    [drawn] = answer(past, "iometer-energy", "Energy per day", "A")
+    assert len(drawn.samples) == 9
+    for begin, value in drawn.samples:
+        first, last = max(begin, BEGIN), min(begin + 86_400, END)
+        assert value == pytest.approx(imported(past, first, last), rel=CLOSE)
+    after_change = [begin for begin, _ in drawn.samples if begin > local("2026-03-30 00:00:00") - 1]
+    assert after_change == [midnight(begin) for begin in after_change]
+    for series in answer(past, "iometer-energy", "Energy per day", "B"):
+        for begin, value in series.samples:
+            first, last = max(begin, BEGIN), min(begin + 86_400, END)
+            assert value == pytest.approx(-exported(past, first, last), rel=CLOSE)
+
+
+def test_the_days_with_most(past: Past) -> None:
+    """Named by their own date; those before the clock changed begin an hour off, as their bars do."""
+    change = local("2026-03-30 00:00:00")
+    days = {
+        f"{datetime.fromtimestamp(begin, ZONE):%Y-%m-%d}": (begin - (0 if begin >= change else 3600))
+        for begin in (midnight(END, -number) for number in range(9))
+    }
+    for title, truth in (("Days with most drawn", imported), ("Days with most fed in", exported)):
+        found = {series.labels["day"]: series.last for series in answer(past, "iometer-energy", title, "A")}
+        if truth is exported and not has_export(past):
+            assert found == {}
+            continue
+        expected = {
+            day: truth(past, max(begin, BEGIN), min(begin + 86_400, END)) for day, begin in days.items()
+        }
+        assert found == pytest.approx(expected, rel=CLOSE)
+
+
+def test_the_bars_of_the_months_are_the_sums_of_their_days(past: Past) -> None:
+    april = local("2026-04-01 00:00:00")
+    expected = {"2026-03": imported(past, BEGIN, april), "2026-04": imported(past, april, END)}
+    found = {
+        series.labels["month"]: sum(value for _, value in series.samples)
+        for series in answer(past, "iometer-energy", "Drawn per month", "A")
+    }
+    assert found == pytest.approx(expected, rel=CLOSE)
+
+
+@pytest.mark.parametrize("moment", [EVENING, AFTER_RESTART], ids=ids([EVENING, AFTER_RESTART]))
+def test_the_curves_of_today_and_yesterday(past: Past, moment: float) -> None:
+    """They show differences of the counter itself: exact but for the age of its newest sample."""
+    begin, yesterday = midnight(moment), midnight(moment, -1)
+    for ref, start in (("A", begin), ("B", yesterday)):
+        [series] = answer(past, "iometer-energy", "Drawn today against yesterday", ref, moment)
+        at, last = series.samples[-1]
+        end = at - begin + start
+        interval = past.history.scenario.interval
+        edges = imported(past, start, start + interval) + imported(past, end - interval, end)
+        assert moment - at < 300 + interval
+        assert last == pytest.approx(imported(past, start, end), abs=edges)
+
+
+def low_at_night(quarters: list[tuple[float, float, float]]) -> float:
+    """W that nine of ten quarter-hours between midnight and four exceed."""
+    night = sorted(
+        drawn for moment, drawn, _ in quarters if datetime.fromtimestamp(moment - 60, ZONE).hour < 4
+    )
+    place = 0.1 * (len(night) - 1)
+    low, part = int(place), place % 1
+    return night[low] * (1 - part) + night[low + 1] * part
+
+
+def test_the_highest_quarter_hour(past: Past) -> None:
+    span = window(past, "iometer-load", "Highest quarter-hour drawn")
+    for title, column in (("Highest quarter-hour drawn", 1), ("Highest quarter-hour fed in", 2)):
+        found = answer(past, "iometer-load", title, "A")
+        assert bool(found) == (column == 1 or has_export(past))
+        for series in found:
+            bridge = series.labels["bridge"]
+            seen = max(mean[column] for mean in means(past, bridge, span))
+            assert series.last == pytest.approx(seen, rel=CLOSE), title
+            on_the_clock = max(mean[column] for mean in means(past, bridge))
+            assert series.last == pytest.approx(
+                on_the_clock, rel=OFF_THE_CLOCK[past.history.scenario.interval]
+            )
+
+
+def test_the_base_load(past: Past) -> None:
+    span = window(past, "iometer-load", "Base load")
+    found = answer(past, "iometer-load", "Base load", "A")
+    assert {series.labels["bridge"] for series in found} == past.history.truths.keys()
+    for series in found:
+        bridge = series.labels["bridge"]
+        assert series.last == pytest.approx(low_at_night(means(past, bridge, span)), rel=CLOSE)
+        on_the_clock = low_at_night(means(past, bridge))
+        assert series.last == pytest.approx(
+            on_the_clock, rel=2 * OFF_THE_CLOCK[past.history.scenario.interval]
+        )
+
+
+def test_the_days_that_the_battery_lasts(past: Past) -> None:
+    """A core stops at 5 % of charge."""
+    level = BATTERY_AT_BEGIN - (END - BEGIN) // BATTERY_STEP
+    found = answer(past, "iometer-health", "Battery days left", "A")
+    on_battery = [home.name for home in past.history.scenario.households if "wired" not in home.faults]
+    assert [series.labels["bridge"] for series in found] == sorted(on_battery)
+    for series in found:
+        assert series.last == pytest.approx((level - 5) * BATTERY_STEP / 86_400, rel=CLOSE)
