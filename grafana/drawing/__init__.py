@@ -1,0 +1,1 @@
+"""Pictures of the dashboards, drawn with matplotlib from what a Prometheus answers."""
