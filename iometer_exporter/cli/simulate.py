@@ -1,11 +1,11 @@
 """`simulate` and `demo`: bridges for those who have none at hand."""
 
 import asyncio
-import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from iometer_exporter.cli.options import (
     DURATION,
@@ -15,10 +15,15 @@ from iometer_exporter.cli.options import (
     logging_options,
     option,
 )
+from iometer_exporter.cli.simulate_provider import provider
+from iometer_exporter.cli.waiting import until_told_to_stop
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.simulator import FAULTS, Simulation, describe, parse_fault
 from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, url_of
 from iometer_exporter.units import Address
+
+_BELOW: Final = "iometer_exporter.simulate.below"
+"""Whether the first word after `simulate` is a command of its own."""
 
 
 def _home_options(command: Command) -> Command:
@@ -54,7 +59,19 @@ def _home_options(command: Command) -> Command:
     return command
 
 
-@click.command()
+class _Simulate(click.Group):
+    """Leaves its own options, also those of the environment, out of it where a command below is called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_BELOW] = bool(args) and args[0] in self.commands
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        return [each for each in params if each.is_eager] if ctx.meta.get(_BELOW) else params
+
+
+@click.group(cls=_Simulate, invoke_without_command=True)
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option(
     "--port",
@@ -68,10 +85,28 @@ def _home_options(command: Command) -> Command:
 @option("--mdns-interface", "mdns_interfaces", multiple=True, help="Address to announce on; all if none.")
 @_home_options
 @logging_options("warning")
-def simulate(**settings: Any) -> None:
-    """Serve simulated bridges."""
+@click.pass_context
+def simulate(ctx: click.Context, /, **settings: Any) -> None:
+    """Serve simulated bridges, or with `provider` the vendor's cloud."""
+    if ctx.invoked_subcommand is not None:
+        _refuse_options(ctx)
+        return
     settings["mdns_interfaces"] = settings["mdns_interfaces"] or None
     asyncio.run(_simulate(Simulation(**settings)))
+
+
+simulate.add_command(provider)
+
+
+def _refuse_options(ctx: click.Context) -> None:
+    """Raise a usage error for an option of the bridges that is given to something else."""
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.expose_value:
+            name, command = parameter.opts[0], ctx.invoked_subcommand
+            raise click.UsageError(
+                f"{name} before {command!r} is for bridges; write options of {command!r} after it.", ctx
+            )
 
 
 @click.command()
@@ -96,7 +131,7 @@ async def _simulate(simulation: Simulation) -> None:
     async with simulation:
         for line in describe(simulation):
             click.echo(line)
-        await _until_told_to_stop()
+        await until_told_to_stop()
 
 
 async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress]) -> None:
@@ -115,11 +150,4 @@ async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress
             click.echo(f"  {url}         all at a glance")
             click.echo(f"  {url}metrics  what Prometheus reads")
             click.echo("Stop with Ctrl-C.")
-            await _until_told_to_stop()
-
-
-async def _until_told_to_stop() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+            await until_told_to_stop()
