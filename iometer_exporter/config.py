@@ -12,6 +12,7 @@ from typing import Final
 
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.models import clean
+from iometer_exporter.providerconfig import ProviderConfig, provider_config
 from iometer_exporter.strict import Section, as_boolean, as_text, as_texts, kind, load_file
 from iometer_exporter.units import HTTP_PORT, Address, check_host, parse_address, parse_duration, parse_power
 
@@ -65,6 +66,7 @@ class Config:
     bridges: tuple[BridgeConfig, ...] = ()
     probe_allow: tuple[Network, ...] = _PRIVATE_NETWORKS
     """Where `/probe` may ask for bridges that are neither configured nor discovered."""
+    provider: ProviderConfig | None = None
 
 
 def parse_bridge(text: str) -> BridgeConfig:
@@ -108,8 +110,8 @@ def parse_config(text: str) -> Config:
         discovery=_discovery(section.child("discovery")),
         bridges=tuple(_bridge(child) for child in section.children("bridges")),
         probe_allow=_probe_allow(section.child("probe")),
+        provider=_provider(section),
     )
-    section.take("provider", _no_provider, None)
     section.done()
     try:
         check_names(config.bridges)
@@ -142,8 +144,10 @@ def _networks(value: object) -> tuple[Network, ...]:
         raise ConfigError(f"{error}, write a network such as 192.168.0.0/16 or fd00::/8") from error
 
 
-def _no_provider(_value: object) -> None:
-    raise ConfigError("the provider API is not part of this version yet, remove the section")
+def _provider(section: Section) -> ProviderConfig | None:
+    # An empty mapping asks for the defaults, with the credentials of the environment.
+    given = section.take("provider", lambda _: True, False)
+    return provider_config(section.child("provider")) if given else None
 
 
 def _bridge(section: Section) -> BridgeConfig:

@@ -6,6 +6,7 @@ IOmeterError
 ├── PayloadError      bytes are no valid document of a bridge (names the field)
 ├── TargetError       a probe's target that is no address or may not be asked
 ├── FetchError        a bridge gave no document (carries the reason of the metric table)
+├── ProviderError     the provider API gave no data (carries the reason of its metric)
 ├── DiscoveryError    mDNS cannot be used on this host
 └── StartError        the process cannot do its job here (port in use, ...)
 """
@@ -26,6 +27,23 @@ Reason = Literal[
 """Why a fetch gave no valid document: label `reason` of `iometer_scrape_errors_total`."""
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+ProviderReason = Literal[
+    "timeout",
+    "connect",
+    "resolve",
+    "unauthorized",
+    "rate_limited",
+    "http_status",
+    "too_large",
+    "invalid_json",
+    "invalid_document",
+    "graphql",
+    "protocol",
+]
+"""Why the provider API gave no data: label `reason` of `iometer_provider_request_errors_total`."""
+
+PROVIDER_REASONS: tuple[ProviderReason, ...] = get_args(ProviderReason)
 
 
 class IOmeterError(Exception):
@@ -58,6 +76,19 @@ class FetchError(IOmeterError):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason: Reason = reason
+
+
+class ProviderError(IOmeterError):
+    """The provider API gave no data or bad data: what it did (`answered status 500`), and the reason of that.
+
+    `retry_after` is how long it asked to be left alone, in seconds.
+    """
+
+    def __init__(self, reason: ProviderReason, deed: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"the provider API {deed}")
+        self.reason: ProviderReason = reason
+        self.deed = deed
+        self.retry_after = retry_after
 
 
 class DiscoveryError(IOmeterError):

@@ -15,6 +15,7 @@ from iometer_exporter.config import (
     parse_config,
 )
 from iometer_exporter.errors import ConfigError
+from iometer_exporter.providerconfig import ProviderConfig
 from iometer_exporter.units import Address
 
 FULL = """
@@ -323,7 +324,134 @@ def test_the_networks_of_a_probe() -> None:
         ),
         ("probe: {allow: [lan]}", r"probe.allow: 'lan' does not appear to be an IPv4 or IPv6 network, write"),
         ("probe: {deny: []}", r"probe.deny: unknown key, did you mean 'allow'\?"),
-        ("provider: {url: x}", r"provider: the provider API is not part of this version yet, remove"),
     ):
         with pytest.raises(ConfigError, match=message):
             parse_config(text)
+
+
+def test_the_provider_section() -> None:
+    config = parse_config(
+        "provider:\n"
+        "  url: http://[::1]:8080/v1/query\n"
+        "  token_file: /run/secrets/iometer-token\n"
+        "  secret_file: secret\n"
+        "  inventory_interval: 90s\n"
+        "  page_size: 50\n"
+        "  readings: poll\n"
+        "  shard: 2/8\n"
+    )
+    assert config.provider == ProviderConfig(
+        url="http://[::1]:8080/v1/query",
+        token_file=Path("/run/secrets/iometer-token"),
+        secret_file=Path("secret"),
+        inventory_interval=90.0,
+        page_size=50,
+        readings="poll",
+        shard=(2, 8),
+    )
+
+
+def test_the_provider_is_the_vendors_unless_it_is_left_out() -> None:
+    for text in ("", "provider:\n", "provider: null\n"):
+        assert parse_config(text).provider is None
+    # The credentials come from the environment.
+    assert parse_config("provider: {}\n").provider == ProviderConfig(
+        url="https://provider-api.prod.iometer.cloud/v1/query",
+        token_file=None,
+        secret_file=None,
+        inventory_interval=300.0,
+        page_size=100,
+        readings="subscribe",
+        shard=(1, 1),
+    )
+
+
+def test_off_may_be_written_without_quotes() -> None:
+    for text in ("off", "'off'"):
+        config = parse_config(f"provider: {{readings: {text}}}").provider
+        assert config is not None
+        assert config.readings == "off"
+
+
+_URL = "write one such as https://provider-api.prod.iometer.cloud/v1/query"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("provider: 5", "provider: is the value 5, expected keys and values"),
+        ("provider: [a]", "provider: is a list, expected keys and values"),
+        ("provider: {ulr: x}", "provider.ulr: unknown key, did you mean 'url'?"),
+        ("provider: {url: 5}", "provider.url: is the value 5, expected a text (put it in quotes)"),
+        ("provider: {url: x}", f"provider.url: 'x' is no URL of http or https, {_URL}"),
+        ("provider: {url: 'ftp://x/'}", f"provider.url: 'ftp://x/' is no URL of http or https, {_URL}"),
+        ("provider: {url: 'https:///q'}", f"provider.url: 'https:///q' is no URL of http or https, {_URL}"),
+        ("provider: {url: 'http://x:y/'}", f"provider.url: this is no URL, {_URL}"),
+        (
+            "provider: {url: 'http://x/#a'}",
+            f"provider.url: 'http://x/#a' is no URL that can be asked, {_URL}",
+        ),
+        (
+            "provider: {url: 'http://x/a b'}",
+            f"provider.url: 'http://x/a b' is no URL that can be asked, {_URL}",
+        ),
+        (
+            "provider: {url: 'https://me:pass@x/'}",
+            "provider.url: the URL has a user or password in it, "
+            "put token and secret into files of their own",
+        ),
+        (
+            "provider: {url: 'http://a_b!/'}",
+            "provider.url: 'a_b!' is no host, write a name or an IP address such as 192.168.1.50, "
+            "without http:// and path",
+        ),
+        (
+            "provider: {token_file: 5}",
+            "provider.token_file: is the value 5, expected a text (put it in quotes)",
+        ),
+        (
+            "provider: {secret_file: ''}",
+            "provider.secret_file: is empty, write the path of a file or leave the key out",
+        ),
+        (
+            "provider: {inventory_interval: 5s}",
+            "provider.inventory_interval: is the text '5s', expected a duration of 10s or more",
+        ),
+        (
+            "provider: {inventory_interval: 300}",
+            "provider.inventory_interval: '300' is no duration, write a number and a unit such as "
+            "500ms, 10s, 20m or 24h",
+        ),
+        ("provider: {page_size: 0}", "provider.page_size: is the value 0, expected a number from 1 to 1000"),
+        (
+            "provider: {page_size: 1e9}",
+            "provider.page_size: is the text '1e9', expected a number from 1 to 1000",
+        ),
+        (
+            "provider: {page_size: true}",
+            "provider.page_size: is the value true, expected a number from 1 to 1000",
+        ),
+        (
+            "provider: {readings: live}",
+            "provider.readings: is the text 'live', expected one of subscribe, poll, off",
+        ),
+        (
+            "provider: {readings: on}",
+            "provider.readings: is the value true, expected one of subscribe, poll, off",
+        ),
+        *(
+            (
+                f"provider: {{shard: {shard}}}",
+                f"provider.shard: is the text '{shard}', expected i/n such as 2/8: the part of this exporter "
+                "and how many there are, at most 1024",
+            )
+            for shard in ("0/8", "9/8", "1/0", "1/", "1/8/2", "a/b", "1/2000")
+        ),
+        ("provider: {shard: 2}", "provider.shard: is the value 2, expected a text (put it in quotes)"),
+    ],
+)
+def test_a_provider_section_that_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert str(caught.value) == message
+    assert "pass@" not in str(caught.value)

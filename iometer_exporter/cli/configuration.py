@@ -21,4 +21,5 @@ def check(file: Path) -> None:
     """
     config = load_config(file)
     discovery = "on" if config.discovery.enabled else "off"
-    click.echo(f"{file}: good, {len(config.bridges)} bridges configured, discovery {discovery}")
+    provider = f", provider API at {config.provider.url}" if config.provider else ""
+    click.echo(f"{file}: good, {len(config.bridges)} bridges configured, discovery {discovery}{provider}")
