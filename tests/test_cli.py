@@ -48,10 +48,15 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {below}", command.commands[below]) for below in command.commands)
-        else:
-            yield name, command
+        yield from below(name, command)
+
+
+def below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        yield name, command
+    if isinstance(command, click.Group):
+        for word, inner in command.commands.items():
+            yield from below(f"{name} {word}", inner)
 
 
 def test_the_commands_are_those_of_the_design() -> None:
@@ -60,8 +65,16 @@ def test_the_commands_are_those_of_the_design() -> None:
         "check",
         "discover",
         "simulate",
+        "simulate provider",
         "demo",
         "config check",
+        "provider status",
+        "provider installations",
+        "provider token create",
+        "provider license set-term",
+        "provider license set-end",
+        "provider watch",
+        "provider backfill",
         "healthcheck",
     ]
 
@@ -77,7 +90,7 @@ def test_every_command_and_option_has_help(name: str, command: click.Command) ->
 @pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])
 def test_every_option_has_its_environment_variable(name: str, command: click.Command) -> None:
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and "--json" not in parameter.opts:
+        if isinstance(parameter, click.Option) and not {"--json", "--yes"} & {*parameter.opts}:
             expected = parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()
             assert parameter.envvar == ENV_PREFIX + expected
 

@@ -18,6 +18,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "simulate": "simulate:simulate",
     "demo": "simulate:demo",
     "config": "configuration:configuration",
+    "provider": "provider:provider",
     "healthcheck": "healthcheck:healthcheck",
 }
 """Module below this package and command in it, by name."""

@@ -1,0 +1,19 @@
+"""`provider`: the commands for the vendor's cloud, each in a module of its own."""
+
+import click
+
+from iometer_exporter.cli.provider_backfill import backfill
+from iometer_exporter.cli.provider_installations import installations
+from iometer_exporter.cli.provider_license import license_
+from iometer_exporter.cli.provider_status import status
+from iometer_exporter.cli.provider_token import token
+from iometer_exporter.cli.provider_watch import watch
+
+
+@click.group("provider")
+def provider() -> None:
+    """See and manage a provider's installations."""
+
+
+for _command in (status, installations, token, license_, watch, backfill):
+    provider.add_command(_command)

@@ -1,0 +1,199 @@
+"""What the cloud has kept of the last hours, as an OpenMetrics file with the live metrics' families."""
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Final, Self
+
+from prometheus_client.utils import floatToGoString
+
+from iometer_exporter import metrics
+from iometer_exporter.guard import Limits, MeterGuard
+from iometer_exporter.metrics import Family
+from iometer_exporter.models import Reading
+from iometer_exporter.provider.lines import escape
+from iometer_exporter.provider.models import MeterReading
+from iometer_exporter.provider.shard import Shard, in_shard
+from iometer_exporter.provider.spool import Spool
+
+FAMILIES: Final = (
+    metrics.ENERGY_IMPORT,
+    metrics.ENERGY_EXPORT,
+    metrics.TARIFF_IMPORT,
+    metrics.TARIFF_EXPORT,
+    metrics.POWER,
+    metrics.PHASE_POWER,
+    metrics.PHASE_VOLTAGE,
+    metrics.PHASE_CURRENT,
+    metrics.FREQUENCY,
+    metrics.READING_TIMESTAMP,
+)
+"""In the order of the file."""
+
+_FUTURE: Final = 86400.0
+"""Seconds that the time of a reading may be ahead of its arrival."""
+
+_number: Final[Callable[[float], str]] = floatToGoString
+
+_SAMPLE: Final = struct.Struct("<Idd")
+_SAMPLES_AT_ONCE: Final = 4096
+
+_TOLD_AT_ONCE: Final = 1000
+"""Readings between two words of progress."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What has become of the readings; each of this shard is counted once."""
+
+    received: int = 0
+    written: int = 0
+    meters: int = 0
+    duplicates: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """By why: `decreased` and `implausible` as the guard says, `future` for a time that has not come."""
+
+
+class Backfill:
+    """Takes readings in any order and writes them as one file, by way of files in a folder of its own."""
+
+    def __init__(
+        self, folder: Path, *, limits: Limits, shard: Shard, labels: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Files go into the folder; `labels` are added to every series, as a scrape adds its own."""
+        self.report = Report()
+        self._more = "".join(f',{name}="{escape(value)}"' for name, value in labels.items())
+        self._folder = folder
+        self._limits = limits
+        self._shard = shard
+        self._spool = Spool(folder)
+        self._series: dict[tuple[str, str], int] = {}
+        self._labels: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+        self._columns: dict[tuple[Family, tuple[str, ...]], _Column] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.close()
+        for column in self._columns.values():
+            column.close()
+
+    def add(self, readings: Iterable[MeterReading]) -> None:
+        """Take readings; those of installations in other shards are left to others."""
+        self._spool.add(self._accepted(readings))
+
+    def _accepted(self, readings: Iterable[MeterReading]) -> Iterator[tuple[int, Reading]]:
+        for each in readings:
+            if not in_shard(each.installation_id, self._shard):
+                continue
+            self.report.received += 1
+            if (each.reading.time - each.received).total_seconds() > _FUTURE:
+                self.report.refused["future"] += 1
+                continue
+            key = (self._label(each), each.reading.meter)
+            yield self._series.setdefault(key, len(self._series)), each.reading
+
+    def _label(self, reading: MeterReading) -> str:
+        """The label of the installation: its external id, unless another has it too, else its id."""
+        label = self._labels.get(reading.installation_id)
+        if label is None:
+            label = reading.external_id or reading.installation_id
+            if self._owners.setdefault(label, reading.installation_id) != reading.installation_id:
+                label = reading.installation_id
+            self._labels[reading.installation_id] = label
+        return label
+
+    def write(self, out: IO[bytes], done: Callable[[int], None] = lambda _: None) -> None:
+        """Write the file; `done` is told how many readings have been looked at since it was last told."""
+        self._sort(done)
+        labels = [
+            f'installation="{escape(installation)}",meter="{escape(meter)}"{self._more}'
+            for installation, meter in self._series
+        ]
+        for family in FAMILIES:
+            columns = sorted((more, column) for (one, more), column in self._columns.items() if one is family)
+            if columns:
+                out.write(_head(family))
+            for more, column in columns:
+                names = zip(family.labels[2:], more, strict=True)
+                own = "".join(f',{name}="{escape(value)}"' for name, value in names)
+                out.writelines(column.lines(family.name, labels, own))
+        out.write(b"# EOF\n")
+
+    def _sort(self, done: Callable[[int], None]) -> None:
+        """Judge every reading in its place, and put its values where they are written from."""
+        report = self.report
+        current, counted, guard, last, looked_at = -1, -1, MeterGuard(), None, 0
+        for series, reading in self._spool.sorted():
+            looked_at += 1
+            if looked_at == _TOLD_AT_ONCE:
+                done(looked_at)
+                looked_at = 0
+            if series != current:
+                current, guard, last = series, MeterGuard(), None
+            if reading.time == last:
+                report.duplicates += 1
+                continue
+            last = reading.time
+            time = last.timestamp()
+            # The clock of the readings: they are past, and arrive all at once.
+            judgement = guard.judge(reading, time, self._limits)
+            if judgement.rejection is not None:
+                report.refused[judgement.rejection] += 1
+                continue
+            report.written += 1
+            report.meters += series != counted
+            counted = series
+            for samples in (metrics.counters(reading), metrics.instantaneous(reading)):
+                for family, more, value in samples:
+                    if value is not None:
+                        self._column(family, more).add(series, time, value)
+        done(looked_at)
+
+    def _column(self, family: Family, more: tuple[str, ...]) -> "_Column":
+        column = self._columns.get((family, more))
+        if column is None:
+            column = _Column(self._folder / f"column-{len(self._columns)}")
+            self._columns[family, more] = column
+        return column
+
+
+class _Column:
+    """The values of one family, and of one tariff or phase, in the order of series and time."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=1 << 16)
+
+    def __lt__(self, _other: object) -> bool:
+        # Of two in one list the labels have decided.
+        return False
+
+    def add(self, series: int, time: float, value: float) -> None:
+        """Append a value of the series at a Unix time."""
+        self._file.write(_SAMPLE.pack(series, time, value))
+
+    def lines(self, name: str, labels: Sequence[str], more: str) -> Iterator[bytes]:
+        """The lines of the exposition, many at once; `labels` are those of each series."""
+        self._file.seek(0)
+        while data := self._file.read(_SAMPLE.size * _SAMPLES_AT_ONCE):
+            yield "".join(
+                f"{name}{{{labels[series]}{more}}} {_number(value)} {time:.3f}\n"
+                for series, time, value in _SAMPLE.iter_unpack(data)
+            ).encode()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _head(family: Family) -> bytes:
+    name = family.name.removesuffix("_total")
+    lines = [f"# HELP {name} {family.help}", f"# TYPE {name} {family.type}"]
+    if family.unit:
+        lines.append(f"# UNIT {name} {family.unit}")
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,132 @@
+"""`provider watch` and `provider backfill` against the simulated cloud."""
+
+import json
+import re
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from iometer_exporter.provider import walk as walking
+from tests.processes import eventually
+from tests.provider.cloud import Cloud, cloud_of
+
+
+def test_watch_prints_readings_and_ends() -> None:
+    with cloud_of(installations=200, interval=1) as busy:
+        lines = busy.good("watch", "--count", "5").splitlines()
+        assert len(lines) == 5
+        for line in lines:
+            assert re.fullmatch(
+                r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  \S+  meter \S+  import \S+ kWh .*received \d+ s later",
+                line,
+            ), line
+        found = [json.loads(line) for line in busy.good("watch", "--count", "3", "--json").splitlines()]
+        assert [set(each) for each in found] == [
+            {"installation", "installation_id", "meter", "time", "received", "registers"}
+        ] * 3
+        name = "home-000003"
+        lines = busy.good("watch", name, "--count", "2").splitlines()
+        assert [line.split("  ")[1] for line in lines] == [name, name]
+
+
+def test_watch_goes_on_after_an_interruption() -> None:
+    with cloud_of(installations=100, interval=1) as busy:
+
+        def interrupt() -> None:
+            eventually(lambda: busy.simulation.sent["subscription"] > 50)
+            busy.call("cut_sockets")
+
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
+        result = busy.run("watch", "--count", "250", "--json")
+        interrupting.join()
+    assert result.exit_code == 0
+    assert "Interrupted: the provider API closed the socket (code 1006); trying again in" in result.stderr
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len({(each["meter"], each["time"]) for each in found}) == 250
+
+
+def test_backfill_writes_the_file_at_once(cloud: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "readings.om"
+    file.write_text("old")
+    result = cloud.run("backfill", "--since", "3h", "-o", str(file))
+    assert result.exit_code == 0, result.output
+    text = file.read_text()
+    assert text.startswith("# HELP iometer_energy_import_joules ")
+    assert text.endswith("\n# EOF\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["readings.om"]
+    told = re.search(r"^(\d+) readings of (\d+) meters written, 0 duplicates and 0 refused", result.stderr)
+    assert told is not None
+    assert int(told[1]) == text.count("iometer_reading_timestamp_seconds{")
+    assert f"promtool tsdb create-blocks-from openmetrics {file} " in result.stderr
+    oldest = min(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#")
+    assert datetime.now(UTC).timestamp() - oldest < 3 * 3600 + 900
+
+
+def test_backfill_to_stdout(cloud: Cloud) -> None:
+    result = cloud.run("backfill", "--since", "1h", "-o", "-")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# HELP ")
+    assert result.stdout.endswith("# EOF\n")
+
+
+def test_backfill_adds_the_labels_of_the_scrape(cloud: Cloud) -> None:
+    words = ["backfill", "--since", "1h", "-o", "-", "--label", "job=iometer", "--label", 'instance=a"b:1']
+    samples = [line for line in cloud.good(*words).splitlines() if line[0] != "#"]
+    assert samples
+    assert all(',job="iometer",instance="a\\"b:1"' in line for line in samples)
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"), [("decrease", "decreased"), ("spike", "implausible"), ("clock-jump", "future")]
+)
+def test_backfill_counts_what_it_leaves_out(tmp_path: Path, fault: str, why: str) -> None:
+    with cloud_of(installations=20, faults=["duplicates", "late", fault]) as ill:
+        result = ill.run("backfill", "-o", str(tmp_path / "readings.om"))
+    assert result.exit_code == 0, result.output
+    told = re.search(
+        r"^(\d+) readings of \d+ meters written, (\d+) duplicates and (\d+) refused", result.stderr
+    )
+    assert told is not None
+    written, duplicates, refused = map(int, told.groups())
+    assert written > 1000
+    assert duplicates > 50
+    assert refused > 10
+    assert re.search(rf"^Refused: {refused} {why}\.$", result.stderr, re.MULTILINE)
+
+
+def test_backfill_of_an_api_that_fails_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "_SHORTEST_WAIT", 0.001)
+    with cloud_of(installations=20, faults=["http-500"]) as ill:
+        result = ill.run("backfill", "--since", "6h", "-o", "-")
+    assert result.exit_code == 0
+    assert "the provider API answered status 500; trying again in" in result.stderr
+    assert result.stdout.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--since", "25h", "-o", "x"], 2, "'25h' cannot be asked for, the API keeps readings for 24h"),
+        (["--since", "0", "-o", "x"], 2, "'0' cannot be asked for"),
+        ([], 2, "Missing option '--output' / '-o'"),
+        (["-o", "x", "--label", "job"], 2, "'job' is no label, write NAME=VALUE such as job=iometer"),
+        (["-o", "x", "--label", "__a=b"], 2, "'__a=b' is no label"),
+        (["-o", "x", "--label", "phase=b"], 2, "the series have a label phase of their own"),
+        (["-o", "/nowhere/readings.om"], 1, "cannot write /nowhere/readings.om: No such file or directory"),
+    ],
+)
+def test_a_backfill_that_cannot_be(cloud: Cloud, words: list[str], code: int, text: str) -> None:
+    result = cloud.run("backfill", *words)
+    assert result.exit_code == code
+    assert text in (str(result.exception) if code == 1 else result.stderr)
+
+
+def test_nothing_is_left_of_a_backfill_that_fails(tmp_path: Path) -> None:
+    file = tmp_path / "readings.om"
+    with cloud_of(installations=0) as empty:
+        result = empty.run("backfill", "-o", str(file))
+    assert (result.exit_code, list(tmp_path.iterdir())) == (1, [])
+    assert str(result.exception) == "the API has no readings of the last 1 d"
