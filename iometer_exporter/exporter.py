@@ -4,11 +4,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from iometer_exporter.config import Config
 from iometer_exporter.discovery import Discovery, Service
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.fleet import Fleet
+from iometer_exporter.guard import Limits
+
+if TYPE_CHECKING:
+    from iometer_exporter.provider.source import ProviderSource
 
 _log = logging.getLogger(__name__)
 
@@ -29,41 +34,67 @@ class Exporter:
         self.reload_successful = True
         self._discovery: Discovery | None = None
         self.fleet = Fleet(self.config, self._services)
+        self.provider: ProviderSource | None = None
+        """The provider API, if one is configured."""
+        self.provider = self._source(self.config)
         self._reloading = asyncio.Lock()
 
     async def __aenter__(self) -> "Exporter":
         if self.config.discovery.enabled:
             self._discovery = Discovery(self.config.discovery)
             self._discovery.start()
+        if self.provider is not None:
+            await self.provider.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop_reading()
         if self._discovery is not None:
             await self._discovery.aclose()
         await self.fleet.aclose()
 
+    async def stop_reading(self) -> None:
+        """End what reads in the background, so that it is over when the last scrapes are."""
+        if self.provider is not None:
+            await self.provider.aclose()
+
     @property
-    def is_ready(self) -> bool:
+    def is_discovered(self) -> bool:
         """Whether the bridges that are there have had the time to announce themselves."""
         return self._discovery is None or self._discovery.first_round_done.is_set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is nothing to wait for before the first scrape."""
+        return self.awaited is None
+
+    @property
+    def awaited(self) -> str | None:
+        """What the exporter is not ready for yet, in words; None once it is ready."""
+        if not self.is_discovered:
+            return "the first discovery round is under way"
+        if self.provider is not None and not self.provider.tried:
+            return "the first inventory of the provider API is under way"
+        return None
 
     async def reload(self) -> None:
         """Read the configuration again and follow it; raises ConfigError, and keeps the old one, if bad."""
         async with self._reloading:
             try:
                 config = self._load()
+                provider = self._source(config)
                 if self._also_reload is not None:
                     self._also_reload()
             except ConfigError as error:
                 self.reload_successful = False
                 _log.error("configuration not reloaded, the old one stays: %s", error)
                 raise
-            await self._follow(config)
+            await self._follow(config, provider)
             self.loaded_at = time.time()
             self.reload_successful = True
             _log.info("configuration reloaded", extra={"bridges": len(config.bridges)})
 
-    async def _follow(self, config: Config) -> None:
+    async def _follow(self, config: Config, provider: "ProviderSource | None") -> None:
         before, self.config = self.config, config
         if config.discovery != before.discovery:
             old = self._discovery
@@ -77,6 +108,44 @@ class Exporter:
             if old is not None:
                 await old.aclose()
         self.fleet.reconfigure(config)
+        await self._exchange(provider)
+
+    async def _exchange(self, provider: "ProviderSource | None") -> None:
+        """Go on with the source of the new configuration, which may be the one that runs."""
+        before, self.provider = self.provider, provider
+        if provider is not before:
+            if before is not None:
+                await before.aclose()
+            if provider is not None:
+                await provider.start()
+        if provider is not None:
+            provider.configure(_limits(self.config), self.config.stale_after)
+
+    def _source(self, config: Config) -> "ProviderSource | None":
+        """The source for a configuration: none, the one that runs if it serves that, else a new one.
+
+        Raises ConfigError where there are no credentials.
+        """
+        if config.provider is None:
+            return None
+        # Imported here: few have a provider, and the start-up is that of all.
+        from iometer_exporter.provider.credentials import load
+        from iometer_exporter.provider.source import ProviderSource
+
+        credentials, before = load(config.provider), self.provider
+        if before is not None and (before.config, before.credentials) == (config.provider, credentials):
+            return before
+        return ProviderSource(
+            config.provider,
+            credentials,
+            limits=_limits(config),
+            stale_after=config.stale_after,
+            before=before,
+        )
 
     def _services(self) -> Sequence[Service]:
         return self._discovery.services() if self._discovery is not None else ()
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.max_power, config.reset_after)

@@ -1,11 +1,12 @@
 """Which text format a client wants, and the families written in it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client import generate_latest as generate_text
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
@@ -16,7 +17,9 @@ class Format:
 
     media_type: str
     version: str
-    write: Callable[[CollectorRegistry], bytes]
+    write: Callable[[Collector], bytes]
+    end: bytes
+    """What stands after the last family."""
 
     @property
     def content_type(self) -> str:
@@ -24,8 +27,8 @@ class Format:
         return f"{self.media_type}; version={self.version}; charset=utf-8"
 
 
-TEXT: Final = Format("text/plain", "0.0.4", generate_text)
-OPENMETRICS: Final = Format("application/openmetrics-text", "1.0.0", generate_openmetrics)
+TEXT: Final = Format("text/plain", "0.0.4", generate_text, b"")
+OPENMETRICS: Final = Format("application/openmetrics-text", "1.0.0", generate_openmetrics, b"# EOF\n")
 
 
 def render(collectors: Iterable[Collector], text_format: Format) -> bytes:
@@ -34,6 +37,33 @@ def render(collectors: Iterable[Collector], text_format: Format) -> bytes:
     for collector in collectors:
         registry.register(collector)
     return text_format.write(registry)
+
+
+def render_family(family: Metric, text_format: Format) -> bytes:
+    """One family, encoded, without the end of the whole."""
+    return text_format.write(_Only(family)).removesuffix(text_format.end)
+
+
+def chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes, in chunks of about the size."""
+    chunk: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        chunk.append(piece)
+        length += len(piece)
+        if length >= size:
+            yield b"".join(chunk)
+            chunk, length = [], 0
+    if chunk:
+        yield b"".join(chunk)
+
+
+class _Only(Collector):
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._family
 
 
 def choose_format(accept: str) -> Format:

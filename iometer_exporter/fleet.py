@@ -57,6 +57,11 @@ class Fleet:
         """How many bridges are known, by source; two addresses of one device count once."""
         return Counter(target.source for target in self._roster.bridges())
 
+    @property
+    def meters(self) -> frozenset[str]:
+        """The numbers of the meters that known bridges serve, those of bridges that are down too."""
+        return frozenset(target.meter for target in self._roster.bridges() if target.meter)
+
     async def scrape(self, deadline: float, *, impatient: bool = False) -> list[Snapshot]:
         """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
 

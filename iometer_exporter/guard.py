@@ -50,13 +50,13 @@ class Guard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         """May be replaced at any time; what has been believed stays."""
-        self._meters: OrderedDict[str, _MeterGuard] = OrderedDict()
+        self._meters: OrderedDict[str, MeterGuard] = OrderedDict()
 
     def judge(self, reading: Reading, now: float) -> Judgement:
         """The judgement on a reading that arrived at `now`, in seconds of a monotonic clock."""
         meter = self._meters.get(reading.meter)
         if meter is None:
-            meter = self._meters[reading.meter] = _MeterGuard()
+            meter = self._meters[reading.meter] = MeterGuard()
             if len(self._meters) > _METERS:
                 self._meters.popitem(last=False)
         self._meters.move_to_end(reading.meter)
@@ -104,14 +104,24 @@ class _History:
             self.counters[code] = _Counter(value, reading.time, unit)
 
 
-class _MeterGuard:
+class MeterGuard:
+    """The readings of one meter, judged one after the other."""
+
+    __slots__ = ("_agreeing", "_doubt", "_refused_since", "_truth")
+
     def __init__(self) -> None:
         self._truth: _History | None = None
         self._doubt: _History | None = None
         self._agreeing = 0
         self._refused_since: float | None = None
 
+    @property
+    def served(self) -> Reading | None:
+        """The last believed reading; None while there is none."""
+        return self._truth.last if self._truth is not None else None
+
     def judge(self, reading: Reading, now: float, limits: Limits) -> Judgement:
+        """The judgement on a reading that arrived at `now`, in seconds of a monotonic clock."""
         values = energies(reading)
         if self._truth is None:
             self._truth = _history_of(reading, values)

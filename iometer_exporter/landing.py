@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from html import escape
 from string import Template
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iometer_exporter import __version__, quantities
 from iometer_exporter.facts import Problem, duration, problems, totals, watts
 from iometer_exporter.models import Reading
 from iometer_exporter.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from iometer_exporter.provider.source import Summary
 
 REFRESH_SECONDS: Final = 15
 
@@ -45,7 +48,7 @@ footer { margin-top: 1.5rem; color: var(--muted); font-size: .9rem; }
 </head>
 <body>
 <h1>IOmeter exporter</h1>
-$bridges
+$provider$bridges
 <footer>
 <a href="metrics">Metrics</a> · <a href="sd">Discovery</a> · <a href="-/healthy">Health</a> ·
 <a href="-/ready">Readiness</a> ·
@@ -65,15 +68,31 @@ _NONE_CONFIGURED: Final = (
 )
 
 
-def landing_page(snapshots: Sequence[Snapshot], *, now: float, stale_after: float, discovery: bool) -> str:
+def landing_page(
+    snapshots: Sequence[Snapshot],
+    *,
+    now: float,
+    stale_after: float,
+    discovery: bool,
+    provider: "Summary | None" = None,
+) -> str:
     """The page as HTML, every value from outside escaped; `now` is Unix time, `stale_after` in seconds."""
     cards = [_card(snapshot, now=now, stale_after=stale_after) for snapshot in snapshots]
-    nothing = _NONE_FOUND if discovery else _NONE_CONFIGURED
+    nothing = "" if provider is not None else _NONE_FOUND if discovery else _NONE_CONFIGURED
     return _PAGE.substitute(
         refresh=REFRESH_SECONDS,
         version=escape(__version__),
         bridges=f"<main>\n{''.join(cards)}</main>" if cards else nothing,
+        provider=_provider(provider) if provider is not None else "",
     )
+
+
+def _provider(summary: "Summary") -> str:
+    age = "no inventory yet" if summary.age is None else f"inventory {duration(max(summary.age, 0.0))} old"
+    facts = f"{summary.installations} installations, {age}, {summary.readings}"
+    found = "".join(f"<li>{escape(problem)}</li>" for problem in summary.problems)
+    notes = f"\n<ul>{found}</ul>" if found else ""
+    return f"<p>Provider <strong>{escape(summary.name or 'unknown')}</strong>: {escape(facts)}</p>{notes}\n"
 
 
 def _card(snapshot: Snapshot, *, now: float, stale_after: float) -> str:

@@ -1,18 +1,11 @@
-"""The metric families: one visible table, and plain collectors that fill it from snapshots."""
+"""The metric families: one visible table, and what a reading or a core puts into it."""
 
-import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
-
-from iometer_exporter import __version__, obis, quantities
-from iometer_exporter.errors import REASONS
-from iometer_exporter.guard import REJECTIONS
-from iometer_exporter.models import Reading, Status
-from iometer_exporter.snapshot import ENDPOINTS, SOURCES, Snapshot, Source
+from iometer_exporter import obis, quantities
+from iometer_exporter.models import Reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +13,7 @@ class Family:
     """Name, type, labels and help of one metric; the help names its OBIS code or JSON field."""
 
     name: str
-    type: Literal["counter", "gauge"]
+    type: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     help: str
     unit: str = ""
@@ -246,152 +239,60 @@ _POWER_STATES: Final = ("battery", "wired")
 _PIN_STATES: Final = ("entered", "pending", "missing")
 
 
-class _Samples:
-    """Families under construction; None is an unknown value and gives no sample."""
-
-    def __init__(self) -> None:
-        self._families: dict[Family, GaugeMetricFamily | CounterMetricFamily] = {}
-
-    def add(self, family: Family, labels: Sequence[str], value: float | None) -> None:
-        if value is None:
-            return
-        metric = self._families.get(family)
-        if metric is None:
-            kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
-            metric = kind(family.name, family.help, labels=family.labels, unit=family.unit)
-            self._families[family] = metric
-        metric.add_metric(labels, value)
-
-    def __iter__(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        order = (*FAMILIES, *PROBE_FAMILIES)
-        return (self._families[family] for family in order if family in self._families)
+Sample = tuple[Family, tuple[str, ...], float | None]
+"""A value of a family, with the labels after those that say whose it is."""
 
 
-class BridgeCollector(Collector):
-    """The families of bridges, from one snapshot of each.
-
-    `now` is Unix time; instantaneous values of readings older than `stale_after` seconds are left out
-    (0: never).
-    """
-
-    def __init__(self, snapshots: Iterable[Snapshot], *, now: float, stale_after: float) -> None:
-        self._snapshots = tuple(snapshots)
-        self._now = now
-        self._stale_after = stale_after
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """The families, each with the samples of all bridges."""
-        samples = _Samples()
-        for snapshot in self._snapshots:
-            _add_fetch(samples, snapshot)
-            if snapshot.reading is not None:
-                self._add_reading(samples, snapshot.bridge, snapshot.reading)
-            if snapshot.sent is not None:
-                _add_registers(samples, snapshot.bridge, snapshot.sent)
-            if snapshot.status is not None:
-                _add_status(samples, (snapshot.bridge, snapshot.meter), snapshot.status)
-        yield from samples
-
-    def _add_reading(self, samples: _Samples, bridge: str, reading: Reading) -> None:
-        labels = (bridge, reading.meter)
-        for code, joules in quantities.energies(reading).items():
-            if family := _TOTALS.get(code):
-                samples.add(family, labels, float(joules))
-            for total, family in _TARIFFS:
-                if tariff := obis.tariff_of(code, total):
-                    samples.add(family, (*labels, tariff), float(joules))
-        timestamp = reading.time.timestamp()
-        samples.add(READING_TIMESTAMP, labels, timestamp)
-        # Last night's power is no power.
-        if not self._stale_after or self._now - timestamp <= self._stale_after:
-            _add_instantaneous(samples, labels, reading)
+def counters(reading: Reading) -> Iterator[Sample]:
+    """What stays true of a reading however old it is: the energies, and its time."""
+    for code, joules in quantities.energies(reading).items():
+        if family := _TOTALS.get(code):
+            yield family, (), float(joules)
+        for total, family in _TARIFFS:
+            if tariff := obis.tariff_of(code, total):
+                yield family, (tariff,), float(joules)
+    yield READING_TIMESTAMP, (), reading.time.timestamp()
 
 
-class ProbeCollector(Collector):
-    """The families of one probe: whether the bridge answered, and the duration in seconds."""
-
-    def __init__(self, *, success: bool, duration: float) -> None:
-        self._success = success
-        self._duration = duration
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """The two families."""
-        samples = _Samples()
-        samples.add(PROBE_SUCCESS, (), int(self._success))
-        samples.add(PROBE_DURATION, (), self._duration)
-        yield from samples
-
-
-class ExporterCollector(Collector):
-    """The families of the exporter itself; the time of the last good configuration is Unix time."""
-
-    def __init__(
-        self, *, bridges: Mapping[Source, int], reload_successful: bool, reload_timestamp: float
-    ) -> None:
-        self._bridges = bridges
-        self._reload_successful = reload_successful
-        self._reload_timestamp = reload_timestamp
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """The families, each with its samples."""
-        samples = _Samples()
-        for source in SOURCES:
-            samples.add(BRIDGES, (source,), self._bridges.get(source, 0))
-        samples.add(BUILD_INFO, (__version__, platform.python_version()), 1)
-        samples.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
-        samples.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
-        yield from samples
-
-
-def _add_fetch(samples: _Samples, snapshot: Snapshot) -> None:
-    bridge = snapshot.bridge
-    samples.add(UP, (bridge,), int(snapshot.up))
-    for endpoint in ENDPOINTS:
-        samples.add(ENDPOINT_UP, (bridge, endpoint), int(endpoint not in snapshot.failures))
-        samples.add(SCRAPE_DURATION, (bridge, endpoint), snapshot.durations[endpoint])
-        # From zero on, so that increase() sees the first error too.
-        for reason in REASONS:
-            samples.add(SCRAPE_ERRORS, (bridge, endpoint, reason), snapshot.errors.get((endpoint, reason), 0))
-    for rejection in REJECTIONS:
-        samples.add(READINGS_REJECTED, (bridge, rejection), snapshot.rejected.get(rejection, 0))
-
-
-def _add_instantaneous(samples: _Samples, labels: tuple[str, str], reading: Reading) -> None:
-    samples.add(POWER, labels, quantities.power(reading))
+def instantaneous(reading: Reading) -> Iterator[Sample]:
+    """What was true at the time of the reading only."""
+    yield POWER, (), quantities.power(reading)
     for phase in quantities.phases(reading):
-        samples.add(PHASE_POWER, (*labels, phase.name), phase.power)
-        samples.add(PHASE_VOLTAGE, (*labels, phase.name), phase.voltage)
-        samples.add(PHASE_CURRENT, (*labels, phase.name), phase.current)
-    samples.add(FREQUENCY, labels, quantities.frequency(reading))
+        yield PHASE_POWER, (phase.name,), phase.power
+        yield PHASE_VOLTAGE, (phase.name,), phase.voltage
+        yield PHASE_CURRENT, (phase.name,), phase.current
+    yield FREQUENCY, (), quantities.frequency(reading)
 
 
-def _add_registers(samples: _Samples, bridge: str, reading: Reading) -> None:
+def registers(reading: Reading) -> Iterator[Sample]:
+    """Every register as it was sent."""
     for register in reading.registers.values():
-        labels = (bridge, reading.meter, str(register.code), register.unit)
-        samples.add(REGISTER, labels, float(register.value))
+        yield REGISTER, (str(register.code), register.unit), float(register.value)
 
 
-def _add_status(samples: _Samples, labels: tuple[str, str], status: Status) -> None:
-    samples.add(BRIDGE_RSSI, labels, status.bridge_rssi)
-    samples.add(CORE_RSSI, labels, status.core_rssi)
-    samples.add(CORE_CONNECTED, labels, _boolean(status.connection, "connected", "disconnected"))
-    samples.add(CORE_ATTACHED, labels, _boolean(status.attachment, "attached", "detached"))
-    samples.add(CORE_BATTERY, labels, status.battery_ratio)
-    _add_states(samples, CORE_POWER_STATUS, labels, status.power, _POWER_STATES)
-    _add_states(samples, CORE_PIN_STATUS, labels, status.pin, _PIN_STATES)
-    identity = (status.device_id, status.installation_id, status.bridge_version, status.core_version)
-    samples.add(BRIDGE_INFO, (*labels, *identity), 1)
+def core_states(
+    *,
+    connection: str | None,
+    attachment: str | None,
+    power: str | None,
+    pin: str | None,
+    battery_ratio: float | None,
+) -> Iterator[Sample]:
+    """What is known of a core, from the words of the wire."""
+    yield CORE_CONNECTED, (), boolean(connection, "connected", "disconnected")
+    yield CORE_ATTACHED, (), boolean(attachment, "attached", "detached")
+    yield CORE_BATTERY, (), battery_ratio
+    yield from states(CORE_POWER_STATUS, power, _POWER_STATES)
+    yield from states(CORE_PIN_STATUS, pin, _PIN_STATES)
 
 
-def _boolean(state: str | None, true: str, false: str) -> int | None:
+def boolean(state: str | None, true: str, false: str) -> int | None:
     """1 or 0 for the two states known; None for one that this version does not know."""
     return {true: 1, false: 0}.get(state or "")
 
 
-def _add_states(
-    samples: _Samples, family: Family, labels: tuple[str, str], current: str | None, known: tuple[str, ...]
-) -> None:
-    if current is None:
-        return
-    for state in dict.fromkeys((*known, current)):
-        samples.add(family, (*labels, state), int(state == current))
+def states(family: Family, current: str | None, known: tuple[str, ...]) -> Iterator[Sample]:
+    """A sample a state, 1 on the current one, which may be unknown today; none where it is None."""
+    if current is not None:
+        for state in dict.fromkeys((*known, current)):
+            yield family, (state,), int(state == current)

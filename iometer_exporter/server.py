@@ -87,7 +87,8 @@ async def running(
             yield exporter
         finally:
             notify.stopping()
-            await _drain(server, serving, exporter.fleet)
+            # What is known of the provider is still served to those that ask.
+            await asyncio.gather(_drain(server, serving, exporter.fleet), exporter.stop_reading())
             _log.info("iometer-exporter stopped")
 
 

@@ -97,6 +97,11 @@ class Target:
     def addresses(self, addresses: Sequence[Address]) -> None:
         self._client.addresses = tuple(addresses)
 
+    @property
+    def meter(self) -> str:
+        """The number of the meter, empty until it is known; kept while the bridge is down."""
+        return self._meter
+
     def timed_out(self, endpoint: Endpoint, *, counted: bool) -> Fetched:
         """The outcome of a fetch that somebody no longer waits for; to be counted once for all of them."""
         waited = asyncio.get_running_loop().time() - self.shares[endpoint].started

@@ -10,6 +10,7 @@ import pytest
 from iometer_exporter import __version__
 from iometer_exporter.cli import cli
 from iometer_exporter.metrics import FAMILIES, PROBE_FAMILIES, Family
+from iometer_exporter.provider.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES, SHARED_FAMILIES
 from tests.test_cli import commands
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,36 @@ METRICS_PROBE = """
 """
 
 
+METRICS_PROVIDER = """
+## Of a provider
+
+With a section `provider` in the configuration, `/metrics` also has what the [provider API](provider.md)
+says. It is read in the background and served from memory. About the provider as a whole:
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+METRICS_INSTALLATION = """
+### Of its installations
+
+Every series carries `installation`: the external id if there is one, else the id. Of two installations with
+one external id, the one seen later goes by its id. A meter that a bridge known here reads too is served from
+the bridge only: its series with a label `meter` are left out.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+METRICS_SHARED = """
+These have the names that bridges use too, with `installation` in place of `bridge`, so that one query finds
+both:
+
+| metric | type | labels |
+|---|---|---|
+"""
+
+
 def rows(families: tuple[Family, ...]) -> str:
     lines = []
     for family in families:
@@ -52,8 +83,19 @@ def rows(families: tuple[Family, ...]) -> str:
     return "".join(lines)
 
 
+def short_rows(families: tuple[Family, ...]) -> str:
+    lines = []
+    for family in families:
+        labels = " ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.name}` | {family.type} | {labels} |\n")
+    return "".join(lines)
+
+
 def metrics_page() -> str:
-    return METRICS_INTRO + rows(FAMILIES) + METRICS_PROBE + rows(PROBE_FAMILIES)
+    own = tuple(family for family in INSTALLATION_FAMILIES if family not in SHARED_FAMILIES)
+    provider = METRICS_PROVIDER + rows(PROVIDER_FAMILIES) + METRICS_INSTALLATION + rows(own)
+    shared = METRICS_SHARED + short_rows(SHARED_FAMILIES)
+    return METRICS_INTRO + rows(FAMILIES) + METRICS_PROBE + rows(PROBE_FAMILIES) + provider + shared
 
 
 def test_the_page_of_metrics_is_that_of_the_table() -> None:

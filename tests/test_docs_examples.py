@@ -13,7 +13,16 @@ from tests.conftest import require_program
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
-EXPORTER_KEYS = ("timeout", "stale_after", "max_power", "reset_after", "discovery", "bridges", "probe")
+EXPORTER_KEYS = (
+    "timeout",
+    "stale_after",
+    "max_power",
+    "reset_after",
+    "discovery",
+    "bridges",
+    "probe",
+    "provider",
+)
 """Keys with which an example of the exporter's own file begins."""
 
 NAMED_FILE = re.compile(r"\b(?:ca|cert|key|password|credentials)_file: *([A-Za-z0-9_.-]+)")

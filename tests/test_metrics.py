@@ -15,10 +15,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from iometer_exporter import __version__
+from iometer_exporter.collectors import BridgeCollector, ExporterCollector
 from iometer_exporter.errors import REASONS, FetchError, Reason
 from iometer_exporter.exposition import OPENMETRICS, TEXT, render
 from iometer_exporter.guard import REJECTIONS, Guard, Limits
-from iometer_exporter.metrics import FAMILIES, BridgeCollector, ExporterCollector
+from iometer_exporter.metrics import FAMILIES
 from iometer_exporter.models import Reading, Register, Status
 from iometer_exporter.obis import ObisCode
 from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot

@@ -1,0 +1,31 @@
+"""How long to wait before something is tried again."""
+
+import random
+from typing import Final
+
+_LARGEST_EXPONENT: Final = 30
+
+
+class Backoff:
+    """Waits that grow with each failure in a row from `shortest` to `longest` seconds."""
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self.shortest = shortest
+        self.longest = longest
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """Begin with the shortest wait at the next failure."""
+        self._failures = 0
+
+    def failed(self, retry_after: float | None = None) -> float:
+        """Seconds to wait after one more failure, at least what the other side asked for.
+
+        Any time up to the bound: many that failed at once do not all come back at once.
+        """
+        bound = min(self.longest, self.shortest * 2 ** min(self._failures, _LARGEST_EXPONENT))
+        self._failures += 1
+        wait = random.uniform(min(self.shortest, bound) / 2, bound)  # noqa: S311 (no secret)
+        if retry_after is None:
+            return wait
+        return retry_after + random.uniform(0, self.shortest)  # noqa: S311 (no secret)

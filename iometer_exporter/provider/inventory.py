@@ -1,0 +1,173 @@
+"""The inventory of the provider, read again and again in the background."""
+
+import asyncio
+import random
+from collections import deque
+from typing import Final, Protocol
+
+from iometer_exporter.errors import ProviderError, ProviderReason
+from iometer_exporter.provider.backoff import Backoff
+from iometer_exporter.provider.clock import Breather, Clock
+from iometer_exporter.provider.journal import Journal, Operation
+from iometer_exporter.provider.models import InstallationsPage, Provider
+from iometer_exporter.provider.state import Installations
+
+_FIRST_WAIT: Final = 5.0
+"""Seconds to wait at most after the first failure."""
+
+_IN_FLIGHT: Final = 2
+"""Pages asked for at once: while one is parsed here, the other is made there."""
+
+_JITTER: Final = 0.1
+"""Part of the interval by which refreshes of many exporters drift apart."""
+
+
+class InventoryClient(Protocol):
+    """The part of the client that is asked here."""
+
+    async def account(self) -> Provider:
+        """The account with its signing keys and license pools."""
+        ...
+
+    async def installations(self, offset: int, limit: int) -> InstallationsPage:
+        """A page of installations."""
+        ...
+
+
+class Inventory:
+    """Refreshes what is known of installations; times are in seconds."""
+
+    def __init__(
+        self,
+        client: InventoryClient,
+        installations: Installations,
+        journal: Journal,
+        clock: Clock,
+        *,
+        interval: float,
+        page_size: int,
+    ) -> None:
+        """Read pages of this size."""
+        self.account: Provider | None = None
+        """As it was read last."""
+        self.completed: float | None = None
+        """Unix time of the last complete refresh; None before the first one."""
+        self.succeeded: bool | None = None
+        """Whether the last refresh was complete; None before the first one has ended."""
+        self.tried = asyncio.Event()
+        """Set once the first refresh has ended, well or not."""
+        self._client = client
+        self._installations = installations
+        self._journal = journal
+        self._clock = clock
+        self._interval = interval
+        self._page_size = page_size
+        self._backoff = Backoff(_FIRST_WAIT, interval)
+
+    def take_over(self, before: "Inventory") -> None:
+        """Know what another inventory of the same place knows."""
+        self.account, self.completed, self.succeeded = before.account, before.completed, before.succeeded
+        if before.tried.is_set():
+            self.tried.set()
+
+    async def run(self) -> None:
+        """Refresh for ever."""
+        while True:
+            started = self._clock.monotonic()
+            wait = await self.refresh()
+            if wait is None:
+                due = started + self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+                wait = due - self._clock.monotonic()
+            await self._clock.sleep(max(wait, 0.0))
+
+    async def refresh(self) -> float | None:
+        """Read the account and all pages; gives the seconds to wait after a failure, None after none.
+
+        What came before the failure is served; nothing is dropped then.
+        """
+        operation: Operation = "account"
+        try:
+            self.account = await self._read_account()
+            operation = "installations"
+            self._installations.begin_refresh()
+            await self._read_installations()
+            self._installations.end_refresh()
+        except ProviderError as error:
+            self._journal.failed(operation, error)
+            self.succeeded = False
+            return self._backoff.failed(error.retry_after)
+        else:
+            self._journal.turn()
+            self._backoff.succeeded()
+            self.succeeded, self.completed = True, self._clock.time()
+            return None
+        finally:
+            self.tried.set()
+
+    async def _read_account(self) -> Provider:
+        started = self._clock.monotonic()
+        try:
+            account = await self._client.account()
+        finally:
+            self._journal.durations["account"] = self._clock.monotonic() - started
+        self._journal.succeeded("account")
+        self._journal.problems("account", account.problems)
+        self._journal.errors_beside("account", account.errors)
+        return account
+
+    async def _read_installations(self) -> None:
+        """All pages, a few of them on their way at once; the last one is not full."""
+        breather = Breather()
+        asked: deque[asyncio.Task[InstallationsPage]] = deque()
+        offset, before, more = 0, "", True
+        try:
+            while more or asked:
+                while more and len(asked) < _IN_FLIGHT:
+                    asked.append(asyncio.create_task(self._read_page(offset)))
+                    offset += self._page_size
+                page = await asked[0]
+                asked.popleft()
+                self._journal.succeeded("installations")
+                await self._apply(page, breather)
+                # What is asked for already is taken too: an interrupted request would cost a connection.
+                more = more and page.size >= self._page_size
+                _check(page)
+                first = page.installations[0].id if page.installations else ""
+                if more and first and first == before:
+                    raise ProviderError(
+                        "invalid_document", "sent the same page of installations for another offset"
+                    )
+                before = first
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _read_page(self, offset: int) -> InstallationsPage:
+        started = self._clock.monotonic()
+        try:
+            return await self._client.installations(offset, self._page_size)
+        finally:
+            self._journal.durations["installations"] = self._clock.monotonic() - started
+
+    async def _apply(self, page: InstallationsPage, breather: Breather) -> None:
+        now, monotonic = self._clock.time(), self._clock.monotonic()
+        problems = list(page.problems)
+        refused: list[tuple[str, str]] = []
+        for installation in page.installations:
+            refused += self._installations.see(installation, now, monotonic)
+            problems += (
+                f"{problem} (installation {installation.label})" for problem in installation.problems
+            )
+            await breather.breathe()
+        self._journal.problems("installations", problems)
+        self._journal.errors_beside("installations", page.errors)
+        self._journal.refused("installations", refused)
+
+
+def _check(page: InstallationsPage) -> None:
+    """Raise ProviderError for a page without a list: it is not the end of the installations."""
+    missing = [problem for problem in page.problems if problem.startswith("installations ")]
+    if not page.size and (page.errors or missing):
+        reason: ProviderReason = "graphql" if page.errors else "invalid_document"
+        raise ProviderError(reason, f"sent no installations: {(*page.errors, *missing)[0]}")

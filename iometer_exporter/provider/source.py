@@ -1,0 +1,208 @@
+"""The provider API as a source beside the bridges: read in the background, served from memory."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self
+
+from prometheus_client.registry import Collector
+
+from iometer_exporter.exposition import Format
+from iometer_exporter.guard import Limits
+from iometer_exporter.provider.clock import Breather, Clock, SystemClock
+from iometer_exporter.provider.collector import ProviderCollector
+from iometer_exporter.provider.credentials import Credentials
+from iometer_exporter.provider.inventory import Inventory, InventoryClient
+from iometer_exporter.provider.journal import Journal
+from iometer_exporter.provider.page import page
+from iometer_exporter.provider.state import Installations
+from iometer_exporter.provider.stream import ReadingCounts, Readings, ReadingsClient
+from iometer_exporter.providerconfig import ProviderConfig
+
+_log = logging.getLogger(__name__)
+
+_POLL_INTERVAL: Final = 60.0
+"""Seconds between two walks of the cursor."""
+
+_WRITE_INTERVAL: Final = 1.0
+"""Seconds after which changes are written at the latest, so that a scrape finds little left to write."""
+
+_LONGEST_WRITING: Final = 0.005
+"""Seconds of writing after which the event loop gets its turn."""
+
+_LONGEST_CLOSING: Final = 1.0
+
+_RESTART_WAIT: Final = 30.0
+"""Seconds until background work is begun anew that a fault of this program ended."""
+
+
+class Client(InventoryClient, ReadingsClient, Protocol):
+    """What is asked of `client.ProviderClient`."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a person wants to know of the source; `age` is that of the inventory in seconds."""
+
+    name: str
+    installations: int
+    age: float | None
+    readings: str
+    problems: tuple[str, ...]
+
+
+class ProviderSource:
+    """What the provider API says, kept up to date between `start` and `aclose`."""
+
+    def __init__(
+        self,
+        config: ProviderConfig,
+        credentials: Credentials,
+        *,
+        limits: Limits,
+        stale_after: float,
+        before: "ProviderSource | None" = None,
+        client: Callable[[ProviderConfig, Credentials], Client] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Read with these credentials; take over what a source `before` knows, if it is of the same place.
+
+        A test puts its own client and clock in place of the real ones.
+        """
+        self.config = config
+        self.credentials = credentials
+        self.clock: Clock = clock or SystemClock()
+        self._client = (client or _real_client)(config, credentials)
+        self._open = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        same = before if before is not None and before._place == self._place else None
+        self.journal: Journal = before.journal if before is not None else Journal()
+        self.counts: ReadingCounts = before.counts if before is not None else ReadingCounts()
+        self.installations: Installations = (
+            same.installations
+            if same is not None
+            else Installations(limits=limits, stale_after=stale_after, shard=config.shard)
+        )
+        self.inventory: Inventory = Inventory(
+            self._client,
+            self.installations,
+            self.journal,
+            self.clock,
+            interval=config.inventory_interval,
+            page_size=config.page_size,
+        )
+        self.readings: Readings = Readings(
+            self._client,
+            self.installations,
+            self.journal,
+            self.clock,
+            counts=self.counts,
+            resume=same.readings.resume if same is not None else None,
+        )
+        if before is not None:
+            self.readings.reconnects = before.readings.reconnects
+        if same is not None:
+            self.inventory.take_over(same.inventory)
+
+    @property
+    def _place(self) -> tuple[str, tuple[int, int]]:
+        return self.config.url, self.config.shard
+
+    @property
+    def tried(self) -> bool:
+        """Whether the inventory has been read once, well or not."""
+        return self.inventory.tried.is_set()
+
+    def summary(self) -> Summary:
+        """The source at a glance."""
+        inventory = self.inventory
+        mode = self.config.readings
+        readings = {
+            "subscribe": "readings as they come" if self.readings.is_up else "no subscription to readings",
+            "poll": "readings polled",
+            "off": "readings of the inventory only",
+        }
+        return Summary(
+            name=inventory.account.name if inventory.account is not None else "",
+            installations=len(self.installations),
+            age=None if inventory.completed is None else self.clock.time() - inventory.completed,
+            readings=readings[mode],
+            problems=tuple(self.journal.failing),
+        )
+
+    def configure(self, limits: Limits, stale_after: float) -> None:
+        """Follow the part of the configuration that is not about the API."""
+        self.installations.limits = limits
+        self.installations.stale_after = stale_after
+
+    async def start(self) -> None:
+        """Begin to read in the background."""
+        await self._open.enter_async_context(self._client)
+        self._tasks = [
+            asyncio.create_task(self._last_guard(work))
+            for work in (self.inventory.run, self._follow_readings, self._write)
+        ]
+
+    async def aclose(self) -> None:
+        """Stop reading and close the connections; what is known stays."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            # Whoever does not answer a farewell is not waited for.
+            await asyncio.wait(tasks, timeout=_LONGEST_CLOSING)
+        await self._open.aclose()
+
+    async def page(
+        self, collectors: Iterable[Collector], text_format: Format, *, local: frozenset[str]
+    ) -> list[bytes]:
+        """The text of a scrape, in pieces: the families of the collectors, the provider's and installations'.
+
+        Meters whose numbers are in `local` are served by bridges and left out here.
+        """
+        self.installations.serve_locally(local)
+        await self._write_lines()
+        return page((*collectors, ProviderCollector(self)), self.installations.store, text_format)
+
+    async def _write_lines(self) -> None:
+        breather = Breather(_LONGEST_WRITING)
+        for _ in self.installations.store.refresh(self.clock.time()):
+            await breather.breathe()
+
+    async def _write(self) -> None:
+        while True:
+            await self.clock.sleep(_WRITE_INTERVAL)
+            if self.installations.store.pending:
+                await self._write_lines()
+
+    async def _follow_readings(self) -> None:
+        if self.config.readings == "off":
+            return
+        # The newest readings are in the inventory: those of the last day then cost little.
+        await self.inventory.tried.wait()
+        if self.config.readings == "subscribe":
+            await self.readings.subscribe()
+        else:
+            await self.readings.poll(min(_POLL_INTERVAL, self.config.inventory_interval))
+
+    async def _last_guard(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """The work; a fault of this program that some data brings to light is logged, and it begins anew."""
+        while True:
+            try:
+                return await work()
+            except Exception:
+                _log.exception("reading the provider API failed, please report this")
+                self.inventory.tried.set()
+                await self.clock.sleep(_RESTART_WAIT)
+
+
+def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
+    # Imported here: with it come gql and its parts, which a test with a client of its own does not need.
+    from iometer_exporter.provider.client import ProviderClient
+
+    return ProviderClient(config.url, credentials)

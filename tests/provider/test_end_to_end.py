@@ -1,0 +1,76 @@
+"""Real processes: the exporter, a simulated cloud, Prometheus."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.processes import COMMAND, eventually, exporter, get, is_ready, prometheus, started
+
+pytestmark = pytest.mark.end_to_end
+
+CREDENTIALS = {
+    "IOMETER_EXPORTER_PROVIDER_TOKEN": "the-token",
+    "IOMETER_EXPORTER_PROVIDER_SECRET": "the-secret",
+}
+
+
+@contextmanager
+def cloud(folder: Path, *options: str) -> Iterator[str]:
+    command = [*COMMAND, "simulate", "provider", "--port", "0", "--token", "the-token"]
+    with started([*command, "--secret", "the-secret", *options], folder / "cloud.log") as process:
+        yield process.wait_for(r"(http://\S+)")[1]
+
+
+def config(folder: Path, url: str) -> str:
+    file = folder / "config.yml"
+    file.write_text(f"discovery: {{enabled: false}}\nprovider: {{url: '{url}'}}\n")
+    return str(file)
+
+
+def test_a_fleet_reaches_prometheus_and_the_exporter_stops_at_once(tmp_path: Path) -> None:
+    with (
+        cloud(tmp_path, "--installations", "200", "--interval", "10s") as url,
+        exporter(tmp_path, "--config.file", config(tmp_path, url), env=CREDENTIALS) as (process, own),
+    ):
+        eventually(lambda: is_ready(own))
+        with prometheus(tmp_path, re.sub(r"^http://|/$", "", own)) as server:
+            eventually(lambda: server.values("iometer_provider_installations", "job") == {"iometer": 200})
+            found = eventually(
+                lambda: server.values(
+                    "rate(iometer_provider_readings_total{result='accepted'}[5s]) > 0", "job"
+                )
+            )
+            assert found
+            rising = "count(increase(iometer_energy_import_joules_total{installation!=''}[10s]) >= 0)"
+            assert eventually(lambda: server.query(rising))
+            [failures] = server.query("sum(iometer_provider_request_errors_total)")
+            assert float(failures["value"][1]) == 0
+            [scraped] = server.query("min_over_time(up[1m])")
+            assert float(scraped["value"][1]) == 1
+        text = get(f"{own}metrics").decode()
+        asked = time.monotonic()
+        assert process.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - asked < 2
+        log = process.text()
+    assert text.count("iometer_installation_info{") == 200
+    assert "Traceback" not in log
+    assert "level=warning" not in log
+    assert "the-secret" not in log
+
+
+def test_a_household_does_not_load_what_a_provider_needs() -> None:
+    code = (
+        "import sys; from iometer_exporter import server; from iometer_exporter.cli import serve;"
+        "unwanted = ('gql', 'graphql', 'websockets', 'ariadne');"
+        "print(*(name for name in sys.modules if name.split('.')[0] in unwanted"
+        " or name.startswith('iometer_exporter.provider.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

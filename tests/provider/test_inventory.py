@@ -1,0 +1,314 @@
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iometer_exporter.errors import ProviderError, ProviderReason
+from iometer_exporter.provider.inventory import Inventory
+from iometer_exporter.provider.journal import Journal
+from iometer_exporter.provider.models import Installation, InstallationsPage, Meter
+from iometer_exporter.provider.state import Installations
+from tests.provider.fleet import (
+    LIMITS,
+    NOW,
+    STALE_AFTER,
+    ScriptedClient,
+    SimulatedClock,
+    account,
+    installation,
+    reading,
+)
+
+FLEET = [installation(f"i{number}") for number in range(25)]
+TIMEOUT = ProviderError("timeout", "did not answer in time")
+
+
+class Setting:
+    def __init__(self, client: ScriptedClient, *, interval: float = 300.0, page_size: int = 10) -> None:
+        self.client = client
+        self.clock = SimulatedClock()
+        self.journal = Journal()
+        self.installations = Installations(limits=LIMITS, stale_after=STALE_AFTER)
+        self.inventory = Inventory(
+            client, self.installations, self.journal, self.clock, interval=interval, page_size=page_size
+        )
+
+    @property
+    def ids(self) -> list[str]:
+        return sorted(one.id for one in self.installations)
+
+
+@asynccontextmanager
+async def running(client: ScriptedClient, **settings: Any) -> AsyncIterator[Setting]:
+    setting = Setting(client, **settings)
+    task = asyncio.create_task(setting.inventory.run())
+    await setting.clock.settle()
+    try:
+        yield setting
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_all_pages_are_read() -> None:
+    client = ScriptedClient(fleet=list(FLEET))
+    async with running(client) as setting:
+        assert setting.ids == sorted(one.id for one in FLEET)
+        assert setting.inventory.completed == NOW
+        assert setting.inventory.succeeded is True
+        assert client.pages[:3] == [(0, 10), (10, 10), (20, 10)]
+        # One page more is on its way when the last one turns out to be it.
+        assert len(client.pages) == 4
+
+
+async def test_a_fleet_that_fills_its_last_page() -> None:
+    async with running(ScriptedClient(fleet=FLEET[:20])) as setting:
+        assert len(setting.installations) == 20
+        assert setting.inventory.succeeded is True
+
+
+async def test_an_empty_fleet() -> None:
+    async with running(ScriptedClient()) as setting:
+        assert setting.inventory.succeeded is True
+        assert len(setting.installations) == 0
+
+
+async def test_at_most_two_pages_are_asked_for_at_once() -> None:
+    class Counting(ScriptedClient):
+        most = now = 0
+
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                return await super().installations(offset, limit)
+            finally:
+                self.now -= 1
+
+    client = Counting(fleet=FLEET)
+    async with running(client, page_size=3) as setting:
+        await setting.clock.settle()
+        assert setting.inventory.succeeded is True
+        assert client.most == 2
+
+
+async def test_the_next_refresh_comes_an_interval_after_the_start_of_the_last() -> None:
+    client = ScriptedClient(fleet=FLEET[:3])
+    async with running(client) as setting:
+        await setting.clock.advance(269)
+        assert len(client.pages) == 2
+        client.fleet = FLEET[1:5]
+        await setting.clock.advance(61)
+        assert setting.ids == ["i1", "i2", "i3", "i4"]
+        assert all(270 <= slept <= 330 for slept in setting.clock.slept)
+
+
+async def test_an_installation_that_a_shift_repeats_counts_once() -> None:
+    shifted = [*FLEET[:10], FLEET[9], *FLEET[10:14]]
+    async with running(ScriptedClient(fleet=shifted)) as setting:
+        assert len(setting.installations) == 14
+
+
+@pytest.mark.parametrize("offset", [0, 10, 20])
+async def test_a_refresh_that_fails_keeps_the_last_good_one(offset: int) -> None:
+    client = ScriptedClient(fleet=list(FLEET))
+    async with running(client) as setting:
+        completed = setting.inventory.completed
+        client.fleet = FLEET[:21]
+        client.page_errors = {offset: TIMEOUT}
+        await setting.clock.advance(335)
+        assert len(setting.installations) == 25
+        assert setting.inventory.completed == completed
+        assert setting.inventory.succeeded is False
+        assert setting.journal.errors["installations", "timeout"] >= 1
+        client.page_errors = {}
+        await setting.clock.advance(335)
+        assert len(setting.installations) == 21
+
+
+async def test_pages_are_served_as_they_come() -> None:
+    client = ScriptedClient(fleet=list(FLEET), page_errors={20: TIMEOUT})
+    async with running(client) as setting:
+        assert len(setting.installations) == 20
+        assert setting.inventory.completed is None
+        assert setting.inventory.tried.is_set()
+
+
+async def test_after_failures_the_waits_grow_up_to_the_interval() -> None:
+    client = ScriptedClient(provider=TIMEOUT)
+    async with running(client) as setting:
+        await setting.clock.advance(4000)
+        waits = setting.clock.slept
+        assert len(waits) > 10
+        for number, wait in enumerate(waits):
+            assert 2.5 <= wait <= min(300.0, 5 * 2**number)
+        client.provider, client.fleet = account(), list(FLEET)
+        await setting.clock.advance(300)
+        assert setting.inventory.succeeded is True
+        client.provider = TIMEOUT
+        before = len(waits)
+        await setting.clock.advance(331)
+        assert waits[before] <= 5
+
+
+async def test_the_wait_that_the_api_asks_for_is_kept() -> None:
+    limited = ProviderError("rate_limited", "asks for fewer requests", retry_after=1234.0)
+    async with running(ScriptedClient(provider=limited)) as setting:
+        [wait] = setting.clock.slept
+        assert 1234 <= wait <= 1239
+
+
+async def test_an_api_that_gives_the_same_page_for_ever() -> None:
+    class Stuck(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            return await super().installations(0, limit)
+
+    async with running(Stuck(fleet=list(FLEET))) as setting:
+        assert setting.journal.errors == {("installations", "invalid_document"): 1}
+        assert len(setting.installations) == 10
+
+
+@pytest.mark.parametrize(
+    ("problems", "errors", "reason"),
+    [
+        (("installations is missing, expected a list",), (), "invalid_document"),
+        (("installations is missing, expected a list",), ("out of memory (provider)",), "graphql"),
+    ],
+)
+async def test_a_page_without_a_list_is_not_the_end_of_the_fleet(
+    problems: tuple[str, ...], errors: tuple[str, ...], reason: ProviderReason
+) -> None:
+    class Broken(ScriptedClient):
+        broken = False
+
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            if self.broken and offset == 10:
+                return InstallationsPage("provider-1", "Example", (), 0, problems, errors)
+            return await super().installations(offset, limit)
+
+    client = Broken(fleet=list(FLEET))
+    async with running(client) as setting:
+        client.broken = True
+        await setting.clock.advance(331)
+        assert len(setting.installations) == 25
+        assert setting.inventory.succeeded is False
+        assert setting.journal.errors["installations", reason] >= 1
+        client.broken = False
+        await setting.clock.advance(331)
+        assert setting.inventory.succeeded is True
+
+
+async def test_the_end_of_a_fleet_whose_provider_has_no_name() -> None:
+    class Nameless(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            page = await super().installations(offset, limit)
+            return replace(page, problems=("name is missing, expected a text",))
+
+    async with running(Nameless(fleet=FLEET[:20])) as setting:
+        assert setting.inventory.succeeded is True
+
+
+async def test_no_page_is_left_under_way_after_a_failure() -> None:
+    class Slow(ScriptedClient):
+        ended = 0
+
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            if offset == 0:
+                raise TIMEOUT
+            try:
+                return await asyncio.Future()
+            finally:
+                self.ended += 1
+
+    client = Slow(fleet=list(FLEET))
+    async with running(client) as setting:
+        assert setting.inventory.tried.is_set()
+        assert client.ended == 1
+
+
+async def test_problems_are_counted_and_named_once_a_kind(caplog: pytest.LogCaptureFixture) -> None:
+    bad = [
+        installation(
+            f"i{number}",
+            meters=(),
+            problems=(f"meters[{number}].number is missing", f"devices[0].core is the number {number}"),
+        )
+        for number in range(5)
+    ]
+    client = ScriptedClient(fleet=bad, page_problems=("installations[3].id is missing",))
+    async with running(client) as setting:
+        assert setting.journal.errors == {("installations", "invalid_document"): 11}
+        assert len(setting.installations) == 5
+        texts = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert texts == [
+            "left out of what the provider API sent: installations[3].id is missing; and 2 of another kind"
+        ]
+        assert caplog.records[0].__dict__["count"] == 11
+        await setting.clock.advance(1000)
+        assert len(caplog.records) == 1
+
+
+async def test_refused_readings_are_one_line_a_reason(caplog: pytest.LogCaptureFixture) -> None:
+    def fleet_at(seconds: float, energy: float) -> list[Installation]:
+        return [
+            installation(f"i{number}", meters=(Meter(f"m{number}", f"M{number}", reading(seconds, energy)),))
+            for number in range(8)
+        ]
+
+    client = ScriptedClient(fleet=fleet_at(0, 1000))
+    async with running(client) as setting:
+        client.fleet = fleet_at(300, 10)
+        await setting.clock.advance(2000)
+    [record] = caplog.records
+    assert record.getMessage() == "a reading is not served, as may be others: it is decreased"
+    assert record.__dict__["meter"] == "M0"
+
+
+async def test_what_the_account_reports_beside_its_data(caplog: pytest.LogCaptureFixture) -> None:
+    provider = account(errors=("pools are being counted (provider.licensePools)",), license_pools=())
+    async with running(ScriptedClient(fleet=FLEET[:2], provider=provider)) as setting:
+        assert setting.journal.errors == {("account", "graphql"): 1}
+        assert len(setting.installations) == 2
+        assert setting.inventory.succeeded is True
+    assert [record.getMessage() for record in caplog.records] == [
+        "the provider API reports beside its data: pools are being counted (provider.licensePools)"
+    ]
+
+
+async def test_a_failure_and_its_end_are_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    client = ScriptedClient(provider=ProviderError("unauthorized", "does not accept the credentials"))
+    async with running(client) as setting:
+        await setting.clock.advance(3000)
+        client.provider = account()
+        await setting.clock.advance(400)
+        assert setting.journal.errors["account", "unauthorized"] > 5
+    assert [record.getMessage() for record in caplog.records] == [
+        "the provider API does not accept the credentials",
+        "the provider API answers again",
+    ]
+
+
+async def test_durations_are_those_of_the_last_request() -> None:
+    class Slow(ScriptedClient):
+        def __init__(self) -> None:
+            super().__init__(fleet=FLEET[:3])
+            self.clock: SimulatedClock | None = None
+
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            if self.clock is not None:
+                await self.clock.sleep(1.5)
+            return await super().installations(offset, limit)
+
+    client = Slow()
+    async with running(client) as setting:
+        client.clock = setting.clock
+        await setting.clock.advance(340)
+        assert setting.journal.durations["installations"] == 1.5
+        assert setting.journal.durations["account"] == 0

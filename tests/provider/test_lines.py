@@ -1,0 +1,212 @@
+"""Kept lines are those that prometheus_client would write now, whatever happened before."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from iometer_exporter.exposition import OPENMETRICS, TEXT, Format, render
+from iometer_exporter.metrics import Family
+from iometer_exporter.provider.lines import BLOCK, NEVER, Encoded, LineStore, LineWriter, escape
+
+FAMILIES = (
+    Family("plain", "gauge", ("installation",), "One label."),
+    Family("made_total", "counter", ("installation", "meter"), "A counter."),
+    Family("out_of_order", "gauge", ("zebra", "id", "apple"), "Labels that are not sorted."),
+)
+AWKWARD = st.text(
+    st.sampled_from('a"\\\n{},= \N{LATIN SMALL LETTER A WITH DIAERESIS}\N{SNOWMAN}'), max_size=6
+)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+
+
+class Fresh(Collector):
+    def __init__(self, family: Family, samples: Sequence[tuple[tuple[str, ...], float]]) -> None:
+        self._family, self._samples = family, samples
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        kind = CounterMetricFamily if self._family.type == "counter" else GaugeMetricFamily
+        metric = kind(self._family.name, self._family.help, labels=self._family.labels)
+        for labels, value in self._samples:
+            metric.add_metric(labels, value)
+        yield metric
+
+
+@pytest.mark.parametrize("text_format", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
+@given(
+    index=st.integers(0, len(FAMILIES) - 1),
+    samples=st.lists(st.tuples(st.tuples(AWKWARD, AWKWARD, AWKWARD), NUMBERS), max_size=4),
+)
+def test_a_line_is_the_one_of_prometheus_client(
+    text_format: Format, index: int, samples: list[tuple[tuple[str, str, str], float]]
+) -> None:
+    family = FAMILIES[index]
+    own = [(labels[: len(family.labels)], value) for labels, value in samples]
+    written = LineWriter(FAMILIES).write(
+        ((escape(labels[0]),), [(family, labels[1:], value)]) for labels, value in own
+    )
+    expected = render([Fresh(family, own)], text_format)
+    got = b"".join(line for line in expected.splitlines(keepends=True) if not line.startswith(b"# "))
+    assert written[index] == got
+    assert not any(lines for place, lines in enumerate(written) if place != index)
+
+
+def test_what_is_unknown_gives_no_line() -> None:
+    assert LineWriter(FAMILIES).write([(("i",), [(FAMILIES[0], (), None)])]) == [b"", b"", b""]
+
+
+class Items:
+    """What a store keeps: by position the lines of each family and their last time."""
+
+    def __init__(self, families: int = 3) -> None:
+        self.families = families
+        self.known: dict[int, tuple[list[bytes], float]] = {}
+        self.encoded = 0
+        self.store = LineStore(families, self._encode)
+
+    def _encode(self, position: int, now: float) -> Encoded:
+        self.encoded += 1
+        lines, until = self.known.get(position, ([b""] * self.families, NEVER))
+        if now > until:
+            # The last family holds what becomes untrue.
+            return [*lines[:-1], b""], NEVER
+        return lines, until
+
+    def put(self, position: int, text: str, until: float = NEVER) -> None:
+        lines = [f"{family} {position} {text}\n".encode() for family in range(self.families)]
+        if text == "none":
+            lines = [b""] * self.families
+        self.known[position] = (lines, until)
+        self.store.change(position)
+
+    def expected(self, family: int, now: float) -> bytes:
+        return b"".join(
+            lines[family]
+            for _, (lines, until) in sorted(self.known.items())
+            if family < self.families - 1 or now <= until
+        )
+
+    def refresh(self, now: float = 0.0) -> int:
+        return sum(1 for _ in self.store.refresh(now))
+
+    def text(self, family: int) -> bytes:
+        return b"".join(self.store.pieces(family))
+
+
+STEP = st.one_of(
+    st.tuples(st.just("add"), st.integers(1, 2 * BLOCK)),
+    st.tuples(st.just("change"), st.integers(0, 10**6)),
+    st.tuples(st.just("remove"), st.integers(0, 10**6)),
+    st.tuples(st.just("refresh"), st.integers(0, 50)),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(STEP, max_size=40), st.randoms(use_true_random=False))
+def test_the_store_holds_what_a_fresh_encoding_gives(
+    steps: list[tuple[str, int]], randomness: random.Random
+) -> None:
+    items = Items()
+    now = 0.0
+    for step, number in steps:
+        places = sorted(items.known)
+        if step == "add":
+            for _ in range(number):
+                items.put(items.store.add(), "x" * randomness.randrange(9), until=now + number)
+        elif step == "refresh":
+            now += number
+            items.refresh(now)
+            for family in range(items.families):
+                assert items.text(family) == items.expected(family, now)
+        elif places:
+            place = places[number % len(places)]
+            if step == "change":
+                text = randomness.choice(["none", "y", "longer than before"])
+                items.put(place, text, until=now + number % 7)
+            else:
+                del items.known[place]
+                items.store.remove(place)
+    items.refresh(now)
+    for family in range(items.families):
+        assert items.text(family) == items.expected(family, now)
+
+
+def filled(count: int) -> Items:
+    items = Items()
+    for _ in range(count):
+        items.put(items.store.add(), "x")
+    items.refresh()
+    items.encoded = 0
+    return items
+
+
+def test_nothing_is_encoded_again_that_did_not_change() -> None:
+    items = filled(5 * BLOCK)
+    assert items.refresh() == 0
+    items.put(BLOCK + 3, "y")
+    items.put(BLOCK + 4, "y")
+    items.put(3 * BLOCK, "y")
+    assert items.refresh() == 2
+    assert items.encoded == 3
+    assert items.refresh() == 0
+
+
+def test_the_other_blocks_stay_the_same_objects() -> None:
+    items = filled(3 * BLOCK)
+    before = items.store.pieces(0)
+    items.put(BLOCK, "y")
+    items.refresh()
+    after = items.store.pieces(0)
+    assert [old is new for old, new in zip(before, after, strict=True)] == [True, False, True]
+    assert f"0 {BLOCK} x\n".encode() in before[1]
+
+
+def test_only_families_that_changed_are_written() -> None:
+    items = filled(BLOCK)
+    before = [items.store.pieces(family)[0] for family in range(3)]
+    lines, until = items.known[7]
+    items.known[7] = ([lines[0], b"new\n", lines[2]], until)
+    items.store.change(7)
+    items.refresh()
+    assert [items.store.pieces(family)[0] is before[family] for family in range(3)] == [True, False, True]
+
+
+def test_what_is_no_longer_true_goes_without_a_change() -> None:
+    items = filled(2 * BLOCK)
+    items.put(5, "x", until=100.0)
+    items.refresh(100.0)
+    assert items.text(2) == items.expected(2, 100.0)
+    assert b"2 5 x" in items.text(2)
+    assert items.refresh(100.5) == 1
+    assert b"2 5 x" not in items.text(2)
+    assert b"0 5 x" in items.text(0)
+    assert items.refresh(101.0) == 0
+
+
+def test_a_free_place_is_used_again() -> None:
+    items = filled(BLOCK)
+    del items.known[9]
+    items.store.remove(9)
+    items.refresh()
+    assert items.store.add() == 9
+    items.put(9, "new")
+    items.refresh()
+    assert items.store.positions == BLOCK
+    assert items.text(0) == items.expected(0, 0.0)
+
+
+def test_two_that_refresh_at_once_share_the_work() -> None:
+    items = filled(4 * BLOCK)
+    for block in range(4):
+        items.put(block * BLOCK, "y")
+    one, other = items.store.refresh(0.0), items.store.refresh(0.0)
+    next(one)
+    next(other)
+    rest = [*one, *other]
+    assert len(rest) == 2
+    assert items.encoded == 4
+    assert items.text(0) == items.expected(0, 0.0)

@@ -1,0 +1,32 @@
+import gc
+
+import pytest
+
+from iometer_exporter.provider.settling import Settling
+from tests.provider.fleet import fleet, installation
+
+
+def test_what_is_kept_is_settled_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(gc, "collect", lambda: calls.append("collect"))
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
+    settling = Settling()
+    settling.kept(1249)
+    assert not calls
+    settling.kept()
+    assert calls == ["collect", "freeze"]
+    for _ in range(1249):
+        settling.kept()
+    assert len(calls) == 2
+    settling.kept()
+    assert len(calls) == 4
+
+
+def test_a_large_fleet_is_out_of_the_collectors_sight() -> None:
+    before = gc.get_freeze_count()
+    try:
+        known = fleet(*(installation(f"i{number}") for number in range(3000)))
+        assert gc.get_freeze_count() - before > 3000
+        assert len(known) == 3000
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,147 @@
+"""Whatever happens, the lines kept are those that would be written now, as prometheus_client writes them."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
+
+from iometer_exporter.exposition import OPENMETRICS, TEXT, render
+from iometer_exporter.models import Reading
+from iometer_exporter.provider.lines import LineStore
+from iometer_exporter.provider.models import Installation, Meter
+from iometer_exporter.provider.page import page
+from iometer_exporter.provider.state import Installations
+from tests.provider.fleet import (
+    EXPORT,
+    LIMITS,
+    NOW,
+    STALE_AFTER,
+    device,
+    installation,
+    license_,
+    reading,
+    received,
+)
+
+IDS = st.sampled_from(["i1", "i2", "i3", "i4"])
+NAMES = st.sampled_from(["", "i1", "c1", 'a "quoted" \\ name', "\N{SNOWMAN}"])
+NUMBERS = st.sampled_from(["M1", "M2", "", 'M"3'])
+SECONDS = st.integers(-3000, 3000)
+ENERGIES = st.sampled_from(["0", "0.1", "1000", "1000.25", "12345678.9", "99999999999"])
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> Reading:
+    more = {EXPORT: (draw(ENERGIES), "Wh"), "1-0:32.7.0": ("230", "V"), "1-0:99.9.9": ("1e-7", "odd")}
+    return reading(
+        draw(SECONDS),
+        draw(ENERGIES),
+        number=draw(NUMBERS),
+        power=draw(st.sampled_from([None, "-0.5", "1e9"])),
+        more=more if draw(st.booleans()) else {},
+    )
+
+
+@st.composite
+def installations(draw: st.DrawFn) -> Installation:
+    own = draw(IDS)
+    meters = tuple(
+        Meter(f"{own}-m{place}", draw(NUMBERS), draw(readings() | st.none()))
+        for place in range(draw(st.sampled_from([1, 2, 0])))
+    )
+    return installation(
+        own,
+        draw(NAMES),
+        meters=meters,
+        license=draw(st.sampled_from([None, license_(), license_(end=None, status="odd")])),
+        current_device=draw(st.sampled_from([None, device(), device(pin='"', power="wired")])),
+    )
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("refresh"), st.lists(installations(), max_size=4)),
+    st.tuples(st.just("begin"), st.lists(installations(), max_size=2)),
+    st.tuples(st.just("receive"), st.tuples(IDS, st.integers(0, 2), NAMES, readings())),
+    st.tuples(st.just("local"), st.frozensets(NUMBERS)),
+    st.tuples(st.just("stale"), st.sampled_from([0.0, 60.0, STALE_AFTER])),
+    st.tuples(st.just("pass"), st.integers(0, 1500)),
+)
+
+
+class Parsed(Collector):
+    def __init__(self, text: str) -> None:
+        self._families = list(parse_text(text))
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+
+
+def write(store: LineStore, seconds: float) -> None:
+    for _ in store.refresh(NOW + seconds):
+        pass
+
+
+def fresh(known: Installations, seconds: float) -> LineStore:
+    """A store that has kept nothing so far."""
+    store = LineStore(known.store.families, known.store._encode)
+    for _ in range(known.store.positions):
+        store.add()
+    write(store, seconds)
+    return store
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(installations(), min_size=1, max_size=4),
+    st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=20),
+)
+def test_kept_lines_are_those_of_a_fresh_encoding(
+    first: list[Installation], steps: list[tuple[tuple[str, object], bool]]
+) -> None:
+    known = Installations(limits=LIMITS, stale_after=STALE_AFTER)
+    seconds = 0.0
+    take(known, "refresh", first, seconds)
+    write(known.store, seconds)
+    for (step, given_), is_written in steps:
+        take(known, step, given_, seconds)
+        if is_written:
+            write(known.store, seconds)
+        if step == "pass":
+            seconds += float(given_)  # type: ignore[arg-type]
+    write(known.store, seconds)
+    for text_format in (TEXT, OPENMETRICS):
+        kept = b"".join(page([], known.store, text_format))
+        assert kept == b"".join(page([], fresh(known, seconds), text_format))
+        families = list((parse_text if text_format is TEXT else parse_openmetrics)(kept.decode()))
+        series = Counter(
+            (sample.name, frozenset(sample.labels.items()))
+            for family in families
+            for sample in family.samples
+        )
+        assert all(count == 1 for count in series.values())
+        if text_format is TEXT:
+            assert render([Parsed(kept.decode())], TEXT) == kept
+
+
+def take(known: Installations, step: str, given_: object, seconds: float) -> None:
+    match step, given_:
+        case "refresh" | "begin", list(seen):
+            known.begin_refresh()
+            for one in seen:
+                known.see(one, NOW + seconds, seconds)
+            if step == "refresh":
+                known.end_refresh()
+        case "receive", (str(own), int(place), str(name), Reading() as taken):
+            one = received(taken, id=own, meter_id=f"{own}-m{place}", external_id=name)
+            known.receive(one, NOW + seconds, seconds)
+        case "local", frozenset(numbers):
+            known.serve_locally(numbers)
+        case "stale", float(after):
+            known.stale_after = after
+        case _:
+            pass
