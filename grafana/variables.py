@@ -52,7 +52,8 @@ def custom(name: str, label: str, choices: dict[str, str], description: str) -> 
 def _chosen(name: str, label: str, selector: str) -> Json:
     expression = f"label_values({selector}, {name})"
     return {
-        "allValue": ".*",
+        # A meter's number may be unknown and empty; without a bridge is an installation of a provider.
+        "allValue": ".+" if name == "bridge" else ".*",
         "current": _SELECTED_ALL,
         "datasource": DATASOURCE,
         "definition": expression,

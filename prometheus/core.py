@@ -9,7 +9,7 @@ CORE_DISCONNECTED: Final = Alert(
     "critical",
     after=10 * MINUTE,
     keep_firing=10 * MINUTE,
-    expr="max_over_time(iometer_core_connected{$job}[10m]) == 0",
+    expr="max_over_time(iometer_core_connected{$bridge}[10m]) == 0",
     summary="The core of {{ $labels.bridge }} does not reach the bridge",
     description="The bridge {{ $labels.bridge }} has heard nothing from its core for at "
     "least 20 minutes. The core's battery may be empty, or the bridge too far "
@@ -20,7 +20,7 @@ CORE_DETACHED: Final = Alert(
     "CoreDetached",
     "critical",
     after=5 * MINUTE,
-    expr="max_over_time(iometer_core_attached{$job}[5m]) == 0",
+    expr="max_over_time(iometer_core_attached{$bridge}[5m]) == 0",
     summary="The core of {{ $labels.bridge }} has come off the meter",
     description="The core of the bridge {{ $labels.bridge }} says that it does not sit on the meter. "
     "It reads nothing until it is put back onto the optical port.",
@@ -32,8 +32,8 @@ METER_PIN_MISSING: Final = Alert(
     "warning",
     after=30 * MINUTE,
     expr="""
-min_over_time(iometer_core_pin_status{$job,status=~"missing|pending"}[15m]) == 1
-and on (job, instance, bridge) max_over_time(iometer_core_connected{$job}[15m]) == 1
+min_over_time(iometer_core_pin_status{$bridge,status=~"missing|pending"}[15m]) == 1
+and on (job, instance, bridge) max_over_time(iometer_core_connected{$bridge}[15m]) == 1
 """,
     summary="The PIN of the meter at {{ $labels.bridge }} is {{ $labels.status }}",
     description="The PIN of the meter at the bridge {{ $labels.bridge }} is "
@@ -43,10 +43,10 @@ and on (job, instance, bridge) max_over_time(iometer_core_connected{$job}[15m]) 
 # An empty battery takes its own level along: the core is gone and sends none. So the last level of a week
 # stands in where there is none of the last hour, as long as the bridge is known.
 _BATTERY: Final = """(
-  max_over_time(iometer_core_battery_ratio{$job}[1h])
-  or on (job, instance, bridge) last_over_time(iometer_core_battery_ratio{$job}[7d])
+  max_over_time(iometer_core_battery_ratio{$bridge}[1h])
+  or on (job, instance, bridge) last_over_time(iometer_core_battery_ratio{$bridge}[7d])
 )"""
-_KNOWN: Final = "and on (job, instance, bridge) present_over_time(iometer_up{$job}[1h])"
+_KNOWN: Final = "and on (job, instance, bridge) present_over_time(iometer_up{$bridge}[1h])"
 
 # Goes on below the critical level, where Alertmanager holds it back: so nobody is told that it is over.
 BATTERY_LOW: Final = Alert(
@@ -73,12 +73,12 @@ BATTERY_CRITICAL: Final = Alert(
 
 def days_left(window: str) -> str:
     """Days until the battery is empty, if it goes on as in the time window; absent while it does not fall."""
-    level = "iometer_core_battery_ratio{$job}"
+    level = "iometer_core_battery_ratio{$bridge}"
     # An hour is fine enough, and 7 days of samples are many.
     return f"clamp_min({level} - $battery_empty_ratio, 0) / -(deriv({level}[{window}:1h]) < 0) / 86400"
 
 
-AGED: Final = "and present_over_time(iometer_core_battery_ratio{$job}[1d] offset 3d)"
+AGED: Final = "and present_over_time(iometer_core_battery_ratio{$bridge}[1d] offset 3d)"
 """The slope is not that of some hours."""
 
 # The level comes in steps: one step is no fall, and what fell days ago may stand still since.
@@ -89,11 +89,11 @@ BATTERY_EMPTY_SOON: Final = Alert(
     expr=f"""
 {days_left("7d")} < $battery_empty_days
 {AGED}
-and iometer_core_battery_ratio{{$job}} < $battery_new_ratio
-and deriv(iometer_core_battery_ratio{{$job}}[2d:1h]) < 0
+and iometer_core_battery_ratio{{$bridge}} < $battery_new_ratio
+and deriv(iometer_core_battery_ratio{{$bridge}}[2d:1h]) < 0
 and
-  max_over_time(iometer_core_battery_ratio{{$job}}[7d:1h])
-  - min_over_time(iometer_core_battery_ratio{{$job}}[7d:1h])
+  max_over_time(iometer_core_battery_ratio{{$bridge}}[7d:1h])
+  - min_over_time(iometer_core_battery_ratio{{$bridge}}[7d:1h])
   > $battery_fall_ratio
 """,
     summary="The battery of the core of {{ $labels.bridge }} will be empty in about "
@@ -109,11 +109,11 @@ WEAK_SIGNAL: Final = Alert(
     after=HOUR,
     expr="""
 label_replace(
-  avg_over_time(iometer_bridge_rssi_dbm{$job}[1h]) < $wifi_weak_dbm, "radio", "Wi-Fi", "", ""
+  avg_over_time(iometer_bridge_rssi_dbm{$bridge}[1h]) < $wifi_weak_dbm, "radio", "Wi-Fi", "", ""
 )
 or
 label_replace(
-  avg_over_time(iometer_core_rssi_dbm{$job}[1h]) < $core_weak_dbm, "radio", "core", "", ""
+  avg_over_time(iometer_core_rssi_dbm{$bridge}[1h]) < $core_weak_dbm, "radio", "core", "", ""
 )
 """,
     summary='Weak {{ $labels.radio }} signal at {{ $labels.bridge }}: {{ $value | printf "%.0f" }} dBm',
@@ -131,13 +131,13 @@ FIRMWARE_MISMATCH: Final = Alert(
     expr="""
 label_replace(
   count by (job) (
-    count by (job, bridge_version) (last_over_time(iometer_bridge_info{$job,bridge_version!=""}[1h]))
+    count by (job, bridge_version) (last_over_time(iometer_bridge_info{$bridge,bridge_version!=""}[1h]))
   ) > 1, "component", "bridge", "", ""
 )
 or
 label_replace(
   count by (job) (
-    count by (job, core_version) (last_over_time(iometer_bridge_info{$job,core_version!=""}[1h]))
+    count by (job, core_version) (last_over_time(iometer_bridge_info{$bridge,core_version!=""}[1h]))
   ) > 1, "component", "core", "", ""
 )
 """,

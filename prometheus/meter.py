@@ -5,10 +5,10 @@ from typing import Final
 from prometheus.rules import HOUR, MINUTE, Alert
 
 _ON: Final = "on (job, instance, bridge, meter)"
-_IMPORT: Final = "iometer_energy_import_joules_total{$job}"
-_EXPORT: Final = "iometer_energy_export_joules_total{$job}"
-_POWER: Final = "iometer_power_watts{$job}"
-_TIME: Final = "iometer_reading_timestamp_seconds{$job}"
+_IMPORT: Final = "iometer_energy_import_joules_total{$bridge}"
+_EXPORT: Final = "iometer_energy_export_joules_total{$bridge}"
+_POWER: Final = "iometer_power_watts{$bridge}"
+_TIME: Final = "iometer_reading_timestamp_seconds{$bridge}"
 
 # The guard has kept wrong values out of the counters; this is about the cause. Some firmware always sends a
 # few older readings, which is no fault to act on: only many are.
@@ -17,11 +17,11 @@ READINGS_REJECTED: Final = Alert(
     "warning",
     after=10 * MINUTE,
     expr="""
-increase(iometer_readings_rejected_total{$job,reason=~"decreased|implausible"}[1h]) >= $wrong_readings
+increase(iometer_readings_rejected_total{$bridge,reason=~"decreased|implausible"}[1h]) >= $wrong_readings
 or
-increase(iometer_readings_rejected_total{$job,reason="replayed"}[1h])
+increase(iometer_readings_rejected_total{$bridge,reason="replayed"}[1h])
   > on (job, instance, bridge) group_left ()
-    $replayed_ratio * count_over_time(iometer_up{$job}[1h])
+    $replayed_ratio * count_over_time(iometer_up{$bridge}[1h])
 """,
     summary='{{ $value | printf "%.0f" }} readings of {{ $labels.bridge }} were refused in an hour '
     "({{ $labels.reason }})",

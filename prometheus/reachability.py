@@ -30,7 +30,7 @@ BRIDGE_UNREACHABLE: Final = Alert(
     "BridgeUnreachable",
     "critical",
     after=5 * MINUTE,
-    expr="max_over_time(iometer_up{$job}[5m]) == 0",
+    expr="max_over_time(iometer_up{$bridge}[5m]) == 0",
     summary="The bridge {{ $labels.bridge }} does not answer",
     description="The exporter has had no valid answer from the bridge {{ $labels.bridge }} for at least "
     "10 minutes. See whether it has power and Wi-Fi, and whether its address is still the same.",
@@ -42,9 +42,9 @@ BRIDGE_FLAPPING: Final = Alert(
     "warning",
     after=30 * MINUTE,
     expr="""
-avg_over_time(iometer_up{$job}[1h]) < $flapping_up_ratio
-and changes(iometer_up{$job}[1h]) >= $flapping_changes
-and max_over_time(iometer_up{$job}[5m]) == 1
+avg_over_time(iometer_up{$bridge}[1h]) < $flapping_up_ratio
+and changes(iometer_up{$bridge}[1h]) >= $flapping_changes
+and max_over_time(iometer_up{$bridge}[5m]) == 1
 """,
     summary="The bridge {{ $labels.bridge }} answers only {{ $value | humanizePercentage }} of the time",
     description="In the last hour the bridge {{ $labels.bridge }} came and went several times and gave an "
@@ -61,21 +61,21 @@ READING_STALE: Final = Alert(
     expr="""
 (
   time() - max by (job, instance, bridge) (
-    last_over_time(iometer_reading_timestamp_seconds{$job}[6h])
+    last_over_time(iometer_reading_timestamp_seconds{$bridge}[6h])
   )
   > clamp(
     2 * $stale_intervals * max by (job, instance, bridge) (
-      quantile_over_time(0.5, (time() - iometer_reading_timestamp_seconds{$job})[6h:2m])
+      quantile_over_time(0.5, (time() - iometer_reading_timestamp_seconds{$bridge})[6h:2m])
     ),
     $stale_floor_seconds, $stale_cap_seconds
   )
   or
   $stale_cap_seconds + max by (job, instance, bridge) (
-    max_over_time(iometer_endpoint_up{$job,endpoint="reading"}[1h]) == 0
-    and iometer_endpoint_up{$job,endpoint="reading"} offset 1h
+    max_over_time(iometer_endpoint_up{$bridge,endpoint="reading"}[1h]) == 0
+    and iometer_endpoint_up{$bridge,endpoint="reading"} offset 1h
   )
 )
-and on (job, instance, bridge) max_over_time(iometer_up{$job}[5m]) == 1
+and on (job, instance, bridge) max_over_time(iometer_up{$bridge}[5m]) == 1
 """,
     summary="No new reading from {{ $labels.bridge }} for {{ $value | humanizeDuration }}",
     description="The bridge {{ $labels.bridge }} answers, but its newest reading is "
@@ -89,11 +89,11 @@ CLOCK_SKEW: Final = Alert(
     "warning",
     after=15 * MINUTE,
     expr="""
-iometer_reading_timestamp_seconds{$job} - time() > $skew_ahead_seconds
+iometer_reading_timestamp_seconds{$bridge} - time() > $skew_ahead_seconds
 or
 (
-  max_over_time((iometer_reading_timestamp_seconds{$job} - time())[1h:1m]) < -$skew_behind_seconds
-  and changes(iometer_reading_timestamp_seconds{$job}[1h]) >= 3
+  max_over_time((iometer_reading_timestamp_seconds{$bridge} - time())[1h:1m]) < -$skew_behind_seconds
+  and changes(iometer_reading_timestamp_seconds{$bridge}[1h]) >= 3
 )
 """,
     summary="The clock of {{ $labels.bridge }} differs by {{ $value | humanizeDuration }}",

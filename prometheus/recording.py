@@ -8,7 +8,7 @@ from prometheus.rules import Record
 
 def _energy(direction: str, window: str) -> Record:
     """The kWh of a bridge in the time window before now, across a change of the meter."""
-    counter = f"iometer_energy_{direction}_joules_total{{$job}}[{window}]"
+    counter = f"iometer_energy_{direction}_joules_total{{$bridge}}[{window}]"
     return Record(
         f"bridge:iometer_energy_{direction}_kwh:increase{window}",
         f"sum by (job, instance, bridge) (increase({counter})) / 3.6e6",
@@ -18,7 +18,7 @@ def _energy(direction: str, window: str) -> Record:
 RECORDS: Final = (
     _energy("import", "1h"),
     _energy("export", "1h"),
-    Record("meter:iometer_power_watts:avg15m", "avg_over_time(iometer_power_watts{$job}[15m])"),
+    Record("meter:iometer_power_watts:avg15m", "avg_over_time(iometer_power_watts{$bridge}[15m])"),
 )
 SLOW_RECORDS: Final = (
     _energy("import", "1d"),

@@ -19,8 +19,8 @@ Severity = Literal["critical", "warning", "info"]
 class Alert:
     """An alert: the expression is true for `after` seconds before it fires.
 
-    `$job` in the expression is the selector of the job, `$name` a threshold. The annotations are
-    Prometheus's templates.
+    `$job` in the expression is the selector of the job, `$bridge` that of its bridges, `$name` a threshold.
+    The annotations are Prometheus's templates.
     """
 
     name: str
@@ -97,7 +97,9 @@ def _group(group: Group, settings: Settings) -> Iterator[tuple[str, Any]]:
 
 
 def _rule(rule: Alert | Record, settings: Settings) -> Iterator[tuple[str, Any]]:
-    names = {"job": f'job="{settings.job}"'} | asdict(settings.thresholds)
+    job = f'job="{settings.job}"'
+    # The installations of a provider have the same metrics with a label `installation` in place of `bridge`.
+    names = {"job": job, "bridge": f'{job},bridge!=""'} | asdict(settings.thresholds)
     expr = string.Template(rule.expr).substitute(names).strip()
     if isinstance(rule, Record):
         yield from (("record", rule.name), ("expr", expr))

@@ -42,7 +42,7 @@ LATEST: Final = (
     f"time() - last_over_time({metric(metrics.READING_TIMESTAMP)}[1d]) and on ({BRIDGE}) {metric(metrics.UP)}"
 )
 _NAMES: Final = "|".join(rule.name for group in ALERTS for rule in group.rules)
-FIRING: Final = f'ALERTS{{alertstate="firing",alertname=~"{_NAMES}",{",".join(EXPORTER)},bridge=~"$bridge"}}'
+FIRING: Final = f'ALERTS{{alertstate="firing",alertname=~"{_NAMES}",{",".join(EXPORTER)},bridge=~"$bridge|"}}'
 
 NO_POWER: Final = "No power known: is the reading old, or the meter's PIN missing?"
 NO_ENERGY: Final = "No energy known for this time"

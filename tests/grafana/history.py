@@ -21,9 +21,9 @@ from typing import Any, Final, cast
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 
+from iometer_exporter.collectors import BridgeCollector, ExporterCollector
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.guard import Guard, Limits, Rejection
-from iometer_exporter.metrics import BridgeCollector, ExporterCollector
 from iometer_exporter.models import Reading, Status, parse_reading, parse_status
 from iometer_exporter.simulator import Home, SimulatedBridge, Timing
 from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot

@@ -114,6 +114,12 @@ def test_every_metric_and_label_exists_and_every_selector_names_the_job(rule: di
         assert selector.name in LABELS
         assert set(matchers) <= LABELS[selector.name]
         assert matchers["job"] == JOB
+        # Installations of a provider have the same metrics, and no bridge.
+        if "bridge" in LABELS[selector.name]:
+            assert any(
+                (matcher.name, matcher.op, matcher.value) == ("bridge", promql.MatchOp.NotEqual, "")
+                for matcher in selector.matchers.matchers
+            )
         known |= LABELS[selector.name]
     for labels in joined(rule["expr"]):
         assert labels <= known
@@ -164,7 +170,7 @@ def test_job_runbook_and_thresholds_can_be_others(tmp_path: Path) -> None:
     assert 'job="iometer"' not in text
     assert "runbook_url: https://wiki/iometer#batterylow\n" in text
     assert "<= 0.3\n" in text
-    assert 'avg_over_time(iometer_power_watts{job="energy"}[15m]) > 15000\n' in text
+    assert 'avg_over_time(iometer_power_watts{job="energy",bridge!=""}[15m]) > 15000\n' in text
 
 
 @pytest.mark.parametrize(
