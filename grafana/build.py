@@ -1,12 +1,15 @@
 """Writes the dashboards: `python -m grafana.build`."""
 
+import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from grafana.board import document, uid
 from grafana.boards import BOARDS
-from grafana.texts import LANGUAGES
+from grafana.texts import LANGUAGES, UntranslatedError
 
 DIRECTORY: Final = Path(__file__).parent / "dashboards"
 
@@ -20,9 +23,13 @@ def built() -> dict[Path, str]:
     }
 
 
-def main() -> None:
-    """Write what has changed, and remove what is no longer built."""
-    files = built()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the dashboards, and remove what is no longer built."""
+    argparse.ArgumentParser("python -m grafana.build", description=__doc__).parse_args(arguments)
+    try:
+        files = built()
+    except UntranslatedError as error:
+        sys.exit(str(error))
     for path, text in files.items():
         (DIRECTORY / path).parent.mkdir(parents=True, exist_ok=True)
         (DIRECTORY / path).write_text(text)

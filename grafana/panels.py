@@ -190,11 +190,9 @@ def curve(
 
     `lines` draws the limits too; `usual` is a range that is always in sight.
     """
-    custom = {
+    custom: Json = {
         "axisBorderShow": False,
         "axisCenteredZero": False,
-        "axisSoftMax": usual[1] if usual else None,
-        "axisSoftMin": usual[0] if usual else None,
         "barAlignment": 1 if bars else 0,
         "drawStyle": "bars" if bars else "line",
         "fillOpacity": 80 if bars else fill,
@@ -205,6 +203,8 @@ def curve(
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
         "thresholdsStyle": {"mode": "dashed" if lines else "off"},
     }
+    if usual:
+        custom |= {"axisSoftMin": usual[0], "axisSoftMax": usual[1]}
     options = {
         "legend": {"calcs": list(calcs), "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
@@ -228,7 +228,7 @@ def timeline(
     """States over time, one bar a series."""
     options = {
         "alignValue": "left",
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
         "mergeValues": True,
         "rowHeight": 0.8,
         "showValue": "auto",

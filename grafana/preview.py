@@ -6,6 +6,7 @@ a preview and not Grafana, and says so.
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import time
@@ -16,11 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.error import URLError
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from grafana import interpolate
+from grafana.board import TITLES
 from grafana.drawing.board import draw
-from grafana.drawing.source import Source
+from grafana.drawing.source import QueryError, Source
 from grafana.interpolate import Context
 
 DASHBOARDS: Final = Path(__file__).parent / "dashboards"
@@ -38,12 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.demo and (missing := [name for name in _PROGRAMS if shutil.which(name) is None]):
         sys.exit(f"{' and '.join(missing)} not found: --demo needs a Prometheus (Debian package prometheus)")
     try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"{options.output} is no folder to write to: {error.strerror}")
+    try:
         with _source(options) as (source, now, interval):
-            zone = ZoneInfo(options.zone)
-            for path in preview(source, now, zone, options.output, options.language, interval, options.board):
+            for path in preview(
+                source, now, options.zone, options.output, options.language, interval, options.board
+            ):
                 print(path)
     except URLError as error:
         sys.exit(f"{options.prometheus} does not answer: {error.reason}")
+    except QueryError as error:
+        sys.exit(f"{options.prometheus} refuses a query: {error}")
+    except json.JSONDecodeError:
+        sys.exit(f"{options.prometheus} answers, but not as a Prometheus does")
 
 
 def preview(
@@ -82,6 +93,8 @@ def _source(options: argparse.Namespace) -> Iterator[tuple[Source, float, float]
     from tests.grafana.history_plan import SCENARIOS
     from tests.grafana.history_server import prometheus_over
 
+    if options.scenario not in SCENARIOS:
+        sys.exit(f"{options.scenario!r} is no history, take one of: {', '.join(SCENARIOS)}")
     scenario = SCENARIOS[options.scenario]
     with TemporaryDirectory() as folder, prometheus_over(write(scenario, Path(folder))) as server:
         yield Source(server.url), scenario.end, scenario.interval
@@ -92,30 +105,54 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m grafana.preview", description="Draws each dashboard to a PNG file. It is not Grafana."
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--prometheus", metavar="URL", help="the Prometheus to ask")
+    which.add_argument("--prometheus", type=_address, metavar="URL", help="the Prometheus to ask")
     which.add_argument(
         "--demo", action="store_true", help="make nine days of simulated homes and show their end"
     )
+    parser.add_argument("--time", type=_time, help="the moment to show, ISO 8601 (default: now)")
     parser.add_argument(
-        "--time", type=datetime.fromisoformat, help="the moment to show, ISO 8601 (default: now)"
-    )
-    parser.add_argument(
-        "--zone", default="Europe/Berlin", help="time zone of the viewer (default: %(default)s)"
+        "--zone", type=_zone, default="Europe/Berlin", help="time zone of the viewer (default: %(default)s)"
     )
     parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument("--scenario", default=_DEMO, help="which history --demo makes (default: %(default)s)")
     parser.add_argument(
         "--scrape-interval",
-        type=float,
+        type=_seconds,
         default=15.0,
         metavar="SECONDS",
         help="as in the data source of Grafana",
     )
-    parser.add_argument("--board", action="append", default=[], help="home, energy, load, health or fleet")
+    parser.add_argument("--board", action="append", choices=TITLES, default=[], help="these alone")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the pictures"
     )
     return parser
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as http://localhost:9090")
+    return text
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-04-05T19:42") from None
+
+
+def _zone(text: str) -> tzinfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time zone such as Europe/Berlin") from None
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds such as 15")
+    return float(text)
 
 
 if __name__ == "__main__":

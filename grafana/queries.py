@@ -59,7 +59,7 @@ FEE_OF_DAY: Final = "($base_fee) / scalar(days_in_month(vector(time() + 43200)))
 FEE_OF_MONTH: Final = (
     "($base_fee) * $__range_s / 86400 / scalar(days_in_month(vector(time() - $__range_s / 2)))"
 )
-"""The share of the range in the base fee of the one month that it lies in."""
+"""The share of the range so far in the base fee of the one month that it lies in."""
 
 FEE_OF_YEAR: Final = (
     f"($base_fee) / {MONTH_DAYS} * count_over_time((sum({metric(metrics.READING_TIMESTAMP)}))[$__range:1d])"

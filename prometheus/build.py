@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -44,7 +45,8 @@ def render(groups: Sequence[Group], settings: Settings) -> str:
 
 
 def write(folder: Path, settings: Settings) -> list[Path]:
-    """Write all rule files into the folder; their paths. Raises OSError."""
+    """Write all rule files into the folder, made if there is none; their paths. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, groups in FILES.items():
         path = folder / name
@@ -71,19 +73,24 @@ def with_changes(thresholds: Thresholds, changes: Sequence[str]) -> Thresholds:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the files as the options say, and print their paths."""
     parser = argparse.ArgumentParser("python -m prometheus.build", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=FOLDER, help="folder to write to")
-    parser.add_argument("--job", default=JOB, help="job_name of the scrape configuration")
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, default=FOLDER, help="folder to write to")
+    parser.add_argument("--job", metavar="NAME", default=JOB, help="job_name of the scrape configuration")
     parser.add_argument("--runbooks", metavar="URL", default=RUNBOOKS, help="where the runbook is")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", dest="changes", action="append", default=[], help="another threshold"
     )
     options = parser.parse_args(arguments)
     try:
+        if {'"', "\\", "\n"} & set(options.job):
+            raise ValueError(f"{options.job!r} is no name for a job, leave out quotes and backslashes")
         thresholds = with_changes(DEFAULTS, options.changes)
     except ValueError as error:
         parser.error(str(error))
-    for path in write(options.output, Settings(thresholds, options.job, options.runbooks)):
-        print(path)
+    try:
+        paths = write(options.output, Settings(thresholds, options.job, options.runbooks))
+    except OSError as error:
+        sys.exit(f"{options.output} cannot be written to: {error.strerror}")
+    print(*paths, sep="\n")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -33,7 +33,7 @@ METER_PIN_MISSING: Final = Alert(
     after=30 * MINUTE,
     expr="""
 min_over_time(iometer_core_pin_status{$bridge,status=~"missing|pending"}[15m]) == 1
-and on (job, instance, bridge) max_over_time(iometer_core_connected{$bridge}[15m]) == 1
+and ignoring (status) max_over_time(iometer_core_connected{$bridge}[15m]) == 1
 """,
     summary="The PIN of the meter at {{ $labels.bridge }} is {{ $labels.status }}",
     description="The PIN of the meter at the bridge {{ $labels.bridge }} is "
@@ -41,12 +41,16 @@ and on (job, instance, bridge) max_over_time(iometer_core_connected{$bridge}[15m
 )
 
 # An empty battery takes its own level along: the core is gone and sends none. So the last level of a week
-# stands in where there is none of the last hour, as long as the bridge is known.
+# stands in where there is none of the last hour, as long as the bridge is known. A core that was put on the
+# wire sends none either, and has nothing to replace.
 _BATTERY: Final = """(
   max_over_time(iometer_core_battery_ratio{$bridge}[1h])
-  or on (job, instance, bridge) last_over_time(iometer_core_battery_ratio{$bridge}[7d])
+  or ignoring (meter) (
+    last_over_time(iometer_core_battery_ratio{$bridge}[7d])
+    unless ignoring (status) last_over_time(iometer_core_power_status{$bridge,status="wired"}[7d]) == 1
+  )
 )"""
-_KNOWN: Final = "and on (job, instance, bridge) present_over_time(iometer_up{$bridge}[1h])"
+_KNOWN: Final = "and ignoring (meter) present_over_time(iometer_up{$bridge}[1h])"
 
 # Goes on below the critical level, where Alertmanager holds it back: so nobody is told that it is over.
 BATTERY_LOW: Final = Alert(
@@ -150,8 +154,6 @@ ALERTS: Final = (
     CORE_DISCONNECTED,
     CORE_DETACHED,
     METER_PIN_MISSING,
-    BATTERY_LOW,
-    BATTERY_CRITICAL,
     WEAK_SIGNAL,
 )
-SLOW_ALERTS: Final = (BATTERY_EMPTY_SOON, FIRMWARE_MISMATCH)
+SLOW_ALERTS: Final = (BATTERY_LOW, BATTERY_CRITICAL, BATTERY_EMPTY_SOON, FIRMWARE_MISMATCH)

@@ -4,7 +4,6 @@ from typing import Final
 
 from prometheus.rules import HOUR, MINUTE, Alert
 
-_ON: Final = "on (job, instance, bridge, meter)"
 _IMPORT: Final = "iometer_energy_import_joules_total{$bridge}"
 _EXPORT: Final = "iometer_energy_export_joules_total{$bridge}"
 _POWER: Final = "iometer_power_watts{$bridge}"
@@ -20,7 +19,7 @@ READINGS_REJECTED: Final = Alert(
 increase(iometer_readings_rejected_total{$bridge,reason=~"decreased|implausible"}[1h]) >= $wrong_readings
 or
 increase(iometer_readings_rejected_total{$bridge,reason="replayed"}[1h])
-  > on (job, instance, bridge) group_left ()
+  > ignoring (reason) group_left ()
     $replayed_ratio * count_over_time(iometer_up{$bridge}[1h])
 """,
     summary='{{ $value | printf "%.0f" }} readings of {{ $labels.bridge }} were refused in an hour '
@@ -42,23 +41,23 @@ COUNTER_STUCK: Final = Alert(
 (
   (
     increase({_IMPORT}[6h]) == 0
-    and {_ON} avg_over_time({_POWER}[6h]) > $stuck_watts
+    and avg_over_time({_POWER}[6h]) > $stuck_watts
   )
   or
   (
     increase({_EXPORT}[6h]) == 0
-    and {_ON} avg_over_time({_POWER}[6h]) < -$stuck_watts
+    and avg_over_time({_POWER}[6h]) < -$stuck_watts
   )
 )
-and {_ON} count_over_time({_POWER}[6h:10m]) >= 34
+and count_over_time({_POWER}[6h:10m]) >= 34
 or
 (
   increase({_IMPORT}[7d]) == 0
-  unless {_ON} increase({_EXPORT}[7d]) > 0
-  unless {_ON} present_over_time({_POWER}[7d])
+  unless increase({_EXPORT}[7d]) > 0
+  unless present_over_time({_POWER}[7d])
 )
-and {_ON} changes({_TIME}[1d]) > 0
-and {_ON} present_over_time({_IMPORT}[1h] offset 7d)
+and changes({_TIME}[1d]) > 0
+and present_over_time({_IMPORT}[1h] offset 7d)
 """,
     summary="The energy counter of {{ $labels.bridge }} does not move",
     description="New readings arrive at the bridge {{ $labels.bridge }}, "
@@ -104,7 +103,7 @@ NO_EXPORT_BY_DAY: Final = Alert(
 increase({_EXPORT}[1d]) / 3.6e6 < $export_none_kwh
 and quantile_over_time(0.3, increase({_EXPORT}[1d])[14d:1d]) / 3.6e6 > $export_usual_kwh
 and present_over_time({_EXPORT}[1d] offset 7d)
-and {_ON} time() - {_TIME} < 3600
+and time() - {_TIME} < 3600
 """,
     summary='{{ $labels.bridge }} has fed nothing into the grid for a day ({{ $value | printf "%.2f" }} kWh)',
     description="On most of the last 14 days the house at the bridge {{ $labels.bridge }} exported energy, "
@@ -128,7 +127,7 @@ def _base_load(offset: str) -> str:
     return f"""(
   (
     min_over_time({mean}[1d:15m]{offset})
-    unless {_ON} increase({_EXPORT}[1d]{offset}) > 0
+    unless increase({_EXPORT}[1d]{offset}) > 0
   )
   or min_over_time(({mean} and on () hour() < 3)[1d:15m]{offset})
 )"""
@@ -141,7 +140,7 @@ BASE_LOAD_HIGH: Final = Alert(
     expr=f"""
 {_base_load("")}
 > $base_load_factor * clamp_min({_base_load(" offset 7d")}, $base_load_floor_watts)
-and {_ON} count_over_time({_POWER}[1d:15m]) >= 90
+and count_over_time({_POWER}[1d:15m]) >= 90
 """,
     summary="The base load of {{ $labels.bridge }} has risen to {{ $value | humanize }}W",
     description="In the last 24 hours the house at the bridge {{ $labels.bridge }} never drew less than "

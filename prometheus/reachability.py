@@ -54,28 +54,29 @@ and max_over_time(iometer_up{$bridge}[5m]) == 1
 # The middle of the ages seen in 6 h is half the usual distance of two readings, whatever the interval is set
 # to in the app; an outage shorter than 3 h does not move it. A reading that is no longer served at all leaves
 # its last time stamp behind for 6 h; after that, and if there never was one, /v1/reading itself is the sign.
+# `without` and not `by`, here and elsewhere: labels of the target, such as a site, tell bridges apart too.
 READING_STALE: Final = Alert(
     "ReadingStale",
     "warning",
     after=10 * MINUTE,
     expr="""
 (
-  time() - max by (job, instance, bridge) (
+  time() - max without (meter) (
     last_over_time(iometer_reading_timestamp_seconds{$bridge}[6h])
   )
   > clamp(
-    2 * $stale_intervals * max by (job, instance, bridge) (
+    2 * $stale_intervals * max without (meter) (
       quantile_over_time(0.5, (time() - iometer_reading_timestamp_seconds{$bridge})[6h:2m])
     ),
     $stale_floor_seconds, $stale_cap_seconds
   )
   or
-  $stale_cap_seconds + max by (job, instance, bridge) (
+  $stale_cap_seconds + max without (endpoint) (
     max_over_time(iometer_endpoint_up{$bridge,endpoint="reading"}[1h]) == 0
     and iometer_endpoint_up{$bridge,endpoint="reading"} offset 1h
   )
 )
-and on (job, instance, bridge) max_over_time(iometer_up{$bridge}[5m]) == 1
+and max_over_time(iometer_up{$bridge}[5m]) == 1
 """,
     summary="No new reading from {{ $labels.bridge }} for {{ $value | humanizeDuration }}",
     description="The bridge {{ $labels.bridge }} answers, but its newest reading is "
@@ -99,7 +100,8 @@ or
     summary="The clock of {{ $labels.bridge }} differs by {{ $value | humanizeDuration }}",
     description="Readings of the bridge {{ $labels.bridge }} carry a time that is "
     "{{ if gt $value 0.0 }}ahead of{{ else }}behind{{ end }} the clock of this Prometheus, by "
-    "{{ $value | humanizeDuration }}. One of the two clocks is wrong, most often that of the host.",
+    '{{ $value | humanizeDuration | reReplaceAll "^-" "" }}. One of the two clocks is wrong, most often that '
+    "of the host.",
 )
 
 ALERTS: Final = (

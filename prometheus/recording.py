@@ -11,7 +11,7 @@ def _energy(direction: str, window: str) -> Record:
     counter = f"iometer_energy_{direction}_joules_total{{$bridge}}[{window}]"
     return Record(
         f"bridge:iometer_energy_{direction}_kwh:increase{window}",
-        f"sum by (job, instance, bridge) (increase({counter})) / 3.6e6",
+        f"sum without (meter) (increase({counter})) / 3.6e6",
     )
 
 

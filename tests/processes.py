@@ -82,15 +82,18 @@ def exporter(
 
 
 @contextmanager
-def prometheus(folder: Path, target: str, interval: str = "1s", extra: str = "") -> Iterator["Prometheus"]:
-    """A Prometheus that scrapes the target (host:port) in the job `iometer`."""
+def prometheus(
+    folder: Path, target: str, interval: str = "1s", extra: str = "", sites: Sequence[str] = ()
+) -> Iterator["Prometheus"]:
+    """A Prometheus that scrapes the target (host:port) in the job `iometer`, once for each label `site`."""
     program = require_program("prometheus")
     port = free_port()
     config = folder / "prometheus.yml"
+    targets = ", ".join(f"{{targets: ['{target}'], labels: {{site: '{site}'}}}}" for site in sites or [""])
     config.write_text(
         f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
         "scrape_configs:\n"
-        f"  - {{job_name: iometer, static_configs: [{{targets: ['{target}']}}]}}\n{extra}"
+        f"  - {{job_name: iometer, static_configs: [{targets}]}}\n{extra}"
     )
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]

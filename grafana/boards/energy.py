@@ -140,8 +140,8 @@ BOARD: Final = Board(
             ),
             bill(
                 "Bill of last month",
-                "The whole month before this one, with its whole base fee.",
-                FEE_OF_MONTH,
+                "The month before this one, with its whole base fee even if a part of it was not read.",
+                "($base_fee)",
                 "now/M",
                 "1M/M",
             ),
@@ -231,7 +231,7 @@ BOARD: Final = Board(
             ),
             barchart(
                 "Net cost per month",
-                f"Cost with base fee, less revenue. {MONTHS}",
+                f"Cost with the base fee of the days that were read, less revenue. {MONTHS}",
                 by_month(net(DAY, fee=FEE_OF_DAY)),
                 width=8,
                 unit="currencyEUR",

@@ -171,21 +171,21 @@ BOARD: Final = Board(
                 "Severity sums up what is wrong: no answer 100, core out of reach 50, core off the meter 40, "
                 "reading older than an hour 30, battery critical 30 or low 10, PIN missing 5, weak radio 2, "
                 "weak Wi-Fi 1. "
-                "Empty cells are unknown.",
+                "A dash is unknown.",
                 *(query(f"max by ({BRIDGE}) ({one.expression})", table=True) for one in COLUMNS),
                 width=24,
                 unit="none",
                 transformations=[
                     merge(),
                     columns(
-                        {"bridge": "bridge"}
+                        {"bridge": "Bridge"}
                         | {f"Value #{chr(ord('A') + index)}": one.title for index, one in enumerate(COLUMNS)}
-                        | {"instance": "instance", "job": "job"},
+                        | {"instance": "Exporter", "job": "Job"},
                         hidden=("Time",),
                     ),
                     sort(Text("Severity"), descending=True),
                 ],
-                overrides=[column("bridge", links=LINKS), *(one.override for one in COLUMNS)],
+                overrides=[column(Text("Bridge"), links=LINKS), *(one.override for one in COLUMNS)],
                 nothing="No bridge known",
             ),
         ),

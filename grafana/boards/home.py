@@ -38,8 +38,10 @@ AGE_COLORS: Final = thresholds(
 )
 CORE_COLORS: Final = thresholds(RED, (DEFAULTS.core_weak_dbm, YELLOW), (DEFAULTS.core_weak_dbm + 10, GREEN))
 WIFI_COLORS: Final = thresholds(RED, (DEFAULTS.wifi_weak_dbm, YELLOW), (DEFAULTS.wifi_weak_dbm + 10, GREEN))
+# The newest of a bridge: the meter that was replaced today has a last reading too.
 LATEST: Final = (
-    f"time() - last_over_time({metric(metrics.READING_TIMESTAMP)}[1d]) and on ({BRIDGE}) {metric(metrics.UP)}"
+    f"time() - max by ({BRIDGE}) (last_over_time({metric(metrics.READING_TIMESTAMP)}[1d]))"
+    f" and on ({BRIDGE}) {metric(metrics.UP)}"
 )
 _NAMES: Final = "|".join(rule.name for group in ALERTS for rule in group.rules)
 FIRING: Final = f'ALERTS{{alertstate="firing",alertname=~"{_NAMES}",{",".join(EXPORTER)},bridge=~"$bridge|"}}'

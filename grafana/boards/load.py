@@ -29,9 +29,9 @@ def base_load(window: str, offset: str = "") -> str:
 
 def hours_of_week(title: str, description: str, family: Family, colors: str, nothing: str) -> Json:
     """Mean watts for each hour and weekday, as coloured cells."""
-    mean = (
-        f"avg_over_time(({_HOUR_OF_WEEK} * on () group_left () sum(rate({metric(family)}[1h])))[$__range:1h])"
-    )
+    watts = f"{_HOUR_OF_WEEK} * on () group_left () sum(rate({metric(family)}[1h]))"
+    # In whole watts: a dawn of milliwatts is none.
+    mean = f"round(avg_over_time(({watts})[$__range:1h]))"
     return table(
         title,
         description,

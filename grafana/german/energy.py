@@ -33,12 +33,12 @@ TEXTS: Final = {
     "Bill of this month": "Rechnung dieser Monat",
     "Since the first, with this part of the base fee.": "Seit dem Monatsersten, mit anteiligem Grundpreis.",
     "Bill of last month": "Rechnung letzter Monat",
-    "The whole month before this one, with its whole base fee.": (
-        "Der ganze vorige Monat, mit seiner ganzen Grundgebühr."
+    "The month before this one, with its whole base fee even if a part of it was not read.": (
+        "Der vorige Monat, mit ganzem Grundpreis, auch wenn er nur zum Teil abgelesen wurde."
     ),
     "Bill of this year": "Rechnung dieses Jahr",
     "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.": (
-        "Seit dem 1. Januar, oder seit Prometheus den Zähler zum ersten Mal gelesen hat; mit der Grundgebühr "
+        "Seit dem 1. Januar, oder seit Prometheus den Zähler zum ersten Mal gelesen hat; mit dem Grundpreis "
         "dieser Tage."
     ),
     "Energy": "Energie",
@@ -66,8 +66,8 @@ TEXTS: Final = {
     _MONTHS_IN_ENGLISH: _MONTHS,
     "Fed in per month": "Einspeisung je Monat",
     "Net cost per month": "Saldo je Monat",
-    f"Cost with base fee, less revenue. {_MONTHS_IN_ENGLISH}": (
-        f"Kosten mit Grundpreis, abzüglich Erlös. {_MONTHS}"
+    f"Cost with the base fee of the days that were read, less revenue. {_MONTHS_IN_ENGLISH}": (
+        f"Kosten mit dem Grundpreis der abgelesenen Tage, abzüglich Erlös. {_MONTHS}"
     ),
     "Tariffs and top days": "Tarife und Spitzentage",
     "Energy per day and tariff": "Energie je Tag und Tarif",

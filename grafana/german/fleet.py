@@ -23,12 +23,12 @@ TEXTS: Final = {
     "Bridges, worst first": "Bridges, die schlechteste zuerst",
     "Severity sums up what is wrong: no answer 100, core out of reach 50, core off the meter 40, reading "
     "older than "
-    "an hour 30, battery critical 30 or low 10, PIN missing 5, weak radio 2, weak Wi-Fi 1. Empty cells are "
+    "an hour 30, battery critical 30 or low 10, PIN missing 5, weak radio 2, weak Wi-Fi 1. A dash is "
     "unknown.": (
         "Die Schwere zählt zusammen, was nicht stimmt: keine Antwort 100, Core nicht erreichbar 50, Core "
         "nicht am "
         "Zähler 40, Ablesung älter als eine Stunde 30, Batterie fast leer 30 oder schwach 10, PIN fehlt 5, "
-        "schwacher Funk 2, schwaches WLAN 1. Leere Zellen sind unbekannt."
+        "schwacher Funk 2, schwaches WLAN 1. Ein Strich heißt unbekannt."
     ),
     "Core": "Core",
     "In place": "In Ordnung",

@@ -140,8 +140,10 @@ def choices_agree(board: Json) -> Iterator[str]:
             choices = [f"{option['text']} : {option['value']}" for option in item["options"]]
             if item["query"] != ", ".join(choices) or item["current"] != item["options"][0]:
                 yield f"{item['name']}: {item['query']!r} is not {choices}"
+        # Without a bridge are the installations of a provider; a meter's number may be unknown.
+        everything = ".+" if item["name"] == "bridge" else ".*"
         if item["type"] == "query" and not (
-            item["multi"] and item["includeAll"] and item["allValue"] == ".*"
+            item["multi"] and item["includeAll"] and item["allValue"] == everything
         ):
             yield f"{item['name']}: not several, or not all"
 

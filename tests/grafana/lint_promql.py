@@ -21,7 +21,7 @@ from promql_parser import (
 from grafana import interpolate
 from iometer_exporter.metrics import FAMILIES
 from tests.grafana.boards import children
-from tests.grafana.lint import Json, Rule, expressions
+from tests.grafana.lint import Json, Rule, expressions, panels
 
 LABELS: Final[Mapping[str, tuple[str, ...]]] = {family.name: family.labels for family in FAMILIES} | {
     "up": (),
@@ -41,6 +41,18 @@ _WINDOWS: Final = {
     "$__range": "4545s",
 }
 """Lengths that nobody writes, so that they can be told apart in the tree."""
+
+UNITS: Final[Mapping[str, str]] = {
+    "_amperes": "amp",
+    "_dbm": "dBm",
+    "_duration_seconds": "s",
+    "_hertz": "hertz",
+    "_joules_total": "watt",
+    "_ratio": "percentunit",
+    "_volts": "volt",
+    "_watts": "watt",
+}
+"""Grafana's unit for what a metric ends with; joules are rated, or divided and no longer joules."""
 
 BARE_COUNTERS: Final = {
     "iometer-energy: Drawn today against yesterday": "two readings, as increase() knows no midnight",
@@ -143,8 +155,10 @@ def matchers_follow_the_variables(board: Json) -> Iterator[str]:
                 if matcher.op == MatchOp.Re and matcher.value.startswith("$")
             }
             for label in {"job", "instance", "bridge", "meter"} & set(labels):
-                if found.get(label) != f"${label}":
-                    yield f'{place}: {selector.name} without {label}=~"${label}"'
+                # An alert on an exporter has no bridge.
+                chosen = f"${label}|" if (selector.name, label) == ("ALERTS", "bridge") else f"${label}"
+                if found.get(label) != chosen:
+                    yield f'{place}: {selector.name} without {label}=~"{chosen}"'
 
 
 def counters_are_counted(board: Json) -> Iterator[str]:
@@ -199,6 +213,49 @@ def subqueries_name_their_step(board: Json) -> Iterator[str]:
                 yield f"{place}: a subquery without a step"
 
 
+def units_are_those_of_the_metrics(board: Json) -> Iterator[str]:
+    """Watts as watts, a ratio in percent, joules by 3.6e6 as kWh, with a price as money."""
+    for panel in panels(board):
+        for target in panel["targets"]:
+            wanted, shown = unit_of(target["expr"]), _shown(panel, target["refId"])
+            if wanted and shown != wanted:
+                yield f"{panel['title']} {target['refId']}: {shown} and not {wanted}"
+
+
+def unit_of(expression: str) -> str:
+    """Grafana's name of the unit of an expression; empty for counts, states and the like."""
+    if any(price in expression for price in ("$import_price", "$export_price", "$base_fee")):
+        return "currencyEUR"
+    if "/ 3.6e6" in expression:
+        return "kwatth"
+    tree = parsed(expression)
+    calls = {node.func.name for node, _ in walked(tree) if isinstance(node, Call)}
+    if calls & {"changes", "deriv", "resets"}:
+        return ""
+    units = {unit for name in _measured(tree) for suffix, unit in UNITS.items() if name.endswith(suffix)}
+    return units.pop() if len(units) == 1 else ""
+
+
+def _measured(node: Expr) -> Iterator[str]:
+    """The metrics of a tree but for those that only say which series are kept."""
+    if isinstance(node, VectorSelector):
+        yield node.name or ""
+    for child in children(node):
+        if not (isinstance(node, BinaryExpr) and str(node.op) in ("and", "unless") and child is node.rhs):
+            yield from _measured(child)
+
+
+def _shown(panel: Json, ref: str) -> str:
+    """The unit of a query in a panel, or in a column of its own."""
+    [*steps] = (step["options"] for step in panel["transformations"] if step["id"] == "organize")
+    name = steps[0]["renameByName"].get(f"Value #{ref}") if steps else None
+    unit = panel["fieldConfig"]["defaults"]["unit"]
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"] == {"id": "byName", "options": name}:
+            unit = next((item["value"] for item in override["properties"] if item["id"] == "unit"), unit)
+    return str(unit)
+
+
 def used(board: Json) -> set[str]:
     """The metrics that a dashboard asks for."""
     return {selector.name or "" for _, text in everywhere(board) for selector in selectors(text)}
@@ -218,4 +275,5 @@ RULES: Final[tuple[Rule, ...]] = (
     rates_fit_the_resolution,
     nothing_stands_in_for_missing,
     subqueries_name_their_step,
+    units_are_those_of_the_metrics,
 )

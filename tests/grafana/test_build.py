@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 from grafana import build
 from grafana.board import Board, document, uid
 from grafana.boards import BOARDS
+from grafana.boards.home import BOARD as HOME
 from grafana.german import GERMAN, MODULES
 from grafana.layout import placed, shelf
 from grafana.panels import at_step, curve, query, stat
@@ -54,11 +56,33 @@ def test_the_program_writes_what_is_new_and_removes_what_is_old(
     old = tmp_path / "de" / "iometer-gone.json"
     old.parent.mkdir()
     old.write_text("{}")
-    build.main()
+    build.main([])
     assert {
         path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.json")
     } == build.built()
     assert "10 dashboards" in capsys.readouterr().out
+
+
+def test_the_direction_is_that_of_the_sign() -> None:
+    [found] = [panel for panel in boards("en")["iometer-home"]["panels"] if panel["title"] == "Direction"]
+    spans = [mapping["options"] for mapping in found["fieldConfig"]["defaults"]["mappings"]]
+    assert [(span["from"], span["to"], span["result"]["text"]) for span in spans] == [
+        (None, -1, "Feeding in"),
+        (-1, 1, "Balanced"),
+        (1, None, "Drawing"),
+    ]
+
+
+def test_the_program_tells_a_text_without_german_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(build, "BOARDS", (replace(HOME, description="All about the moon."),))
+    with pytest.raises(SystemExit, match="for: All about the moon"):
+        build.main([])
+    with pytest.raises(SystemExit):
+        build.main(["--output=elsewhere"])
+    assert not list(tmp_path.iterdir())
 
 
 def differences(one: Any, other: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any, Any]]:

@@ -1,15 +1,17 @@
 """The committed dashboards keep our own rules, and each rule catches the fault that it is for."""
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 
 from grafana.texts import LANGUAGES
-from iometer_exporter.metrics import FAMILIES
+from iometer_exporter.metrics import FAMILIES, PROBE_FAMILIES
+from iometer_exporter.provider.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
 from tests.grafana import lint, lint_promql
-from tests.grafana.boards import boards, rules
+from tests.grafana.boards import ROOT, boards, rules
 from tests.grafana.boards import selectors as selectors_of
 from tests.grafana.lint import Json, Rule
 from tests.grafana.lint_promql import BARE_COUNTERS, FIXED_WINDOWS, place_of
@@ -17,7 +19,17 @@ from tests.grafana.lint_promql import BARE_COUNTERS, FIXED_WINDOWS, place_of
 BOARDS: Final = {uid: board for language in LANGUAGES for uid, board in boards(language).items()}
 RULES: Final = (*lint.RULES, *lint_promql.RULES)
 
-UNUSED: Final[dict[str, str]] = {}
+EVERY: Final = (*FAMILIES, *PROBE_FAMILIES, *PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
+_OF_BRIDGES: Final = {family.name for family in FAMILIES}
+
+UNUSED: Final[dict[str, str]] = {
+    "probe_success": "for who knows it from other exporters; iometer_up beside it is what is used",
+    "probe_duration_seconds": "likewise; iometer_scrape_duration_seconds says it for each endpoint",
+} | {
+    family.name: "dashboards and alerts are about bridges; docs/scale.md has what to watch of a provider"
+    for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
+    if family.name not in _OF_BRIDGES
+}
 """Metrics that no dashboard and no rule asks for, and why."""
 
 
@@ -59,7 +71,16 @@ def test_links_lead_to_dashboards_of_the_same_language(uid: str) -> None:
 def test_every_metric_is_shown_or_alerted_on() -> None:
     shown = set().union(*(lint_promql.used(board) for board in boards("en").values()))
     shown |= {selector.name or "" for rule in rules() for selector in selectors_of(rule.expr)}
-    assert {family.name for family in FAMILIES} - shown == set(UNUSED)
+    assert {family.name for family in EVERY} - shown == set(UNUSED)
+
+
+def test_what_is_left_out_of_a_provider_is_what_the_docs_say() -> None:
+    pages = ((ROOT / "docs" / name).read_text() for name in ("dashboards.md", "alerts.md"))
+    assert all("(provider.md)" in page for page in pages)
+    watched = (ROOT / "docs" / "scale.md").read_text().partition("## What to watch\n")[2]
+    named = set(re.findall(r"\biometer_\w+", watched))
+    assert {name for name in named if name.startswith("iometer_provider_")}
+    assert {name.removesuffix("_bucket") for name in named} <= {family.name for family in EVERY}
 
 
 def test_no_dashboard_needs_a_recording_rule() -> None:
@@ -215,6 +236,29 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         lint_promql.subqueries_name_their_step,
         "home",
         expression(f"max_over_time((iometer_up{{{CHOSEN}}} * 2)[1h:])"),
+    ),
+    *(
+        (
+            lint_promql.units_are_those_of_the_metrics,
+            name,
+            setting(title, "fieldConfig", "defaults", "unit", value=unit),
+        )
+        for name, title, unit in (
+            ("home", "Today", "watth"),
+            ("home", "Money today", "kwatth"),
+            ("health", "Battery", "percent"),
+            ("load", "Base load", "kwatt"),
+            ("load", "Fed in by hour and weekday", "watth"),
+        )
+    ),
+    (
+        lint_promql.units_are_those_of_the_metrics,
+        "fleet",
+        setting(
+            "Bridges, worst first",
+            *("fieldConfig", "overrides", 6, "properties", 0, "value"),
+            value="kwatth",
+        ),
     ),
 ]
 

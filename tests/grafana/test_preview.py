@@ -297,16 +297,3 @@ def test_the_demo_needs_nothing_else(
 def test_a_refused_query_is_told_with_its_expression(pasts: dict[str, Past]) -> None:
     with pytest.raises(QueryError, match=r"rate\(up\).*expected type range vector"):
         pasts["plain-60s"].source.instant("rate(up)", END)
-
-
-def test_a_prometheus_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"http://127.0.0.1:9 does not answer: .*refused"):
-        preview.main(["--prometheus", "http://127.0.0.1:9", "-o", str(tmp_path)])
-
-
-def test_a_demo_without_prometheus_is_told_in_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit, match="prometheus and promtool not found"):
-        preview.main(["--demo", "-o", str(tmp_path)])

@@ -134,11 +134,22 @@ def test_problems_add_up_and_what_is_absent_is_none(tmp_path: Path) -> None:
 
 def test_the_age_goes_on_while_a_bridge_is_down_and_ends_with_the_bridge(tmp_path: Path) -> None:
     read = {f"iometer_reading_timestamp_seconds{{{READ}}}": "0+60x5 stale"}
-    age = {f"{{{READ}}}": 7200 - 300.0}
+    age = {f"{{{BRIDGE}}}": 7200 - 300.0}
     check(
         tmp_path,
         Case(LATEST, 7200, age, read | {f"iometer_up{{{BRIDGE}}}": "1x5 0x115"}),
         Case(LATEST, 7200, {}, read | {f"iometer_up{{{BRIDGE}}}": "1x5 stale"}),
+    )
+
+
+def test_a_meter_that_was_replaced_today_is_neither_old_nor_a_problem(tmp_path: Path) -> None:
+    up = {f"iometer_up{{{BRIDGE}}}": "1x120"}
+    before = {f"iometer_reading_timestamp_seconds{{{READ}}}": "0+60x5 stale"}
+    now = {f'iometer_reading_timestamp_seconds{{{BRIDGE},meter="1EMH0087654321"}}': "_x5 360+60x114"}
+    check(
+        tmp_path,
+        Case(LATEST, 7200, {f"{{{BRIDGE}}}": 0}, up | before | now),
+        Case(severity(), 7200, {f"{{{BRIDGE}}}": 0}, up | before | now),
     )
 
 

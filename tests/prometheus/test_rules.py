@@ -90,11 +90,11 @@ def test_these_are_the_alerts() -> None:
         "CoreDisconnected",
         "CoreDetached",
         "MeterPinMissing",
-        "BatteryLow",
-        "BatteryCritical",
         "WeakSignal",
         "ReadingsRejected",
         "PowerHigh",
+        "BatteryLow",
+        "BatteryCritical",
         "BatteryEmptySoon",
         "FirmwareMismatch",
         "CounterStuck",
@@ -123,6 +123,20 @@ def test_every_metric_and_label_exists_and_every_selector_names_the_job(rule: di
         known |= LABELS[selector.name]
     for labels in joined(rule["expr"]):
         assert labels <= known
+
+
+@pytest.mark.parametrize("rule", rules(), ids=name_of)
+def test_labels_of_the_target_tell_bridges_apart_and_are_kept(rule: dict[str, Any]) -> None:
+    """Such as a site where every exporter has the same address, or by which an alert is routed."""
+    if name_of(rule) == "FirmwareMismatch":
+        return  # It compares all bridges of a job.
+    for node in nodes(rule["expr"]):
+        if isinstance(node, promql.AggregateExpr):
+            assert node.modifier
+            assert node.modifier.type == promql.AggModifierType.Without
+        elif isinstance(node, promql.BinaryExpr) and node.modifier and (found := node.modifier.matching):
+            # What has no labels at all, such as hour(), is joined on none.
+            assert found.type == promql.LabelModifierType.Exclude or found.labels == []
 
 
 @pytest.mark.parametrize("rule", rules(), ids=name_of)
@@ -188,6 +202,23 @@ def test_a_threshold_that_cannot_be_is_refused(
         build.main(["-o", str(tmp_path), "--set", change])
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_job_that_would_end_the_selector_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build.main(["-o", str(tmp_path), '--job=my "job"'])
+    assert "is no name for a job, leave out quotes and backslashes" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_made_or_told_in_a_sentence(tmp_path: Path) -> None:
+    build.main(["-o", str(tmp_path / "rules" / "iometer")])
+    assert sorted(path.name for path in (tmp_path / "rules" / "iometer").iterdir()) == sorted(build.FILES)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="file cannot be written to: "):
+        build.main(["-o", str(tmp_path / "file")])
 
 
 def test_every_threshold_is_used() -> None:
