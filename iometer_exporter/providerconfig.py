@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -80,6 +81,21 @@ def parse_url(text: str) -> str:
         raise ConfigError(f"{text!r} is no URL that can be asked, {advice}")
     check_host(host)
     return text
+
+
+def exposure(url: str) -> str | None:
+    """A sentence for an address on the way to which anyone can read token and secret; None for others."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return None
+    try:
+        if ip_address(host).is_loopback:
+            return None
+    except ValueError:
+        # A name.
+        pass
+    return f"token and secret travel unencrypted to {host}: write https instead of http into provider.url"
 
 
 def _path(value: object) -> Path:

@@ -138,9 +138,13 @@ async def _drain(server: "_Server", serving: asyncio.Task[None], fleet: Fleet) -
         await fleet.abandon()
         _, late = await asyncio.wait([serving], timeout=_DRAIN - _GRACE)
     if late:
+        # An answer that its client has not read by now would be an error in the log.
+        for connection in tuple(server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.wait([serving], timeout=_FORCED / 2)
         server.force_exit = True
         # A client that never finishes its TLS handshake is unknown to uvicorn and would be waited for.
-        _, late = await asyncio.wait([serving], timeout=_FORCED)
+        await asyncio.wait([serving], timeout=_FORCED / 2)
         serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 

@@ -15,7 +15,7 @@ from iometer_exporter.config import (
     parse_config,
 )
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.providerconfig import ProviderConfig
+from iometer_exporter.providerconfig import DEFAULT_URL, ProviderConfig, exposure
 from iometer_exporter.units import Address
 
 FULL = """
@@ -371,6 +371,22 @@ def test_off_may_be_written_without_quotes() -> None:
         config = parse_config(f"provider: {{readings: {text}}}").provider
         assert config is not None
         assert config.readings == "off"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [DEFAULT_URL, "http://127.0.0.1:18180/q", "http://[::1]/q", "http://localhost/q", "https://cloud/q"],
+)
+def test_addresses_that_are_safe_for_credentials(url: str) -> None:
+    assert exposure(url) is None
+
+
+@pytest.mark.parametrize("host", ["cloud.example", "192.168.1.2", "fd00::1", "127.0.0.1.example"])
+def test_addresses_on_the_way_to_which_credentials_can_be_read(host: str) -> None:
+    url = f"http://{f'[{host}]' if ':' in host else host}:8080/q"
+    assert exposure(url) == (
+        f"token and secret travel unencrypted to {host}: write https instead of http into provider.url"
+    )
 
 
 _URL = "write one such as https://provider-api.prod.iometer.cloud/v1/query"

@@ -12,7 +12,11 @@ from iometer_exporter.cli.provider_watch import watch
 
 @click.group("provider")
 def provider() -> None:
-    """See and manage a provider's installations."""
+    """See and manage a provider's installations.
+
+    In the vendor's cloud, with an API key of its admin backend. A household with bridges in its own network
+    needs none of this.
+    """
 
 
 for _command in (status, installations, token, license_, watch, backfill):

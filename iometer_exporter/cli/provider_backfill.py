@@ -103,6 +103,9 @@ def backfill(*, access: Access, since: float, output: Path, labels: tuple[tuple[
             with _written(output) as out, _bar("Sorting and writing", filling.report.received) as bar:
                 filling.write(out, bar.update)
             _tell(filling.report, output)
+    except BrokenPipeError:
+        # Whoever reads has enough, such as `head`.
+        raise
     except OSError as error:
         raise IOmeterError(f"cannot write {output}: {error.strerror or error}") from error
 

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from iometer_exporter.cli.options import POSITIVE_DURATION, Command, Parsed, logging_options, option
 from iometer_exporter.config import Config, load_config
-from iometer_exporter.providerconfig import DEFAULT_URL, ProviderConfig, parse_url
+from iometer_exporter.providerconfig import DEFAULT_URL, ProviderConfig, exposure, parse_url
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.client import ProviderClient
@@ -57,7 +57,10 @@ def provider_options(command: Command) -> Command:
             token_file=token_file or provider.token_file,
             secret_file=secret_file or provider.secret_file,
         )
-        return command(access=Access(config, provider, _credentials(provider), timeout), **settings)
+        access = Access(config, provider, _credentials(provider), timeout)
+        if (warning := exposure(provider.url)) is not None:
+            click.echo(f"Warning: {warning}", err=True)
+        return command(access=access, **settings)
 
     decorated: Any = with_access
     for decorate in (

@@ -28,4 +28,5 @@ class Backoff:
         wait = random.uniform(min(self.shortest, bound) / 2, bound)  # noqa: S311 (no secret)
         if retry_after is None:
             return wait
-        return retry_after + random.uniform(0, self.shortest)  # noqa: S311 (no secret)
+        # A server that is down may ask for 0 seconds again and again.
+        return max(wait, retry_after + random.uniform(0, self.shortest))  # noqa: S311 (no secret)

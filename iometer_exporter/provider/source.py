@@ -19,7 +19,7 @@ from iometer_exporter.provider.journal import Journal
 from iometer_exporter.provider.page import page
 from iometer_exporter.provider.state import Installations
 from iometer_exporter.provider.stream import ReadingCounts, Readings, ReadingsClient
-from iometer_exporter.providerconfig import ProviderConfig
+from iometer_exporter.providerconfig import ProviderConfig, exposure
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +142,8 @@ class ProviderSource:
 
     async def start(self) -> None:
         """Begin to read in the background."""
+        if (warning := exposure(self.config.url)) is not None:
+            _log.warning("%s", warning)
         await self._open.enter_async_context(self._client)
         self._tasks = [
             asyncio.create_task(self._last_guard(work))
@@ -167,7 +169,15 @@ class ProviderSource:
         """
         self.installations.serve_locally(local)
         await self._write_lines()
-        return page((*collectors, ProviderCollector(self)), self.installations.store, text_format)
+        own = ProviderCollector(
+            self.config.readings,
+            inventory=self.inventory,
+            readings=self.readings,
+            journal=self.journal,
+            counts=self.counts,
+            installations=len(self.installations),
+        )
+        return page((*collectors, own), self.installations.store, text_format)
 
     async def _write_lines(self) -> None:
         breather = Breather(_LONGEST_WRITING)

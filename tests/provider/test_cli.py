@@ -158,3 +158,12 @@ def test_graphql_is_imported_only_when_it_is_needed() -> None:
     code = "import sys, iometer_exporter.cli.provider, iometer_exporter.config; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert not {"gql", "graphql", "websockets", "httpx", "segno"} & set(loaded.split())
+
+
+@pytest.mark.parametrize(("scheme", "warnings"), [("http", 1), ("https", 0)])
+def test_credentials_that_travel_unencrypted_are_a_warning(scheme: str, warnings: int) -> None:
+    # 0.0.0.1 is nobody's address.
+    words = ["provider", "status", "--provider.url", f"{scheme}://0.0.0.1:9/q"]
+    result = CliRunner().invoke(cli, words, prog_name="iometer-exporter", env=ENVIRONMENT)
+    assert result.exit_code == 1
+    assert result.stderr.count("Warning: token and secret travel unencrypted to 0.0.0.1: ") == warnings

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from iometer_exporter.provider import walk as walking
-from tests.processes import eventually
-from tests.provider.cloud import Cloud, cloud_of
+from tests.processes import CLEAN_ENVIRONMENT, eventually
+from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
 
 
 def test_watch_prints_readings_and_ends() -> None:
@@ -94,7 +96,12 @@ def test_backfill_counts_what_it_leaves_out(tmp_path: Path, fault: str, why: str
     assert written > 1000
     assert duplicates > 50
     assert refused > 10
-    assert re.search(rf"^Refused: {refused} {why}\.$", result.stderr, re.MULTILINE)
+    line = re.search(r"^Refused: (.+)\.$", result.stderr, re.MULTILINE)
+    assert line is not None
+    counts = {reason: int(count) for count, reason in re.findall(r"(\d+) ([a-z]+)", line[1])}
+    assert sum(counts.values()) == refused
+    # What comes after a first reading that is wrong itself is refused for another reason.
+    assert counts[why] > 0.8 * refused
 
 
 def test_backfill_of_an_api_that_fails_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +137,18 @@ def test_nothing_is_left_of_a_backfill_that_fails(tmp_path: Path) -> None:
         result = empty.run("backfill", "-o", str(file))
     assert (result.exit_code, list(tmp_path.iterdir())) == (1, [])
     assert str(result.exception) == "the API has no readings of the last 1 d"
+
+
+def test_backfill_into_a_pipe_that_is_closed_says_nothing(cloud: Cloud) -> None:
+    command = [sys.executable, "-m", "iometer_exporter", "provider", "backfill", "-o", "-"]
+    with subprocess.Popen(
+        [*command, "--provider.url", cloud.simulation.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=CLEAN_ENVIRONMENT | ENVIRONMENT,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline().startswith(b"# HELP ")
+        running.stdout.close()
+        assert (running.wait(30), running.stderr.read()) == (1, b"")

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -63,6 +64,23 @@ def test_a_fleet_reaches_prometheus_and_the_exporter_stops_at_once(tmp_path: Pat
     assert "Traceback" not in log
     assert "level=warning" not in log
     assert "the-secret" not in log
+
+
+def test_a_scraper_that_does_not_read_on_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    with (
+        cloud(tmp_path, "--installations", "3000", "--interval", "1h") as url,
+        exporter(tmp_path, "--config.file", config(tmp_path, url), env=CREDENTIALS) as (process, own),
+    ):
+        eventually(lambda: is_ready(own))
+        host, port = re.sub(r"^http://|/$", "", own).split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as scraper:
+            scraper.sendall(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+            assert scraper.recv(1000).startswith(b"HTTP/1.1 200")
+            asked = time.monotonic()
+            assert process.stop(signal.SIGTERM) == 0
+            assert time.monotonic() - asked < 2.5
+        log = process.text()
+    assert "level=error" not in log
 
 
 def test_a_household_does_not_load_what_a_provider_needs() -> None:

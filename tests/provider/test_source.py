@@ -14,7 +14,7 @@ from iometer_exporter.provider.credentials import Credentials
 from iometer_exporter.provider.source import ProviderSource
 from iometer_exporter.providerconfig import ProviderConfig
 from iometer_exporter.simulator.provider import ProviderSimulation
-from tests.provider.fleet import LIMITS, NOW, STALE_AFTER, SimulatedClock, split
+from tests.provider.fleet import LIMITS, NOW, STALE_AFTER, ScriptedClient, SimulatedClock, split
 
 DAY, QUARTER = 86400, 900
 INSTALLATIONS = 12
@@ -341,3 +341,23 @@ async def test_a_fault_of_this_program_is_logged_and_the_work_begins_anew(
     assert [record.getMessage() for record in caplog.records] == [
         "reading the provider API failed, please report this"
     ]
+
+
+@pytest.mark.parametrize(("scheme", "warnings"), [("http", 1), ("https", 0)])
+async def test_credentials_that_travel_unencrypted_are_a_warning(
+    scheme: str, warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = ProviderSource(
+        ProviderConfig(url=f"{scheme}://cloud.example/q", readings="off"),
+        Credentials("token", "secret", "/run/token", "/run/secret"),
+        limits=LIMITS,
+        stale_after=STALE_AFTER,
+        client=lambda *_: ScriptedClient(),
+        clock=SimulatedClock(),
+    )
+    await running.start()
+    await running.aclose()
+    texts = [record.getMessage() for record in caplog.records]
+    assert [text.partition(":")[0] for text in texts] == [
+        "token and secret travel unencrypted to cloud.example"
+    ] * warnings

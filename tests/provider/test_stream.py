@@ -169,6 +169,14 @@ async def test_the_wait_that_the_api_asks_for_is_kept() -> None:
         assert 120 <= wait <= 121
 
 
+async def test_an_api_that_asks_for_no_wait_is_not_tried_each_second() -> None:
+    limited = ProviderError("rate_limited", "asks for fewer requests", retry_after=0.0)
+    async with subscribed(ScriptedClient(refuse=limited)) as setting:
+        for _ in range(20):
+            await setting.clock.advance(60)
+        assert max(setting.clock.slept) > 5
+
+
 async def test_a_cut_and_its_end_are_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     client = ScriptedClient()

@@ -1,6 +1,8 @@
 """Who may ask the simulated cloud, over HTTP and by socket."""
 
 import asyncio
+import json
+import logging
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from iometer_exporter.simulator.provider import ProviderSimulation
 from tests.simulator.conftest import Clock
 from tests.simulator.provider_client import (
     NAME,
+    SUBSCRIPTION,
     authorization,
     close_code,
     greet,
@@ -89,6 +92,35 @@ async def test_nonsense_on_a_socket_costs_only_itself(
         async with subscriber(simulation) as opened:
             assert await take(opened, 1, startTime=stamp(clock() - 3_600))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("leaving", ["a body", "a handshake", "a backlog"])
+async def test_a_client_that_is_refused_or_leaves_is_nothing_to_complain_of(
+    clock: Clock, leaving: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ProviderSimulation(installations=50, clock=clock) as simulation:
+        if leaving == "a body":
+            _, writer = await asyncio.open_connection("127.0.0.1", simulation.port)
+            head = f"POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization(simulation)}\r\n"
+            head += "Content-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            writer.write(f'{head}{{"query"'.encode())
+            await asyncio.sleep(0.05)
+            writer.close()
+        elif leaving == "a handshake":
+            simulation.refuse_sockets = True
+            with pytest.raises(InvalidStatus, match="503"):
+                async with plain_socket(simulation):
+                    pass
+        else:
+            async with plain_socket(simulation) as socket:
+                await greet(socket, {"Authorization": authorization(simulation)})
+                await socket.recv()
+                payload = {"query": SUBSCRIPTION, "variables": {"startTime": stamp(clock() - 86_000)}}
+                await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
+                await socket.recv()
+                socket.transport.abort()
+        assert await statuses(simulation, 2) == [200, 200]
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_revoked_token_ends_everything_until_there_is_a_new_one(clock: Clock) -> None:

@@ -13,8 +13,10 @@ from urllib.parse import unquote
 
 import segno
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.utils import ClientDisconnected
 
 from iometer_exporter.simulator.provider.cloud import Cloud
 
@@ -73,7 +75,9 @@ class Gate:
         else:
             response = await self._early(scope)
             answer = self._counted(send)
-            await (response or self._app)(scope, receive, answer)
+            # Whoever leaves while asking waits for no answer.
+            with suppress(ClientDisconnect):
+                await (response or self._app)(scope, receive, answer)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get("authorization")
@@ -81,7 +85,8 @@ class Gate:
         if refused or (given is not None and not self._knows(given)):
             status = 503 if refused else 401
             await PlainTextResponse("no socket for you", status)(scope, receive, send)
-            return
+            # uvicorn takes a plain answer for a handshake that was forgotten, and says so as an error.
+            raise ClientDisconnected
         await self._app(scope, receive, send)
 
     async def _early(self, scope: Scope) -> Response | None:

@@ -19,8 +19,8 @@ from iometer_exporter.simulator.provider.schema import scheduled
 
 _BAD_REQUEST: Final = 4400
 _FORBIDDEN: Final = 4403
-_TURN: Final = 32
-"""Messages that are sent before others get a turn."""
+_TURN: Final = 4
+"""Messages that are sent before others get a turn; of more for a client that is gone, asyncio complains."""
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
