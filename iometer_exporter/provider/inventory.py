@@ -1,6 +1,7 @@
 """The inventory of the provider, read again and again in the background."""
 
 import asyncio
+import logging
 import random
 from collections import deque
 from typing import Final, Protocol
@@ -11,6 +12,8 @@ from iometer_exporter.provider.clock import Breather, Clock
 from iometer_exporter.provider.journal import Journal, Operation
 from iometer_exporter.provider.models import InstallationsPage, Provider
 from iometer_exporter.provider.state import Installations
+
+_log = logging.getLogger(__name__)
 
 _FIRST_WAIT: Final = 5.0
 """Seconds to wait at most after the first failure."""
@@ -99,6 +102,10 @@ class Inventory:
         else:
             self._journal.turn()
             self._backoff.succeeded()
+            if self.completed is None:
+                _log.info(
+                    "the provider's inventory is read", extra={"installations": len(self._installations)}
+                )
             self.succeeded, self.completed = True, self._clock.time()
             return None
         finally:

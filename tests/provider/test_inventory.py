@@ -292,6 +292,7 @@ async def test_a_failure_and_its_end_are_one_line_each(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == [
         "the provider API does not accept the credentials",
         "the provider API answers again",
+        "the provider's inventory is read",
     ]
 
 
