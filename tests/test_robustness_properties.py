@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,6 +217,7 @@ def test_any_mutation_of_a_status(body: bytes) -> None:
 pairs: Final = st.lists(st.tuples(bodies["reading"], bodies["status"]), min_size=2, max_size=3)
 
 
+@pytest.mark.no_cover
 @WHOLE_PATH
 @given(first=pairs, second=pairs)
 async def test_the_whole_path(first: list[tuple[bytes, bytes]], second: list[tuple[bytes, bytes]]) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import Metric
@@ -95,6 +96,7 @@ def fresh(known: Installations, seconds: float) -> LineStore:
     return store
 
 
+@pytest.mark.no_cover
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(installations(), min_size=1, max_size=4),

@@ -25,6 +25,7 @@ def hour(seed: int, day: int, hour: int, *, pv: bool, heat_pump: bool) -> float:
     return mean(power(seed, begin + s, pv=pv, heat_pump=heat_pump) for s in range(0, HOUR, 10))
 
 
+@pytest.mark.no_cover
 @given(
     seed=st.integers(0, 50),
     start=st.integers(JANUARY, JUNE).map(float),
@@ -173,6 +174,7 @@ def test_speedup_passes_a_day_in_24_minutes() -> None:
     assert home.power_watts == power(1, JANUARY + 600 * 60)
 
 
+@pytest.mark.no_cover
 def test_nine_days_pass_in_seconds() -> None:
     home = Home(1, start=JUNE)
     began = process_time()

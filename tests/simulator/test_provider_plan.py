@@ -112,6 +112,7 @@ def planned(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]
     return {field.key: field.project(source) for field in fields if field.project}
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, derandomize=IN_CI)
 @given(
     selection=selections("Provider"),
