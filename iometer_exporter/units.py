@@ -15,8 +15,22 @@ _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 _POWER: Final = re.compile(r"(\d+(?:\.\d+)?) ?(W|kW|MW)", re.ASCII)
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 
+_ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
+"""An interface, as the zone of an IPv6 address names it; Linux allows 15 characters."""
+
+_SHOWN: Final = 60
+"""Characters of a text far too long that an error shows."""
+
 HTTP_PORT: Final = 80
 """Where a bridge listens."""
+
+LONGEST_HOST: Final = 253
+"""Characters of a host name, as DNS has it."""
+
+LONGEST_ADDRESS: Final = 270
+"""Characters of host, port and what stands between and around them."""
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,11 @@ class Address:
     def with_port(self) -> str:
         """Host and port, also where the port is the usual one."""
         return f"{self._bracketed}:{self.port}"
+
+    @property
+    def host_header(self) -> str:
+        """What stands in the header `Host` of a request to the address: never a zone, which is ours alone."""
+        return str(Address(self.host.partition("%")[0], self.port))
 
     @property
     def _bracketed(self) -> str:
@@ -63,6 +82,8 @@ def parse_address(text: str, default_port: int = HTTP_PORT) -> Address:
 
     Raises ConfigError for anything else, an URL among it.
     """
+    if len(text) > LONGEST_ADDRESS:
+        raise ConfigError(f"{_shortened(text)!r} is no address, one has at most {LONGEST_ADDRESS} characters")
     if "/" in text:
         check_host(text)
     if text.startswith("["):
@@ -84,22 +105,41 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
+def parse_ip(text: str) -> IPAddress | None:
+    """The IP address in the text, one written as IPv4 in IPv6 as IPv4; None for anything else.
+
+    The zone of an IPv6 address is the name of an interface: the standard library would take any text.
+    """
+    zone = text.partition("%")[2]
+    if "%" in text and not _ZONE.fullmatch(zone):
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 def check_host(text: str) -> None:
     """Raise ConfigError unless the text is a host name or an IP address without a port."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError as error:
-        numeric = text.replace(".", "").isdigit()
-        if numeric or not _HOST_NAME.fullmatch(text):
-            raise ConfigError(
-                f"{text!r} is no host, write a name or an IP address such as 192.168.1.50, "
-                "without http:// and path"
-            ) from error
+    if parse_ip(text) is not None:
+        return
+    if len(text) > LONGEST_HOST:
+        raise ConfigError(f"{_shortened(text)!r} is no host, a name has at most {LONGEST_HOST} characters")
+    numeric = text.replace(".", "").isdigit()
+    if numeric or not _HOST_NAME.fullmatch(text):
+        raise ConfigError(
+            f"{text!r} is no host, write a name or an IP address such as 192.168.1.50, "
+            "without http:// and path"
+        )
 
 
 def _ip(host: str, text: str) -> str:
-    try:
-        address = ipaddress.IPv6Address(host)
-        return str(address.ipv4_mapped or address)
-    except ValueError as error:
-        raise ConfigError(f"{text!r} is no address: {host!r} is no IPv6 address") from error
+    address = parse_ip(host)
+    if address is None or ":" not in host:
+        raise ConfigError(f"{text!r} is no address: {host!r} is no IPv6 address")
+    return str(address)
+
+
+def _shortened(text: str) -> str:
+    return f"{text[:_SHOWN]}…"

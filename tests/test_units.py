@@ -81,6 +81,27 @@ def test_addresses_and_how_they_are_shown(text: str, address: Address, shown: st
     assert parse_address(shown) == address
 
 
+def test_the_longest_addresses_there_are() -> None:
+    host = "a." * 126 + "a"
+    assert parse_address(f"{host}:65535") == Address(host, 65535)
+    zoned = f"fe80:1111:2222:3333:4444:5555:6666:7777%{'e' * 15}"
+    assert parse_address(f"[{zoned}]:65535") == Address(zoned, 65535)
+
+
+@pytest.mark.parametrize(
+    ("address", "header"),
+    [
+        (Address("bridge.local"), "bridge.local"),
+        (Address("192.168.1.50", 8080), "192.168.1.50:8080"),
+        (Address("fd00::1"), "[fd00::1]"),
+        (Address("fe80::1%eth0"), "[fe80::1]"),
+        (Address("fe80::1%eth0", 8080), "[fe80::1]:8080"),
+    ],
+)
+def test_the_host_that_a_request_names_has_no_zone(address: Address, header: str) -> None:
+    assert address.host_header == header
+
+
 NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, without http:// and path"
 
 
@@ -113,6 +134,20 @@ NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, witho
         ("[fd00::1]80", "'[fd00::1]80' is no address, write [IPV6] or [IPV6]:PORT"),
         ("[bridge]:80", "'[bridge]:80' is no address: 'bridge' is no IPv6 address"),
         ("[]", "'[]' is no address: '' is no IPv6 address"),
+        ("[192.168.1.50]", "'[192.168.1.50]' is no address: '192.168.1.50' is no IPv6 address"),
+        ("[fe80::1%]", "'[fe80::1%]' is no address: 'fe80::1%' is no IPv6 address"),
+        ("fe80::1%a b", "'fe80::1%a b' is no address: 'fe80::1%a b' is no IPv6 address"),
+        (
+            "[fe80::1%\r\nX: y]",
+            r"'[fe80::1%\r\nX: y]' is no address: 'fe80::1%\r\nX: y' is no IPv6 address",
+        ),
+        (
+            f"fe80::1%{'e' * 16}",
+            f"'fe80::1%{'e' * 16}' is no address: 'fe80::1%{'e' * 16}' is no IPv6 address",
+        ),
+        ("10.0.0.1%eth0", f"'10.0.0.1%eth0' {NO_HOST}"),
+        (f"{'a.' * 127}", f"'{'a.' * 30}…' is no host, a name has at most 253 characters"),
+        (f"fe80::1%{'e' * 99999}", f"'fe80::1%{'e' * 52}…' is no address, one has at most 270 characters"),
         ("a:b:c", "'a:b:c' is no address: 'a:b:c' is no IPv6 address"),
     ],
 )
