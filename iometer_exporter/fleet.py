@@ -1,25 +1,29 @@
 """All bridges of this process, read at scrape time: at once, within a deadline, one fetch for all."""
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from iometer_exporter.bridge import Network
 from iometer_exporter.config import Config
 from iometer_exporter.discovery import Service
 from iometer_exporter.errors import ConfigError, TargetError
 from iometer_exporter.guard import Limits
-from iometer_exporter.resolve import literal, resolve
+from iometer_exporter.probed import Probed
+from iometer_exporter.resolve import Resolver, literal
 from iometer_exporter.roster import Roster
 from iometer_exporter.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
 from iometer_exporter.target import Fetched, Target
+from iometer_exporter.transport import BridgeTransport
 from iometer_exporter.units import Address, parse_address
 
 _RESOLVE_TIMEOUT: Final = 3.0
-"""Seconds to resolve the name of a probe's target, or of a bridge for service discovery."""
+"""Seconds to resolve the names of bridges for service discovery."""
 
-_GUESTS: Final = 1000
-"""Probed bridges that are neither configured nor discovered and whose guard is remembered."""
+_PROBED: Final = 1000
+"""Bridges that only `/probe` knows and whose guard is remembered."""
 
 
 def _no_services() -> Sequence[Service]:
@@ -31,8 +35,11 @@ class Fleet:
 
     def __init__(self, config: Config, services: Callable[[], Sequence[Service]] = _no_services) -> None:
         self._config = config
-        self._roster = Roster(config, services)
-        self._guests: OrderedDict[Address, Target] = OrderedDict()
+        self._names = Resolver()
+        self._transport = BridgeTransport()
+        network = Network(self._names, self._transport)
+        self._roster = Roster(config, services, network)
+        self._probed = Probed(_limits(config), network, _PROBED)
 
     async def __aenter__(self) -> "Fleet":
         return self
@@ -43,14 +50,15 @@ class Fleet:
     async def aclose(self) -> None:
         """Give up what is under way and close all connections."""
         await self._roster.aclose()
-        await asyncio.gather(*(guest.aclose() for guest in self._guests.values()))
+        await self._probed.aclose()
+        await self._transport.aclose()
+        self._names.close()
 
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; scrapes under way end as they began."""
         self._config = config
         self._roster.reconfigure(config)
-        for guest in self._guests.values():
-            guest.limits = Limits(config.max_power, config.reset_after)
+        self._probed.limits = _limits(config)
 
     @property
     def counts(self) -> Mapping[Source, int]:
@@ -81,53 +89,67 @@ class Fleet:
     async def probe(self, text: str, deadline: float) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
 
-        Raises TargetError where the text is no address, does not resolve or is not allowed.
+        Raises TargetError where the text is no address, does not resolve by the deadline or is not allowed.
         """
         await self._roster.sync()
         address = parse_target(text)
-        target = self._roster.find(text, address) or await self._guest(text, address)
-        [snapshot] = await _read([target], deadline)
-        return snapshot
+        target = self._roster.find(text, address)
+        if target is None:
+            ip_addresses = await self._resolve(address, deadline)
+            target = self._roster.find_at(ip_addresses)
+        if target is not None:
+            [snapshot] = await _read([target], deadline)
+            return snapshot
+        guest = self._probed.at(self._allowed(address, ip_addresses))
+        [snapshot] = await _read([guest], deadline)
+        # Another spelling of the same address is the same bridge, under the name that each asked for.
+        return replace(snapshot, bridge=text)
 
     async def known(self) -> list[KnownBridge]:
         """The bridges for service discovery, with the IP address under which each can be asked."""
         await self._roster.sync()
         self._roster.find_aliases()
         bridges = self._roster.bridges()
-        places = await asyncio.gather(*(_place(target) for target in bridges))
+        places = await asyncio.gather(*(self._place(target) for target in bridges))
         return [target.known_at(place) for target, place in zip(bridges, places, strict=True)]
 
     async def abandon(self) -> None:
         """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
-        targets = (*self._roster.all(), *self._guests.values())
+        targets = (*self._roster.all(), *self._probed)
         await asyncio.gather(*(share.aclose() for target in targets for share in target.shares.values()))
 
-    async def _guest(self, text: str, address: Address) -> Target:
-        """The target of a probe that is no known bridge, at addresses that have been checked."""
-        addresses = await self._allowed(address)
-        guest = self._guests.get(address)
-        if guest is None:
-            limits = Limits(self._config.max_power, self._config.reset_after)
-            guest = self._guests[address] = Target(text, "probed", addresses, limits)
-            if len(self._guests) > _GUESTS:
-                _, oldest = self._guests.popitem(last=False)
-                await oldest.aclose()
-        self._guests.move_to_end(address)
-        guest.name, guest.addresses = text, addresses
-        return guest
-
-    async def _allowed(self, address: Address) -> Sequence[Address]:
-        """The IP addresses of the target that `probe.allow` lets us ask; the only ones that are asked."""
-        resolved = await resolve(address, _RESOLVE_TIMEOUT)
-        if not resolved:
+    async def _resolve(self, address: Address, deadline: float) -> Sequence[Address]:
+        """The IP addresses of the target; raises TargetError if it has none, or none by the deadline."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                ip_addresses = await self._names.resolve(address)
+        except TimeoutError as error:
+            raise TargetError(
+                f"the target's host {address.host!r} did not resolve in time: is the name server reachable?"
+            ) from error
+        if not ip_addresses:
             raise TargetError(f"the target's host {address.host!r} does not resolve: check its spelling")
-        allowed = [place for place in resolved if self._is_allowed(place)]
+        return ip_addresses
+
+    def _allowed(self, address: Address, ip_addresses: Sequence[Address]) -> Sequence[Address]:
+        """Those of the target's IP addresses that `probe.allow` lets us ask; the only ones that are asked."""
+        allowed = [place for place in ip_addresses if self._is_allowed(place)]
         if not allowed:
             raise TargetError(
                 f"the target {address} is neither a known bridge nor in an allowed network: "
                 "add its network to probe.allow in the configuration"
             )
         return allowed
+
+    async def _place(self, target: Target) -> Address:
+        """Where the target can be asked, as an IP address if its name resolves."""
+        first, *others = target.addresses
+        try:
+            async with asyncio.timeout(_RESOLVE_TIMEOUT):
+                found = await self._names.resolve(first)
+        except TimeoutError:
+            found = ()
+        return next(iter((*found, *others)), first)
 
     def _is_allowed(self, place: Address) -> bool:
         ip = literal(place.host)
@@ -166,9 +188,5 @@ def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched], *, i
     return target.timed_out(endpoint, counted=given_up and not impatient)
 
 
-async def _place(target: Target) -> Address:
-    """Where the target can be asked, as an IP address if its name resolves."""
-    if literal(target.addresses[0].host) is not None:
-        return target.addresses[0]
-    resolved = (*await resolve(target.addresses[0], _RESOLVE_TIMEOUT), *target.addresses[1:])
-    return next(iter(resolved), target.addresses[0])
+def _limits(config: Config) -> Limits:
+    return Limits(config.max_power, config.reset_after)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from iometer_exporter.bridge import Network
 from iometer_exporter.config import BridgeConfig, Config
 from iometer_exporter.discovery import Service
 from iometer_exporter.guard import Limits
@@ -21,9 +22,10 @@ _RESOLVE_TIMEOUT: Final = 1.0
 class Roster:
     """The targets to read, kept in step with the configuration and with what mDNS knows."""
 
-    def __init__(self, config: Config, services: Callable[[], Sequence[Service]]) -> None:
+    def __init__(self, config: Config, services: Callable[[], Sequence[Service]], network: Network) -> None:
         """Take the configuration, and a function that gives the services known now."""
         self._services = services
+        self._network = network
         self._seen: Sequence[Service] | None = None
         self._limits = _limits(config)
         self._configured: dict[Address, Target] = {}
@@ -60,6 +62,14 @@ class Roster:
             for target in self.all()
             if target not in self._aliases or not self._aliases[target].answering
         ]
+
+    def find_at(self, ip_addresses: Iterable[Address]) -> Target | None:
+        """The bridge at one of these IP addresses, if there is one."""
+        places = set(ip_addresses)
+        for target in self.all():
+            if not places.isdisjoint(target.ip_addresses):
+                return self._aliases.get(target, target)
+        return None
 
     def find(self, text: str, address: Address) -> Target | None:
         """The bridge of this name or at this address, if there is one."""
@@ -114,7 +124,7 @@ class Roster:
         for bridge in bridges:
             target = before.pop(bridge.address, None)
             if target is None:
-                target = Target(bridge.name, "configured", [bridge.address], self._limits)
+                target = Target(bridge.name, "configured", [bridge.address], self._limits, self._network)
             target.name, target.labels = bridge.name, bridge.labels
             self._configured[bridge.address] = target
         for target in before.values():
@@ -147,7 +157,7 @@ class Roster:
                 known.addresses = service.addresses
             else:
                 self._discovered[service.name] = Target(
-                    service.name, "discovered", service.addresses, self._limits
+                    service.name, "discovered", service.addresses, self._limits, self._network
                 )
         self._tell_apart()
 

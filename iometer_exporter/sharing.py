@@ -16,7 +16,8 @@ class Shared(Generic[T]):
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._work = work
         self._task: asyncio.Task[T] | None = None
-        self._waiters = 0
+        self.waiters = 0
+        """How many wait for the run under way."""
         self._ending: set[asyncio.Task[T]] = set()
         self.started = 0.0
         """When the last run began, in seconds of the loop's clock."""
@@ -27,16 +28,17 @@ class Shared(Generic[T]):
             loop = asyncio.get_running_loop()
             self.started = loop.time()
             self._task = loop.create_task(self._work())
-            self._waiters = 0
-        self._waiters += 1
+            self.waiters = 0
+        self.waiters += 1
         return self._task
 
     def leave(self, task: asyncio.Task[T]) -> bool:
         """Stop waiting for the task; True if that was the last one to wait and the run is given up."""
         if task is not self._task:
+            # It was given up; who waits now waits for another run.
             return False
-        self._waiters -= 1
-        if self._waiters or task.done():
+        self.waiters -= 1
+        if self.waiters or task.done():
             return False
         self._give_up(task)
         return True
@@ -54,6 +56,7 @@ class Shared(Generic[T]):
 
     def _give_up(self, task: asyncio.Task[T]) -> None:
         self._task = None
+        self.waiters = 0
         # Held until it has ended: the loop itself keeps only a weak reference.
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

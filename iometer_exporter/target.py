@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from iometer_exporter.bridge import BridgeClient
+from iometer_exporter.bridge import BridgeClient, Network
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.models import Reading, Status, parse_reading, parse_status
@@ -37,9 +37,11 @@ class Fetched:
 
 
 class Target:
-    """A bridge that is read again and again; close it with `aclose`."""
+    """A bridge that is read again and again; end it with `aclose`."""
 
-    def __init__(self, name: str, source: Source, addresses: Sequence[Address], limits: Limits) -> None:
+    def __init__(
+        self, name: str, source: Source, addresses: Sequence[Address], limits: Limits, network: Network
+    ) -> None:
         self.name = name
         self.labels: Mapping[str, str] = {}
         """For service discovery, from the configuration."""
@@ -48,8 +50,10 @@ class Target:
         """`device.id` of the last status; empty while unknown."""
         self.answering = False
         """Whether the last scrape got a valid document."""
+        self.has_answered = False
+        """Whether it ever gave a valid document."""
         self.shares = {endpoint: Shared(partial(self._fetch, endpoint)) for endpoint in ENDPOINTS}
-        self._client = BridgeClient(addresses)
+        self._client = BridgeClient(addresses, network)
         self._guard = Guard(limits)
         self._meter = ""
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
@@ -59,14 +63,24 @@ class Target:
         self._rejection: Rejection | None = None
 
     async def aclose(self) -> None:
-        """Give up what is under way and close the connections."""
+        """Give up what is under way."""
         await asyncio.gather(*(share.aclose() for share in self.shares.values()))
-        await self._client.aclose()
+        self._client.close()
 
     async def retire(self) -> None:
-        """Wait for the scrapes under way, then close the connections."""
+        """Wait for the scrapes under way, then end."""
         await asyncio.gather(*(share.settle() for share in self.shares.values()))
         await self.aclose()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a scrape or a probe waits for it now."""
+        return any(share.waiters for share in self.shares.values())
+
+    @property
+    def ip_addresses(self) -> tuple[Address, ...]:
+        """The IP addresses of the bridge as far as they are known now."""
+        return self._client.ip_addresses
 
     @property
     def limits(self) -> Limits:
@@ -148,6 +162,7 @@ class Target:
                 _log.exception("please report this", extra={"bridge": self.name, "endpoint": endpoint})
         else:
             duration = loop.time() - started
+            self.has_answered = True
             self._note(endpoint, None)
             self._note_problems(endpoint, document.problems)
             if isinstance(document, Reading):

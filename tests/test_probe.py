@@ -1,5 +1,8 @@
+import asyncio
 import socket
+import threading
 import time
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -210,14 +213,101 @@ async def test_a_probe_follows_no_redirect() -> None:
     assert inside.requests == []
 
 
-async def test_only_so_many_guests_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iometer_exporter.fleet._GUESTS", 2)
+async def test_only_so_many_probed_bridges_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("iometer_exporter.fleet._PROBED", 2)
     async with exporter() as client:
         for port in range(1, 5):
             assert (await client.get(f"/probe?target=127.0.0.1:{port}")).status_code == 200
+        again = await client.get("/probe?target=127.0.0.1:4")
         answer = await client.get("/probe?target=127.0.0.1:1")
+    assert 'reason="connect"} 2.0' in again.text
     # Forgotten meanwhile: its errors count from one again.
     assert 'reason="connect"} 1.0' in answer.text
+    assert len([record for record in caplog.records if "bridges are probed" in record.message]) == 1
+
+
+async def test_one_that_has_answered_stays_before_one_that_never_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iometer_exporter.fleet._PROBED", 2)
+    now = time.time()
+    answers = [documents.reading(now, imported=1000.5), documents.reading(now - 900, imported=900.5)]
+    async with (
+        raw_server(bridge(lambda: answers.pop(0), documents.status)) as server,
+        exporter() as client,
+    ):
+        await client.get("/probe", params={"target": str(server.address)})
+        for port in range(1, 5):
+            await client.get(f"/probe?target=127.0.0.1:{port}")
+        answer = await client.get("/probe", params={"target": str(server.address)})
+    assert samples(answer.text)["iometer_energy_import_joules_total", str(server.address)] == 1000.5 * 3600
+
+
+async def test_more_probes_at_once_than_are_remembered_all_get_their_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None that somebody waits for is forgotten, whatever comes meanwhile."""
+    monkeypatch.setattr("iometer_exporter.fleet._PROBED", 3)
+
+    async def soon(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        await asyncio.sleep(0.01)
+        return await bridge(documents.reading, documents.status)(head, writer)
+
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(raw_server(soon)) for _ in range(12)]
+        client = await stack.enter_async_context(exporter())
+        for _ in range(2):
+            answers = await asyncio.gather(
+                *(client.get("/probe", params={"target": str(server.address)}) for server in servers)
+            )
+            assert [answer.status_code for answer in answers] == [200] * 12
+            assert [samples(answer.text)["probe_success", ""] for answer in answers] == [1] * 12
+
+
+async def test_each_spelling_of_an_address_is_asked_as_one_bridge_under_its_own_name() -> None:
+    async def soon(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        await asyncio.sleep(0.05)
+        return await bridge(documents.reading, documents.status)(head, writer)
+
+    async with raw_server(soon) as server, exporter() as client:
+        port = server.address.port
+        spellings = [f"127.0.0.1:{port}", f"[::ffff:127.0.0.1]:{port}", f"0x7f000001:{port}"]
+        answers = await asyncio.gather(
+            *(client.get("/probe", params={"target": spelling}) for spelling in spellings)
+        )
+    for answer, spelling in zip(answers, spellings, strict=True):
+        assert samples(answer.text)["iometer_up", spelling] == 1
+        assert f'iometer_up{{bridge="{spelling}"}}' in answer.text
+    assert (server.most_open, len(server.requests)) == (2, 2)
+
+
+@pytest.mark.parametrize("spelling", ["localhost", "LOCALHOST", "0x7f000001", "[::ffff:127.0.0.1]"])
+async def test_a_known_bridge_is_known_by_any_spelling_of_its_address(spelling: str) -> None:
+    async with (
+        raw_server(bridge(documents.reading, documents.status)) as server,
+        exporter(server, config=LOCKED) as client,
+    ):
+        answer = await client.get("/probe", params={"target": f"{spelling}:{server.address.port}"})
+    assert samples(answer.text)["iometer_up", "bridge0"] == 1
+    assert server.most_open == 2
+
+
+async def test_a_probe_of_a_name_that_hangs_keeps_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def hanging_lookup(*_: object, **__: object) -> list[object]:
+        release.wait(60)
+        return []
+
+    async with exporter() as client:
+        monkeypatch.setattr(socket, "getaddrinfo", hanging_lookup)
+        headers = {"X-Prometheus-Scrape-Timeout-Seconds": "0.2"}
+        answer = await client.get("/probe?target=hangs.example", headers=headers)
+        release.set()
+    assert (answer.status_code, answer.text) == (
+        400,
+        "the target's host 'hangs.example' did not resolve in time: is the name server reachable?\n",
+    )
 
 
 async def test_the_debug_page_tells_what_was_asked_answered_and_rejected() -> None:

@@ -1,0 +1,161 @@
+"""One HTTP answer of a bridge, read from bytes as they come in, within bounds that no bridge can stretch.
+
+Two readers do it behind one seam, `AnswerReader`: one with httptools, in C, and one with h11 for machines
+that have no wheel of httptools, such as those with a 32-bit Arm.
+"""
+
+from typing import Final, Protocol
+
+import httpx
+
+from iometer_exporter.errors import FetchError
+
+LARGEST_BODY: Final = 64 * 1024
+"""Bytes; a real document has about one thousand."""
+
+LARGEST_HEAD: Final = 32 * 1024
+"""Bytes of status lines and headers, those of interim answers among them."""
+
+LARGEST_ANSWER: Final = 128 * 1024
+"""Bytes on the wire: head, body, and what frames the chunks of a body."""
+
+_MOST_INTERIM: Final = 10
+"""Answers with a status of 1xx before the real one."""
+
+_MOST_HEADERS: Final = 100
+
+_MOST_CHUNKS: Final = 512
+"""Of one body; a server that sends each `print` as a chunk needs some dozen."""
+
+
+class AnswerReader(Protocol):
+    """Reads the answers of one connection, one after the other.
+
+    `begin` prepares for the next one. `feed` and `resume` give whether to go on at once: a reader that has
+    used up its turn says so, and `resume` continues. They raise httpx.RemoteProtocolError or FetchError for
+    what is no answer.
+    """
+
+    status: int
+    """Status code; 0 until the head is complete."""
+    body: bytes
+    complete: bool
+    reusable: bool
+    """Once complete: whether the connection can carry another request."""
+    wire: int
+    """Bytes of this answer received so far."""
+
+    def begin(self) -> None:
+        """Forget the last answer and wait for the next."""
+
+    def feed(self, data: bytes) -> bool:
+        """Take received bytes; True if there is more to work through, by `resume`."""
+
+    def resume(self) -> bool:
+        """Work through what is left; True if there is still more."""
+
+    def end(self) -> None:
+        """Take the end of the connection, which completes an answer without a length."""
+
+
+class BoundedAnswer:
+    """What both readers share: the answer as far as it has come, and the bounds it is held to."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with nothing."""
+        self.status = 0
+        self.body = b""
+        self.complete = False
+        self.reusable = False
+        self.wire = 0
+        self.headers = 0
+        """Headers of the head that is being read."""
+        self.announced: int | None = None
+        """Bytes of the body by its header."""
+        self.chunked = False
+        self._interim = 0
+        self._chunks = 0
+        self._received = 0
+        self._parts: list[bytes] = []
+
+    def take_header(self, name: bytes, value: bytes) -> None:
+        """Take a header or a trailer."""
+        self.headers += 1
+        if self.headers > _MOST_HEADERS:
+            raise httpx.RemoteProtocolError(f"more than {_MOST_HEADERS} headers")
+        size = len(name)
+        if size == 14 and name.lower() == b"content-length":
+            if value.isdigit():
+                self.announced = int(value[:20])
+        elif size == 17 and name.lower() == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise httpx.RemoteProtocolError("a transfer encoding that was not asked for")
+            self.chunked = True
+
+    def take_head(self, status: int) -> None:
+        """Take the status code at the end of a head, that of an interim answer too."""
+        if status == 101:
+            raise httpx.RemoteProtocolError("another protocol that was not asked for (status 101)")
+        if status < 100:
+            raise httpx.RemoteProtocolError(f"a status code that does not exist ({status})")
+        if status < 200:
+            self._take_interim()
+            return
+        self.status = status
+        if self.announced is not None and self.announced > LARGEST_BODY:
+            raise FetchError(
+                "too_large", f"announced a body of {self.announced} bytes, more than {LARGEST_BODY}"
+            )
+
+    def take_chunk(self) -> None:
+        """Count a chunk of the body."""
+        self._chunks += 1
+        if self._chunks > _MOST_CHUNKS:
+            raise FetchError("too_large", f"sent a body in more than {_MOST_CHUNKS} chunks")
+
+    def take_body(self, part: bytes) -> None:
+        """Take a part of the body."""
+        self._received += len(part)
+        if self._received > LARGEST_BODY:
+            raise FetchError("too_large", f"sent a body of more than {LARGEST_BODY} bytes")
+        self._parts.append(part)
+
+    def finish(self, *, reusable: bool) -> None:
+        """End the answer; `reusable` is whether its connection can carry another."""
+        self.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts = []
+        self.complete = True
+        self.reusable = reusable
+
+    def check_size(self) -> None:
+        """Refuse what goes on and on."""
+        if self.complete:
+            return
+        if not self.status and self.wire > LARGEST_HEAD:
+            raise httpx.RemoteProtocolError(f"a head of more than {LARGEST_HEAD} bytes")
+        if self.wire > LARGEST_ANSWER:
+            raise FetchError("too_large", f"sent an answer of more than {LARGEST_ANSWER} bytes")
+
+    def cut(self) -> httpx.RemoteProtocolError:
+        """The error of a connection that has ended before the answer did."""
+        if not self.wire:
+            return httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        if not self.status:
+            return httpx.RemoteProtocolError("peer closed connection without sending complete headers")
+        told = "incomplete chunked read"
+        if self.announced is not None and not self.chunked:
+            told = f"received {self._received} bytes, expected {self.announced}"
+        return httpx.RemoteProtocolError(
+            f"peer closed connection without sending complete message body ({told})"
+        )
+
+    def _take_interim(self) -> None:
+        self._interim += 1
+        if self._interim > _MOST_INTERIM:
+            raise httpx.RemoteProtocolError(f"more than {_MOST_INTERIM} interim answers")
+        self.headers = 0
+        self.announced = None
+        self.chunked = False
