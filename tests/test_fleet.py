@@ -407,3 +407,29 @@ async def test_a_discovered_name_that_is_taken_gets_its_address() -> None:
         services = [service("house", second)]
         async with Fleet(config(house=first), lambda: services) as fleet:
             assert list(await scrape(fleet)) == ["house", f"house@{second.address}"]
+
+
+async def test_the_meter_of_the_reading_beats_that_of_the_status() -> None:
+    documents_of = bridge(
+        lambda: documents.reading(time.time(), meter="of the reading"),
+        lambda: documents.status(meter="of the status"),
+    )
+    async with raw_server(documents_of) as server, Fleet(config(house=server)) as fleet:
+        for _ in range(2):
+            snapshot = (await scrape(fleet))["house"]
+    assert snapshot.reading is not None
+    assert (snapshot.reading.meter, fleet.meters) == ("of the reading", frozenset({"of the reading"}))
+
+
+async def test_a_reload_counts_for_probed_bridges_too() -> None:
+    now = time.time()
+    answers = [documents.reading(now - 60, imported=1000.0), documents.reading(now, imported=2000.0)]
+    async with (
+        raw_server(bridge(lambda: answers.pop(0), documents.status)) as server,
+        Fleet(Config()) as fleet,
+    ):
+        deadline = asyncio.get_running_loop().time() + 10
+        await fleet.probe(str(server.address), deadline)
+        fleet.reconfigure(Config(max_power=1.0))
+        snapshot = await fleet.probe(str(server.address), deadline)
+    assert snapshot.rejected == {"implausible": 1}

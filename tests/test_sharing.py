@@ -84,3 +84,43 @@ async def test_a_fault_reaches_who_waits() -> None:
     shared = Shared(broken)
     with pytest.raises(ValueError, match="bug"):
         await shared.join()
+
+
+async def test_who_left_a_run_that_was_given_up_does_not_leave_the_next() -> None:
+    """A scrape that ends late must not take the run of the next one away from those who wait for it."""
+    work = Work()
+    shared = Shared(work.__call__)
+    old = shared.join()
+    await asyncio.sleep(0)
+    shared.leave(old)
+    new = shared.join()
+    assert shared.leave(old) is False
+    assert shared.waiters == 1
+    work.release.set()
+    assert await new == 2
+
+
+async def test_nobody_waits_for_a_run_that_was_given_up() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    assert shared.waiters == 0
+    task = shared.join()
+    assert shared.waiters == 1
+    await asyncio.sleep(0)
+    await shared.aclose()
+    assert shared.waiters == 0
+    assert shared.leave(task) is False
+    assert shared.waiters == 0
+
+
+async def test_settling_waits_for_the_run_and_does_not_end_it() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    await shared.settle()
+    task = shared.join()
+    settling = asyncio.ensure_future(shared.settle())
+    await asyncio.sleep(0)
+    assert not settling.done()
+    work.release.set()
+    await settling
+    assert (await task, work.cancelled) == (1, 0)
