@@ -15,6 +15,7 @@ from iometer_exporter.metrics import (
     BRIDGES,
     BUILD_INFO,
     CORE_RSSI,
+    DISCOVERY_LIMITED,
     ENDPOINT_UP,
     FAMILIES,
     PROBE_DURATION,
@@ -115,9 +116,15 @@ class ExporterCollector(Collector):
     """The families of the exporter itself; the time of the last good configuration is Unix time."""
 
     def __init__(
-        self, *, bridges: Mapping[Source, int], reload_successful: bool, reload_timestamp: float
+        self,
+        *,
+        bridges: Mapping[Source, int],
+        limited: bool = False,
+        reload_successful: bool,
+        reload_timestamp: float,
     ) -> None:
         self._bridges = bridges
+        self._limited = limited
         self._reload_successful = reload_successful
         self._reload_timestamp = reload_timestamp
 
@@ -126,6 +133,7 @@ class ExporterCollector(Collector):
         samples = Samples()
         for source in SOURCES:
             samples.add(BRIDGES, (source,), self._bridges.get(source, 0))
+        samples.add(DISCOVERY_LIMITED, (), int(self._limited))
         samples.add(BUILD_INFO, (__version__, platform.python_version()), 1)
         samples.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
         samples.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)

@@ -33,6 +33,9 @@ _PRIVATE_NETWORKS: Final[tuple[Network, ...]] = tuple(
 )
 """Loopback, link-local and private ranges: where bridges are."""
 
+LARGEST_DISCOVERY: Final = 1000
+"""Bridges that mDNS may add at most: more announcements are not kept."""
+
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -47,11 +50,15 @@ class BridgeConfig:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryConfig:
-    """How bridges are looked for by mDNS; no interfaces means all, `forget_after` is in seconds."""
+    """How bridges are looked for by mDNS; no interfaces means all, `forget_after` is in seconds.
+
+    At most `limit` discovered bridges are read; those that are configured are not counted.
+    """
 
     enabled: bool = True
     interfaces: tuple[str, ...] = ()
     forget_after: float = 86400.0
+    limit: int = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,16 @@ def parse_bridge(text: str) -> BridgeConfig:
     name, equals, address = text.rpartition("=")
     if equals and not name:
         raise ConfigError(f"{text!r} has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]")
+    if "," in text:
+        raise ConfigError(
+            f"{text!r} looks like several bridges: give --bridge once for each, or separate them by spaces "
+            "in the environment variable; a name with a comma is for the configuration file"
+        )
+    if "=" in name:
+        raise ConfigError(
+            f"{text!r} has more than one '=', write NAME=HOST[:PORT]; a name with '=' is for the "
+            "configuration file"
+        )
     return BridgeConfig(parse_address(address), _printable(name or address))
 
 
@@ -126,6 +143,7 @@ def _discovery(section: Section) -> DiscoveryConfig:
         enabled=section.take("enabled", as_boolean, defaults.enabled),
         interfaces=section.take("interfaces", as_texts, defaults.interfaces),
         forget_after=section.take("forget_after", _duration, defaults.forget_after),
+        limit=section.take("limit", _limit, defaults.limit),
     )
     section.done()
     return discovery
@@ -203,6 +221,12 @@ def _power(value: object) -> float:
 def _host(value: object) -> str:
     check_host(as_text(value))
     return as_text(value)
+
+
+def _limit(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_DISCOVERY:
+        raise ConfigError(f"is {kind(value)}, expected a number from 1 to {LARGEST_DISCOVERY}")
+    return value
 
 
 def _port(value: object) -> int:

@@ -1,16 +1,18 @@
-"""The mDNS browser: keeps the set of bridges that announce themselves in the local network."""
+"""The mDNS browser: follows the bridges that announce themselves in the local network."""
 
 import asyncio
 import ipaddress
 import logging
+from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from iometer_exporter.announcements import MOST, Announcements, Service
 from iometer_exporter.config import DiscoveryConfig
-from iometer_exporter.errors import DiscoveryError
+from iometer_exporter.errors import ConfigError, DiscoveryError
+from iometer_exporter.mdns import open_zeroconf
 from iometer_exporter.models import clean
-from iometer_exporter.units import Address
+from iometer_exporter.units import LONGEST_HOST, Address, check_host, parse_ip
 
 if TYPE_CHECKING:
     from zeroconf import ServiceStateChange, Zeroconf
@@ -24,33 +26,29 @@ _FIRST_ROUND: Final = 1.5
 """Seconds after which the bridges that are there have answered the first queries."""
 
 _RESOLVE_TIMEOUT_MS: Final = 3000
+
+_RESOLVED_AT_ONCE: Final = 16
+"""Announcements without an address that are asked for it at the same time; most bring it along."""
+
+_ADDRESSES: Final = 8
+"""Addresses of one bridge that are taken."""
+
 _RETRY_AFTER: Final = 30.0
 """Seconds until mDNS is tried again on a host whose network is not up yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """An announced bridge: instance name, host name (lower case, no last dot), where it listens."""
-
-    name: str
-    host: str
-    addresses: tuple[Address, ...]
-
-
 class Discovery:
-    """Browses for bridges from `start` to `aclose`; a vanished one stays known for `forget_after`."""
+    """Browses for bridges from `start` to `aclose`."""
 
-    def __init__(self, config: DiscoveryConfig, known: Sequence[Service] = ()) -> None:
-        """Take over the services that a browser before this one knew, as if they had just vanished."""
+    def __init__(self, config: DiscoveryConfig) -> None:
         self._config = config
-        self._services = {f"{service.name}.{SERVICE_TYPE}": service for service in known}
-        self._lost_at: dict[str, float] = {}
-        if known:
-            self._lost_at = dict.fromkeys(self._services, asyncio.get_running_loop().time())
-        self._known = tuple(known)
+        self._announcements = Announcements()
+        self._unresolved: OrderedDict[str, None] = OrderedDict()
+        self._resolving: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
+        self._warned_of_names = False
         self.first_round_done = asyncio.Event()
 
     async def __aenter__(self) -> "Discovery":
@@ -66,23 +64,19 @@ class Discovery:
 
     async def aclose(self) -> None:
         """Stop browsing."""
+        self._unresolved.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._announcements.close()
         if self._browser is not None:
             await self._browser.async_cancel()
         if self._zeroconf is not None:
             await self._zeroconf.async_close()
 
     def services(self) -> Sequence[Service]:
-        """The bridges known now, in the order in which they were found; the same object if unchanged."""
-        now = asyncio.get_running_loop().time()
-        for name, lost_at in list(self._lost_at.items()):
-            if now - lost_at >= self._config.forget_after:
-                del self._lost_at[name]
-                self._services.pop(name, None)
-                self._changed()
-        return self._known
+        """The bridges announced now, in the order in which they were; the same object if unchanged."""
+        return self._announcements.services
 
     async def _run(self) -> None:
         warned = False
@@ -102,10 +96,10 @@ class Discovery:
 
     async def browse(self) -> None:
         """Open the sockets and send the first query; raises DiscoveryError where that is impossible."""
-        # Imported here: it costs 6 MB and 18 ms, which a fixed set of bridges need not pay.
+        self._zeroconf = open_zeroconf(self._config.interfaces)
+        # Imported here, as there.
         from zeroconf.asyncio import AsyncServiceBrowser
 
-        self._zeroconf = _open(self._config.interfaces)
         self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE_TYPE, handlers=[self._on_change])
 
     def _on_change(
@@ -114,87 +108,99 @@ class Discovery:
         from zeroconf import ServiceStateChange
 
         if state_change is ServiceStateChange.Removed:
-            if name in self._services:
-                self._lost_at[name] = asyncio.get_running_loop().time()
-                _log.info("no longer announced", extra={"bridge": self._services[name].name})
-        else:
-            self._spawn(self._resolve(zeroconf, service_type, name))
+            self._unresolved.pop(name, None)
+            if (task := self._resolving.pop(name, None)) is not None:
+                task.cancel()
+            self._announcements.remove(_instance(name))
+        elif not self._take(self._info(name), zeroconf):
+            self._enqueue(zeroconf, name)
 
-    async def _resolve(self, zeroconf: "Zeroconf", service_type: str, name: str) -> None:
+    def _info(self, name: str) -> "AsyncServiceInfo | None":
+        """What is asked for of the instance; None if its name is none that a bridge could have."""
+        from zeroconf import BadTypeInNameException
         from zeroconf.asyncio import AsyncServiceInfo
 
-        info = AsyncServiceInfo(service_type, name)
-        if not await info.async_request(zeroconf, _RESOLVE_TIMEOUT_MS):
-            _log.warning("announces itself but not its address", extra={"bridge": _instance(name)})
-            return
-        service = _service_of(info, name)
-        if service is None:
-            return
-        self._lost_at.pop(name, None)
-        if self._services.get(name) != service:
-            addresses = ", ".join(map(str, service.addresses))
-            news = "moved to" if name in self._services else "discovered at"
-            _log.info("%s %s", news, addresses, extra={"bridge": service.name})
-            self._services[name] = service
-            self._changed()
+        try:
+            return AsyncServiceInfo(SERVICE_TYPE, name)
+        except BadTypeInNameException:
+            if not self._warned_of_names:
+                self._warned_of_names = True
+                _log.warning(
+                    "something announces itself under a name that no bridge can have: ignored, as all such",
+                    extra={"bridge": _instance(name)},
+                )
+            return None
 
-    def _changed(self) -> None:
-        self._known = tuple(self._services.values())
+    def _take(self, info: "AsyncServiceInfo | None", zeroconf: "Zeroconf") -> bool:
+        """Take the bridge as far as it is known without asking; False if it must be asked for its address."""
+        if info is None:
+            return True
+        info.load_from_cache(zeroconf)
+        service = _service_of(info, info.name)
+        if service is not None:
+            self._announcements.add(service)
+        return service is not None
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _enqueue(self, zeroconf: "Zeroconf", name: str) -> None:
+        if name in self._resolving or name in self._unresolved:
+            return
+        if len(self._unresolved) >= MOST:
+            self._unresolved.popitem(last=False)
+        self._unresolved[name] = None
+        self._resolve_next(zeroconf)
+
+    def _resolve_next(self, zeroconf: "Zeroconf") -> None:
+        while self._unresolved and len(self._resolving) < _RESOLVED_AT_ONCE:
+            name, _ = self._unresolved.popitem(last=False)
+            self._resolving[name] = self._spawn(self._resolve(zeroconf, name))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
+    async def _resolve(self, zeroconf: "Zeroconf", name: str) -> None:
+        """Ask the network for the address of an announced bridge."""
+        from zeroconf import Error
 
-def _open(interfaces: Sequence[str]) -> "AsyncZeroconf":
-    """Sockets on the interfaces (all, if none is named); raises DiscoveryError where there can be none."""
-    from zeroconf import InterfaceChoice, IPVersion
-    from zeroconf.asyncio import AsyncZeroconf
-
-    try:
-        if interfaces:
-            return AsyncZeroconf(interfaces=_interface_addresses(interfaces))
+        info = self._info(name)
         try:
-            return AsyncZeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.All)
-        except OSError:
-            # A host with IPv6 switched off.
-            return AsyncZeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V4Only)
-    except (OSError, RuntimeError, ValueError) as error:
-        where = f" on {', '.join(interfaces)}" if interfaces else ""
-        raise DiscoveryError(f"mDNS is not available{where}: {error}") from error
-
-
-def _interface_addresses(interfaces: Sequence[str]) -> list[str | int | tuple[tuple[str, int, int], int]]:
-    """IPv4 addresses and IPv6 interface numbers of interfaces given by name (`eth0`) or address."""
-    import ifaddr
-
-    adapters = {adapter.name: adapter for adapter in ifaddr.get_adapters()}
-    found: list[str | int | tuple[tuple[str, int, int], int]] = []
-    for interface in interfaces:
-        adapter = adapters.get(interface)
-        if adapter is None:
-            try:
-                found.append(str(ipaddress.ip_address(interface)))
-            except ValueError:
-                names = ", ".join(adapters)
-                raise ValueError(f"no interface is named {interface!r}, there are {names}") from None
-            continue
-        found += [ip.ip for ip in adapter.ips if isinstance(ip.ip, str)]
-        if adapter.index is not None and any(ip.is_IPv6 for ip in adapter.ips):
-            found.append(adapter.index)
-    return found
+            if info is not None:
+                await info.async_request(zeroconf, _RESOLVE_TIMEOUT_MS)
+        except Error as error:
+            _log.debug("address not asked for: %s", clean(str(error)), extra={"bridge": _instance(name)})
+        del self._resolving[name]
+        if not self._take(info, zeroconf) and _instance(name) not in self._announcements:
+            self._announcements.note_without_address(_instance(name))
+        self._resolve_next(zeroconf)
 
 
 def _service_of(info: "AsyncServiceInfo", name: str) -> Service | None:
     """The service, its addresses in the order in which to try them; None while it has none."""
     from zeroconf import IPVersion
 
-    texts = info.parsed_scoped_addresses(IPVersion.All)
+    texts = [text for text in info.parsed_scoped_addresses(IPVersion.All) if _can_be_asked(text)]
     if not texts or not info.port:
         return None
-    addresses = [Address(text, info.port) for text in sorted(texts, key=_rank)]
-    return Service(_instance(name), (info.server or "").lower().rstrip("."), tuple(addresses))
+    addresses = [Address(text, info.port) for text in sorted(texts, key=_rank)[:_ADDRESSES]]
+    return Service(_instance(name), _host(info.server or ""), tuple(addresses))
+
+
+def _can_be_asked(text: str) -> bool:
+    """Whether the address is that of one host, which a connection to it reaches."""
+    ip = parse_ip(text)
+    return ip is not None and not (ip.is_multicast or ip.is_unspecified)
+
+
+def _host(server: str) -> str:
+    """The host name of an SRV record, empty if it is none: the record may hold any bytes."""
+    host = server.lower().removesuffix(".")[: LONGEST_HOST + 1]
+    try:
+        check_host(host)
+    except ConfigError:
+        return ""
+    return host
 
 
 def _rank(address: str) -> tuple[int, bool, str]:
@@ -204,4 +210,6 @@ def _rank(address: str) -> tuple[int, bool, str]:
 
 
 def _instance(name: str) -> str:
-    return clean(name.removesuffix(f".{SERVICE_TYPE}"))
+    """The name of the instance, before the type of the service."""
+    ending = f".{SERVICE_TYPE}"
+    return clean(name[: -len(ending)] if name.lower().endswith(ending) else name)

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from iometer_exporter.announcements import Service
 from iometer_exporter.config import Config
-from iometer_exporter.discovery import Discovery, Service
+from iometer_exporter.discovery import Discovery
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.fleet import Fleet
 from iometer_exporter.guard import Limits
@@ -100,7 +101,7 @@ class Exporter:
             old = self._discovery
             self._discovery = None
             if config.discovery.enabled:
-                self._discovery = Discovery(config.discovery, known=old.services() if old else ())
+                self._discovery = Discovery(config.discovery)
                 self._discovery.start()
                 if old is not None and old.first_round_done.is_set():
                     # What the one before found is known already: there is nothing to wait for.

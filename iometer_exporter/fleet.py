@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from iometer_exporter.announcements import Service
 from iometer_exporter.bridge import Network
 from iometer_exporter.config import Config
-from iometer_exporter.discovery import Service
 from iometer_exporter.errors import ConfigError, TargetError
 from iometer_exporter.guard import Limits
 from iometer_exporter.probed import Probed
@@ -38,7 +38,7 @@ class Fleet:
         self._names = Resolver()
         self._transport = BridgeTransport()
         network = Network(self._names, self._transport)
-        self._roster = Roster(config, services, network)
+        self._roster = Roster(config, services, network, self._names)
         self._probed = Probed(_limits(config), network, _PROBED)
 
     async def __aenter__(self) -> "Fleet":
@@ -66,6 +66,11 @@ class Fleet:
         return Counter(target.source for target in self._roster.bridges())
 
     @property
+    def limited(self) -> bool:
+        """Whether more bridges announce themselves than `discovery.limit` lets in."""
+        return self._roster.limited
+
+    @property
     def meters(self) -> frozenset[str]:
         """The numbers of the meters that known bridges serve, those of bridges that are down too."""
         return frozenset(target.meter for target in self._roster.bridges() if target.meter)
@@ -76,9 +81,12 @@ class Fleet:
         The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch. An
         impatient scrape waits less than a bridge may take: what it misses is neither counted nor logged.
         """
-        await self._roster.sync()
+        self._roster.sync()
         targets = self._roster.due()
         snapshots = await _read(targets, deadline, impatient=impatient)
+        if others := self._roster.standbys(targets):
+            targets += others
+            snapshots += await _read(others, deadline, impatient=impatient)
         self._roster.find_aliases()
         return [
             snapshot
@@ -91,7 +99,7 @@ class Fleet:
 
         Raises TargetError where the text is no address, does not resolve by the deadline or is not allowed.
         """
-        await self._roster.sync()
+        self._roster.sync()
         address = parse_target(text)
         target = self._roster.find(text, address)
         if target is None:
@@ -107,7 +115,7 @@ class Fleet:
 
     async def known(self) -> list[KnownBridge]:
         """The bridges for service discovery, with the IP address under which each can be asked."""
-        await self._roster.sync()
+        self._roster.sync()
         self._roster.find_aliases()
         bridges = self._roster.bridges()
         places = await asyncio.gather(*(self._place(target) for target in bridges))

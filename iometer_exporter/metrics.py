@@ -170,6 +170,12 @@ BRIDGE_INFO: Final = Family(
     "device.core.version.",
 )
 BRIDGES: Final = Family("iometer_bridges", "gauge", ("source",), "Bridges known, by how they became known.")
+DISCOVERY_LIMITED: Final = Family(
+    "iometer_discovery_limited",
+    "gauge",
+    (),
+    "1 while more bridges announce themselves than discovery.limit lets in, else 0.",
+)
 BUILD_INFO: Final = Family(
     "iometer_exporter_build_info",
     "gauge",
@@ -226,6 +232,7 @@ FAMILIES: Final = (
     CORE_PIN_STATUS,
     BRIDGE_INFO,
     BRIDGES,
+    DISCOVERY_LIMITED,
     BUILD_INFO,
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,

@@ -121,6 +121,11 @@ class Resolver:
         self._doubt(host)
         return self.last(address)
 
+    def prefetch(self, address: Address) -> None:
+        """Begin to resolve the address, without waiting: `last` gives the answer once it is there."""
+        if literal(address.host) is None:
+            self._join(address.host.lower())
+
     def last(self, address: Address) -> tuple[Address, ...]:
         """What the address resolved to when it last did, without asking; empty if that is not known."""
         if (ip := literal(address.host)) is not None:

@@ -2,37 +2,50 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import Final
 
+from iometer_exporter.admission import Admission
+from iometer_exporter.announcements import Service
 from iometer_exporter.bridge import Network
 from iometer_exporter.config import BridgeConfig, Config
-from iometer_exporter.discovery import Service
 from iometer_exporter.guard import Limits
-from iometer_exporter.resolve import resolve
+from iometer_exporter.resolve import Resolver
 from iometer_exporter.target import Target
 from iometer_exporter.units import Address
 
 _log = logging.getLogger(__name__)
 
-_RESOLVE_TIMEOUT: Final = 1.0
-"""Seconds for the names of configured bridges when a new one is discovered: is it one of them?"""
+_WAYS: Final = 8
+"""Addresses at which one configured bridge is asked in turn."""
 
 
 class Roster:
-    """The targets to read, kept in step with the configuration and with what mDNS knows."""
+    """The targets to read, kept in step with the configuration and with what mDNS knows.
 
-    def __init__(self, config: Config, services: Callable[[], Sequence[Service]], network: Network) -> None:
-        """Take the configuration, and a function that gives the services known now."""
+    Nothing here waits: names that have to be resolved are, in the background, and count from then on.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        services: Callable[[], Sequence[Service]],
+        network: Network,
+        names: Resolver,
+    ) -> None:
+        """Take the configuration, and a function that gives the services announced now."""
         self._services = services
-        self._network = network
         self._seen: Sequence[Service] | None = None
+        self._network = network
+        self._names = names
         self._limits = _limits(config)
         self._configured: dict[Address, Target] = {}
         self._discovered: dict[str, Target] = {}
+        self._admission = Admission(config.discovery)
+        self._ways: dict[Address, tuple[tuple[Address, ...], float]] = {}
         self._aliases: dict[Target, Target] = {}
         self._retiring: dict[asyncio.Task[None], Target] = {}
-        self._lock = asyncio.Lock()
         self._configure(config.bridges)
 
     async def aclose(self) -> None:
@@ -42,6 +55,11 @@ class Roster:
             task.cancel()
         await asyncio.gather(*retiring, return_exceptions=True)
         await asyncio.gather(*(target.aclose() for target in (*retiring.values(), *self.all())))
+
+    @property
+    def limited(self) -> bool:
+        """Whether more bridges announce themselves than `discovery.limit` lets in."""
+        return self._admission.left_out > 0
 
     def all(self) -> Iterable[Target]:
         """All targets, those first that win when two are one device."""
@@ -57,51 +75,81 @@ class Roster:
 
     def due(self) -> list[Target]:
         """The targets to ask now: not those whose device answered at another address the last time."""
-        return [
+        due = [
             target
             for target in self.all()
             if target not in self._aliases or not self._aliases[target].answering
         ]
+        self._note_asked(due)
+        return due
 
-    def find_at(self, ip_addresses: Iterable[Address]) -> Target | None:
-        """The bridge at one of these IP addresses, if there is one."""
-        places = set(ip_addresses)
-        for target in self.all():
-            if not places.isdisjoint(target.ip_addresses):
-                return self._aliases.get(target, target)
-        return None
+    def standbys(self, asked: Container[Target]) -> list[Target]:
+        """The other addresses of devices that have not answered at those asked in this round, to ask as well.
+
+        So a device that falls silent at one address is read at the other in the same scrape, where its
+        deadline allows it.
+        """
+        return [
+            target for target, winner in self._aliases.items() if target not in asked and not winner.answering
+        ]
 
     def find(self, text: str, address: Address) -> Target | None:
-        """The bridge of this name or at this address, if there is one."""
-        for target in self.all():
-            if text == target.name or address in target.addresses:
-                return self._aliases.get(target, target)
-        return None
+        """The bridge of this name or at this address, if there is one; `address` is what the text reads as.
+
+        A name of the configuration goes first, then addresses, then the names that discovered bridges
+        give themselves, and of those none that has a dot or a colon: whoever announces itself as
+        `192.168.1.50` or `bridge.example.org` does not get what is meant for that host.
+        """
+        place = _folded(address)
+        target = (
+            next((t for t in self._configured.values() if t.name == text), None)
+            or next((t for t in self.all() if place in map(_folded, t.addresses)), None)
+            or (
+                next((t for t in self._discovered.values() if t.name == text), None)
+                if not {".", ":"} & set(text)
+                else None
+            )
+        )
+        return self._found(target)
+
+    def find_at(self, addresses: Iterable[Address]) -> Target | None:
+        """The known bridge that is asked at any of these IP addresses, if there is one.
+
+        A configured host name is where it resolved to when it last did.
+        """
+        places = frozenset(addresses)
+        return self._found(next((t for t in self.all() if not places.isdisjoint(t.ip_addresses)), None))
 
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; bridges at the same address keep their connections and guard."""
         self._limits = _limits(config)
+        self._admission.config = config.discovery
         self._configure(config.bridges)
         for target in self.all():
             target.limits = self._limits
-        # What was discovered may be one of the new bridges, or no longer one of the old.
-        self._seen = None
+        # A name that was taken may be free now, or a free one taken.
+        taken = {target.name for target in self._configured.values()}
+        for name, target in self._discovered.items():
+            target.name = _free_name(name, target.addresses[0], taken)
+            taken.add(target.name)
 
-    async def sync(self) -> None:
-        """Bring the discovered targets in step with what mDNS knows."""
+    def sync(self) -> None:
+        """Bring the targets in step with what mDNS knows; waits for nothing.
+
+        What is announced is a bridge of its own until it is known to be at a configured address.
+        """
         services = self._services()
-        if services == self._seen:
-            return
-        async with self._lock:
-            while services != self._seen:
-                configured = self._configured
-                places = await self._places() if services else {}
-                # A reload meanwhile has other bridges, to be compared anew.
-                if configured is self._configured:
-                    self._follow(services, places)
+        if services != self._seen:
+            # It may be one of the configured bridges, by an address that was not asked for lately.
+            self._seen = services
+            for address in self._configured:
+                self._names.prefetch(address)
+        self._note_answers()
+        self._admit(self._match(services))
 
     def find_aliases(self) -> None:
         """Note which targets are, by their `device.id`, the same device as one before them."""
+        self._note_answers()
         winners: dict[str, Target] = {}
         for target in self.all():
             if not target.device_id:
@@ -112,7 +160,9 @@ class Roster:
                 self._aliases.pop(target, None)
             elif self._aliases.get(target) is not winner:
                 self._aliases[target] = winner
-                _log.info(
+                level = logging.WARNING if target.source == "configured" else logging.INFO
+                _log.log(
+                    level,
                     "is the same device as %s and shown as that",
                     winner.name,
                     extra={"bridge": target.name, "device_id": target.device_id},
@@ -129,43 +179,90 @@ class Roster:
             self._configured[bridge.address] = target
         for target in before.values():
             self._retire(target)
+        self._ways = {address: way for address, way in self._ways.items() if address in self._configured}
+        self._names.configure(address.host for address in self._configured)
+        self._seen = None
 
-    def _follow(self, services: Sequence[Service], places: Mapping[Address, set[Address]]) -> None:
-        """Take each service as another way to a configured bridge, or as a bridge of its own."""
+    def _match(self, services: Sequence[Service]) -> list[Service]:
+        """Take services as other ways to configured bridges; gives those that are bridges of their own."""
+        known: dict[Address, Address] = {}
+        for address in self._configured:
+            for place in (_folded(address), *self._names.last(address)):
+                known.setdefault(place, address)
+        ways: dict[Address, tuple[Address, ...]] = {}
         others = []
-        ways = {address: [address] for address in self._configured}
         for service in services:
-            same = next((address for address, place in places.items() if _is_at(service, place)), None)
-            if same is None:
-                others.append(service)
-            else:
+            by_name = known.get(Address(service.host, service.addresses[0].port))
+            if by_name is not None:
                 # It may know a way where the configured name does not resolve.
-                ways[same] += service.addresses
-        for address, target in self._configured.items():
-            target.addresses = tuple(dict.fromkeys(ways[address]))
-        self._keep_only(others)
-        self._seen = services
-
-    def _keep_only(self, services: Sequence[Service]) -> None:
-        names = {service.name for service in services}
-        for name in self._discovered.keys() - names:
-            target = self._discovered.pop(name)
-            _log.info("no longer read on its own", extra={"bridge": target.name})
-            self._retire(target)
-        for service in services:
-            if known := self._discovered.get(service.name):
-                known.addresses = service.addresses
+                ways[by_name] = (*ways.get(by_name, ()), *service.addresses)
+            if by_name is not None or any(place in known for place in service.addresses):
+                self._admission.drop(service.name)
             else:
-                self._discovered[service.name] = Target(
-                    service.name, "discovered", service.addresses, self._limits, self._network
-                )
-        self._tell_apart()
+                others.append(service)
+        announced = {service.name for service in services}
+        for service in self._admission.services:
+            if service.name not in announced and any(place in known for place in service.addresses):
+                self._admission.drop(service.name)
+        self._show_ways(ways)
+        return others
 
-    def _tell_apart(self) -> None:
-        """Add its address to a discovered name that a configured bridge of another address has too."""
-        taken = {target.name for target in self._configured.values()}
+    def _show_ways(self, ways: Mapping[Address, tuple[Address, ...]]) -> None:
+        """Let configured bridges be asked at what mDNS says of their names, or said not too long ago."""
+        now = asyncio.get_running_loop().time()
+        self._ways |= {address: (addresses, now) for address, addresses in ways.items()}
+        for address, target in self._configured.items():
+            addresses, seen_at = self._ways.get(address, ((), now))
+            if now - seen_at >= self._admission.config.forget_after:
+                addresses = ()
+            _ask_at(target, tuple(dict.fromkeys((address, *addresses)))[:_WAYS])
+
+    def _admit(self, services: Iterable[Service]) -> None:
+        limited = self.limited
+        reasons = self._admission.admit(services, asyncio.get_running_loop().time())
+        admitted = {service.name: service for service in self._admission.services}
+        for name in self._discovered.keys() - admitted.keys():
+            target = self._discovered.pop(name)
+            reason = reasons.get(name, "it is a configured bridge")
+            _log.info("discovered bridge is no longer read: %s", reason, extra={"bridge": target.name})
+            self._retire(target)
+        for name, service in admitted.items():
+            if known := self._discovered.get(name):
+                _ask_at(known, service.addresses)
+            else:
+                taken = {target.name for target in self.all()}
+                label = _free_name(name, service.addresses[0], taken)
+                self._discovered[name] = Target(
+                    label, "discovered", service.addresses, self._limits, self._network
+                )
+        if self.limited and not limited:
+            _log.warning(
+                "%d more bridges announce themselves than discovery.limit lets in: name yours with --bridge, "
+                "or raise the limit",
+                self._admission.left_out,
+            )
+        elif limited and not self.limited:
+            _log.info("all bridges that announce themselves have room again")
+
+    def _note_answers(self) -> None:
+        for service in self._admission.services:
+            target = self._discovered.get(service.name)
+            if target is not None and target.has_answered:
+                service.standing.answered = True
+
+    def _note_asked(self, targets: Iterable[Target]) -> None:
+        now = asyncio.get_running_loop().time()
+        asked = set(targets)
         for name, target in self._discovered.items():
-            target.name = f"{name}@{target.addresses[0]}" if name in taken else name
+            if target in asked:
+                self._admission.asked(name, now)
+
+    def _found(self, target: Target | None) -> Target | None:
+        if target is None:
+            return None
+        found = self._aliases.get(target, target)
+        self._note_asked([found])
+        return found
 
     def _retire(self, target: Target) -> None:
         """Let scrapes under way have their answer, then close the target's connections."""
@@ -174,20 +271,22 @@ class Roster:
         self._retiring[task] = target
         task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
-    async def _places(self) -> dict[Address, set[Address]]:
-        """The addresses of each configured bridge: as written, without case and last dot, and resolved."""
-        own = list(self._configured)
-        resolved = await asyncio.gather(*(resolve(address, _RESOLVE_TIMEOUT) for address in own))
-        return {
-            address: {Address(address.host.lower().rstrip("."), address.port), *found}
-            for address, found in zip(own, resolved, strict=True)
-        }
-
 
 def _limits(config: Config) -> Limits:
     return Limits(config.max_power, config.reset_after)
 
 
-def _is_at(service: Service, place: set[Address]) -> bool:
-    by_name = Address(service.host, service.addresses[0].port)
-    return not place.isdisjoint((by_name, *service.addresses))
+def _ask_at(target: Target, addresses: tuple[Address, ...]) -> None:
+    if target.addresses != addresses:
+        target.addresses = addresses
+
+
+def _folded(address: Address) -> Address:
+    return Address(address.host.lower().removesuffix("."), address.port)
+
+
+def _free_name(name: str, address: Address, taken: Container[str]) -> str:
+    """The name, with its address if another bridge has that name, and with a number if that is taken too."""
+    placed = f"{name}@{address}"
+    names = chain((name, placed), (f"{placed}#{number}" for number in count(2)))
+    return next(candidate for candidate in names if candidate not in taken)

@@ -109,6 +109,7 @@ class _Pages:
             BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
             ExporterCollector(
                 bridges=exporter.fleet.counts,
+                limited=exporter.fleet.limited,
                 reload_successful=exporter.reload_successful,
                 reload_timestamp=exporter.loaded_at,
             ),

@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iometer_exporter import __version__
+from iometer_exporter.announcements import Service
 from iometer_exporter.cli import cli
 from iometer_exporter.cli.options import ENV_PREFIX
-from iometer_exporter.discovery import Discovery, Service
+from iometer_exporter.discovery import Discovery
 from iometer_exporter.errors import IOmeterError
 from iometer_exporter.units import Address
 from tests import documents
@@ -114,6 +115,11 @@ def test_version_and_help() -> None:
             ["serve", "--bridge", "http://x"],
             "'http://x' is no host, write a name or an IP address such as 192.168.1.50, "
             "without http:// and path",
+        ),
+        (
+            ["serve", "--bridge", "a=x,b=y"],
+            "'a=x,b=y' looks like several bridges: give --bridge once for each, or separate them by spaces "
+            "in the environment variable; a name with a comma is for the configuration file",
         ),
         (
             ["serve", "--bridge", "=x"],
@@ -327,14 +333,43 @@ def test_the_timeout_of_the_flag_counts(tmp_path: Path) -> None:
 
 
 def test_log_lines_as_json(tmp_path: Path) -> None:
-    with exporter(tmp_path, "--log.format", "json", "--no-discovery", pattern=r'"address": "(\S+/)"') as (
-        process,
-        _,
-    ):
+    options = ("--log.format", "json", "--no-discovery", "--bridge", "127.0.0.1:1")
+    with exporter(tmp_path, *options, pattern=r'"address": "(\S+/)"') as (process, _):
         process.stop()
     lines = [json.loads(line) for line in process.text().splitlines()]
     assert [line["msg"] for line in lines] == ["iometer-exporter started", "iometer-exporter stopped"]
-    assert (lines[0]["version"], lines[0]["bridges"], lines[0]["discovery"]) == (__version__, "0", "off")
+    assert (lines[0]["version"], lines[0]["bridges"], lines[0]["discovery"]) == (__version__, "1", "off")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--no-discovery",), ""),
+        ((), "discovery: {enabled: false}"),
+    ],
+)
+def test_nothing_to_serve_is_a_warning(tmp_path: Path, options: tuple[str, ...], text: str) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text(text)
+    # As `compose` starts it with an empty list of bridges.
+    env = {"IOMETER_EXPORTER_BRIDGE": ""}
+    with exporter(tmp_path, "--config.file", str(file), *options, env=env) as (process, _):
+        process.stop()
+    warnings = [line for line in process.text().splitlines() if "level=warning" in line]
+    assert len(warnings) == 1
+    assert (
+        'msg="nothing to serve: no bridge is configured and discovery is off, start the exporter with '
+        '--bridge ADDRESS or --discovery"'
+    ) in warnings[0]
+
+
+@pytest.mark.parametrize("options", [("--bridge", "127.0.0.1:1"), ("--discovery",)])
+def test_something_to_serve_is_no_warning(tmp_path: Path, options: tuple[str, ...]) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("discovery: {enabled: false, interfaces: [127.0.0.1]}")
+    with exporter(tmp_path, "--config.file", str(file), *options) as (process, _):
+        process.stop()
+    assert "nothing to serve" not in process.text()
 
 
 def test_the_log_level_silences(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ discovery:
   enabled: false
   interfaces: [eth0, 192.168.1.2]
   forget_after: 48h
+  limit: 20
 bridges:
   - name: house
     host: 192.168.1.50
@@ -41,7 +42,9 @@ def test_a_full_file() -> None:
         stale_after=3600.0,
         max_power=30_000.0,
         reset_after=300.0,
-        discovery=DiscoveryConfig(enabled=False, interfaces=("eth0", "192.168.1.2"), forget_after=172_800.0),
+        discovery=DiscoveryConfig(
+            enabled=False, interfaces=("eth0", "192.168.1.2"), forget_after=172_800.0, limit=20
+        ),
         bridges=(
             BridgeConfig(Address("192.168.1.50", 80), "house"),
             BridgeConfig(Address("iometer-ec63e8.local", 8080), "heatpump", {"site": "farm", "floor": "2"}),
@@ -56,7 +59,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         stale_after=20 * 60.0,
         max_power=100_000.0,
         reset_after=10 * 60.0,
-        discovery=DiscoveryConfig(enabled=True, interfaces=(), forget_after=24 * 3600.0),
+        discovery=DiscoveryConfig(enabled=True, interfaces=(), forget_after=24 * 3600.0, limit=250),
         bridges=(),
     )
 
@@ -135,6 +138,11 @@ BAD = {
     "discovery: [eth0]": "discovery: is a list, expected keys and values",
     "discovery: {enabled: 1}": "discovery.enabled: is the value 1, expected true or false",
     "discovery: {enabled: 'yes'}": "discovery.enabled: is the text 'yes', expected true or false",
+    "discovery: {limit: 0}": "discovery.limit: is the value 0, expected a number from 1 to 1000",
+    "discovery: {limit: 1001}": "discovery.limit: is the value 1001, expected a number from 1 to 1000",
+    "discovery: {limit: true}": "discovery.limit: is the value true, expected a number from 1 to 1000",
+    "discovery: {limit: 2.5}": "discovery.limit: is the value 2.5, expected a number from 1 to 1000",
+    "discovery: {limit: all}": "discovery.limit: is the text 'all', expected a number from 1 to 1000",
     "discovery: {interfaces: eth0}": "discovery.interfaces: is the text 'eth0', expected a list",
     "discovery: {interfaces: [1]}": (
         "discovery.interfaces: is the value 1, expected a text (put it in quotes)"
@@ -258,12 +266,18 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
     [
         ("192.168.1.50", BridgeConfig(Address("192.168.1.50"), "192.168.1.50")),
         ("house=192.168.1.50:81", BridgeConfig(Address("192.168.1.50", 81), "house")),
-        ("a=b=[fd00::1]", BridgeConfig(Address("fd00::1"), "a=b")),
+        ("a b=[fd00::1]", BridgeConfig(Address("fd00::1"), "a b")),
         ("[fd00::1]:80", BridgeConfig(Address("fd00::1"), "[fd00::1]:80")),
     ],
 )
 def test_a_bridge_on_the_command_line_is_named_or_named_as_given(text: str, bridge: BridgeConfig) -> None:
     assert parse_bridge(text) == bridge
+
+
+SEVERAL = (
+    "looks like several bridges: give --bridge once for each, or separate them by spaces in the environment "
+    "variable; a name with a comma is for the configuration file"
+)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +286,14 @@ def test_a_bridge_on_the_command_line_is_named_or_named_as_given(text: str, brid
         ("=a", "'=a' has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]"),
         ("house=", f"'' {NO_HOST}"),
         ("", f"'' {NO_HOST}"),
+        (
+            "a=b=[fd00::1]",
+            "'a=b=[fd00::1]' has more than one '=', write NAME=HOST[:PORT]; "
+            "a name with '=' is for the configuration file",
+        ),
+        ("a=127.0.0.1:1,b=127.0.0.1:2", f"'a=127.0.0.1:1,b=127.0.0.1:2' {SEVERAL}"),
+        ("127.0.0.1,127.0.0.2", f"'127.0.0.1,127.0.0.2' {SEVERAL}"),
+        ("a,b=127.0.0.1", f"'a,b=127.0.0.1' {SEVERAL}"),
         ("house=a:b", "'b' is no port, write a number from 1 to 65535"),
     ],
 )

@@ -11,8 +11,10 @@ import pytest
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from iometer_exporter import discovery as discovery_module
+from iometer_exporter import mdns
+from iometer_exporter.announcements import Service
 from iometer_exporter.config import DiscoveryConfig
-from iometer_exporter.discovery import SERVICE_TYPE, Discovery, Service
+from iometer_exporter.discovery import SERVICE_TYPE, Discovery
 from iometer_exporter.errors import DiscoveryError
 from iometer_exporter.units import Address
 
@@ -59,12 +61,10 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if str(r.__dict__.get("bridge", "")).startswith(NAME)]
 
 
-async def test_a_bridge_appears_moves_leaves_and_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bridge_appears_moves_leaves_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "iometer_exporter")
-    config = DiscoveryConfig(interfaces=("127.0.0.1",), forget_after=0.3)
-    async with network() as bridges, Discovery(config) as discovery:
-        registered = info(NAME, 8001)
-        await (await bridges.async_register_service(registered))
+    async with network() as bridges, Discovery(LOOPBACK) as discovery:
+        await (await bridges.async_register_service(info(NAME, 8001)))
         await until(lambda: names(discovery) == [NAME])
         [service] = ours(discovery)
         assert service.host == f"{NAME.lower()}.local"
@@ -75,27 +75,15 @@ async def test_a_bridge_appears_moves_leaves_and_is_forgotten(caplog: pytest.Log
         await until(lambda: ours(discovery)[0].addresses == (Address("127.0.0.1", 8002),))
 
         await (await bridges.async_unregister_service(info(NAME, 8002)))
-        await until(lambda: "no longer announced" in messages(caplog))
-        assert names(discovery) == [NAME]
         await until(lambda: names(discovery) == [])
+        await (await bridges.async_register_service(info(NAME, 8001)))
+        await until(lambda: names(discovery) == [NAME])
     assert messages(caplog) == [
         "discovered at 127.0.0.1:8001",
         "moved to 127.0.0.1:8002",
         "no longer announced",
+        "announced again at 127.0.0.1:8001",
     ]
-
-
-async def test_a_bridge_that_comes_back_is_not_forgotten() -> None:
-    config = DiscoveryConfig(interfaces=("127.0.0.1",), forget_after=0.5)
-    async with network() as bridges, Discovery(config) as discovery:
-        await (await bridges.async_register_service(info(NAME)))
-        await until(lambda: names(discovery) == [NAME])
-        await (await bridges.async_unregister_service(info(NAME)))
-        await until(lambda: bool(discovery._lost_at))
-        await (await bridges.async_register_service(info(NAME)))
-        await until(lambda: not discovery._lost_at)
-        await asyncio.sleep(0.6)
-        assert names(discovery) == [NAME]
 
 
 async def test_addresses_are_tried_ipv4_first_and_link_local_last() -> None:
@@ -136,7 +124,7 @@ async def test_a_host_without_multicast_is_told_once_and_tried_again(
 ) -> None:
     monkeypatch.setattr(discovery_module, "_RETRY_AFTER", 0.01)
     monkeypatch.setattr(discovery_module, "_FIRST_ROUND", 0.01)
-    opened = discovery_module._open
+    opened = mdns.open_zeroconf
     tries = []
 
     def no_network_yet(interfaces: tuple[str, ...]) -> AsyncZeroconf:
@@ -145,7 +133,7 @@ async def test_a_host_without_multicast_is_told_once_and_tried_again(
             raise DiscoveryError("mDNS is not available: no network")
         return opened(interfaces)
 
-    monkeypatch.setattr(discovery_module, "_open", no_network_yet)
+    monkeypatch.setattr(discovery_module, "open_zeroconf", no_network_yet)
     async with network() as bridges, Discovery(LOOPBACK) as discovery:
         async with asyncio.timeout(5):
             await discovery.first_round_done.wait()
@@ -171,7 +159,7 @@ async def test_a_host_without_ipv6_uses_ipv4(monkeypatch: pytest.MonkeyPatch) ->
         return "opened"
 
     monkeypatch.setattr(zeroconf_asyncio, "AsyncZeroconf", without_ipv6)
-    assert discovery_module._open(()) == "opened"  # type: ignore[comparison-overlap]
+    assert mdns.open_zeroconf(()) == "opened"  # type: ignore[comparison-overlap]
     assert versions == [IPVersion.All, IPVersion.V4Only]
 
 
@@ -183,19 +171,4 @@ async def test_no_multicast_at_all_is_one_sentence(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(zeroconf_asyncio, "AsyncZeroconf", refused)
     with pytest.raises(DiscoveryError, match=r"^mDNS is not available: Operation not permitted$"):
-        discovery_module._open(())
-
-
-async def test_an_announcement_without_an_address_is_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(discovery_module, "_RESOLVE_TIMEOUT_MS", 1)
-    async with network() as bridges:
-        discovery = Discovery(LOOPBACK)
-        await discovery._resolve(bridges.zeroconf, SERVICE_TYPE, f"{NAME}.{SERVICE_TYPE}")
-    assert [record.getMessage() for record in caplog.records] == ["announces itself but not its address"]
-
-
-def test_a_service_without_an_address_is_none() -> None:
-    empty = AsyncServiceInfo(SERVICE_TYPE, f"x.{SERVICE_TYPE}", port=80)
-    assert discovery_module._service_of(empty, f"x.{SERVICE_TYPE}") is None
+        mdns.open_zeroconf(())

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from iometer_exporter import target as target_module
-from iometer_exporter.config import BridgeConfig, Config
-from iometer_exporter.discovery import Service
+from iometer_exporter.announcements import Service
+from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.errors import Reason
 from iometer_exporter.fleet import Fleet
 from iometer_exporter.snapshot import Snapshot
@@ -337,7 +337,7 @@ async def test_the_other_address_of_a_device_takes_over_when_the_first_is_silent
         async with Fleet(config(house=first), lambda: services) as fleet:
             await scrape(fleet)
             down[0] = True
-            await scrape(fleet)
+            # In the very scrape in which the first falls silent.
             found = await scrape(fleet)
             assert {name: snapshot.up for name, snapshot in found.items()} == {
                 "house": False,
@@ -352,11 +352,15 @@ async def test_a_discovered_bridge_at_a_configured_address_is_not_asked_twice() 
     async with raw_server(healthy()) as server:
         services = [service("IOmeter-000001", server)]
         by_name = Config(bridges=(BridgeConfig(Address("localhost", server.address.port), "house"),))
-        for known in (config(house=server), by_name):
-            before = len(server.requests)
-            async with Fleet(known, lambda: services) as fleet:
-                assert list(await scrape(fleet)) == ["house"]
-            assert len(server.requests) == before + 2
+        async with Fleet(config(house=server), lambda: services) as fleet:
+            assert list(await scrape(fleet)) == ["house"]
+        assert len(server.requests) == 2
+        assert server.most_open <= 2
+        async with Fleet(by_name, lambda: services) as fleet:
+            fleet._roster.sync()
+            await until(lambda: bool(fleet._resolver.last(by_name.bridges[0].address)))
+            assert list(await scrape(fleet)) == ["house"]
+        assert len(server.requests) == 4
         assert server.most_open <= 2
 
 
@@ -370,23 +374,6 @@ async def test_a_configured_mdns_name_works_where_only_discovery_knows_it() -> N
     assert (list(found), found["house"].up) == (["house"], True)
 
 
-async def test_a_reload_while_names_are_compared_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with raw_server(healthy(device_id="1")) as first, raw_server(healthy(device_id="2")) as second:
-        services = [service("IOmeter-000001", second)]
-        async with Fleet(config(house=second), lambda: services) as fleet:
-            places = fleet._roster._places
-
-            async def slow() -> dict[Address, set[Address]]:
-                found = await places()
-                if slow_calls.pop():
-                    fleet.reconfigure(config(other=first))
-                return found
-
-            slow_calls = [False, True]
-            monkeypatch.setattr(fleet._roster, "_places", slow)
-            assert list(await scrape(fleet)) == ["other", "IOmeter-000001"]
-
-
 async def test_a_discovered_bridge_moves_and_is_forgotten() -> None:
     async with raw_server(healthy()) as first, raw_server(healthy()) as second:
         services = [service("IOmeter-000001", first)]
@@ -397,9 +384,12 @@ async def test_a_discovered_bridge_moves_and_is_forgotten() -> None:
             assert found["IOmeter-000001"].address == str(second.address)
             assert fleet.counts == {"discovered": 1}
             services.clear()
+            # It has answered: it is waited for.
+            assert list(await scrape(fleet)) == ["IOmeter-000001"]
+            fleet.reconfigure(Config(discovery=DiscoveryConfig(forget_after=0.0)))
             assert await scrape(fleet) == {}
             assert fleet.counts == {}
-    assert (len(first.requests), len(second.requests)) == (2, 2)
+    assert (len(first.requests), len(second.requests)) == (2, 4)
 
 
 async def test_a_discovered_name_that_is_taken_gets_its_address() -> None:

@@ -57,6 +57,7 @@ CONTRACT: Final = {
         "bridge meter device_id installation_id bridge_version core_version",
     ),
     "iometer_bridges": ("gauge", "source"),
+    "iometer_discovery_limited": ("gauge", ""),
     "iometer_exporter_build_info": ("gauge", "version python_version"),
     "iometer_config_last_reload_successful": ("gauge", ""),
     "iometer_config_last_reload_success_timestamp_seconds": ("gauge", ""),
@@ -151,7 +152,7 @@ def test_the_table_of_families_is_that_of_the_contract() -> None:
 
 @pytest.mark.parametrize("name", ["bridge", "meter"])
 def test_every_series_of_a_bridge_or_its_meter_says_which(name: str) -> None:
-    own = ("iometer_bridges", "iometer_exporter_", "iometer_config_")
+    own = ("iometer_bridges", "iometer_discovery_", "iometer_exporter_", "iometer_config_")
     of_bridge = {family.name for family in FAMILIES if not family.name.startswith(own)}
     without_meter = {
         "iometer_up",
@@ -184,6 +185,7 @@ def test_the_exporters_own_families() -> None:
     assert [line for line in lines if not line.startswith("#")] == [
         'iometer_bridges{source="configured"} 2.0',
         'iometer_bridges{source="discovered"} 0.0',
+        "iometer_discovery_limited 0.0",
         f'iometer_exporter_build_info{{python_version="{platform.python_version()}",'
         f'version="{__version__}"}} 1.0',
         "iometer_config_last_reload_successful 1.0",
@@ -191,9 +193,11 @@ def test_the_exporters_own_families() -> None:
     ]
 
 
-def test_a_failed_reload_shows() -> None:
-    failed = ExporterCollector(bridges={}, reload_successful=False, reload_timestamp=0.0)
-    assert value_of(render([failed], TEXT).decode(), "iometer_config_last_reload_successful") == 0.0
+def test_a_failed_reload_and_a_limited_discovery_show() -> None:
+    failed = ExporterCollector(bridges={}, limited=True, reload_successful=False, reload_timestamp=0.0)
+    text = render([failed], TEXT).decode()
+    assert value_of(text, "iometer_config_last_reload_successful") == 0.0
+    assert value_of(text, "iometer_discovery_limited") == 1.0
 
 
 def test_both_official_parsers_read_every_case_and_agree() -> None:

@@ -38,7 +38,14 @@ async def test_a_probe_answers_with_one_bridge_and_nothing_of_the_exporter() -> 
     assert 0 < found["probe_duration_seconds", ""] < 1
     assert found["iometer_energy_import_joules_total", name] == 44444444040
     assert {bridge for _, bridge in found} == {"", name}
-    for foreign in ("process_", "python_", "iometer_bridges", "iometer_exporter_", "iometer_config_"):
+    for foreign in (
+        "process_",
+        "python_",
+        "iometer_bridges",
+        "iometer_discovery_",
+        "iometer_exporter_",
+        "iometer_config_",
+    ):
         assert foreign not in answer.text
     assert other.requests == []
 

@@ -200,17 +200,19 @@ async def test_discovery_is_switched_on_and_off_and_keeps_what_it_knew() -> None
         await exporter.reload()
         assert exporter._discovery is not None
         first = exporter._discovery
-        from iometer_exporter.discovery import Service
+        from iometer_exporter.announcements import Service
 
         service = Service("IOmeter-AB12CD", "iometer-ab12cd.local", (Address("127.0.0.1", 1),))
-        first._services["IOmeter-AB12CD._iometer._tcp.local."] = service
-        first._changed()
+        first._announcements.add(service)
+        exporter.fleet._roster.sync()
         source.config = later
         await exporter.reload()
         assert exporter._discovery is not first
-        assert service in exporter._discovery.services()
+        exporter.fleet._roster.sync()
+        assert "IOmeter-AB12CD" in [target.name for target in exporter.fleet._roster.all()]
         await exporter.reload()
         source.config = of()
         await exporter.reload()
+        exporter.fleet._roster.sync()
         assert exporter.is_ready
         assert exporter.fleet.counts == {}

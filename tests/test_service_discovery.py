@@ -1,7 +1,7 @@
 import pytest
 
+from iometer_exporter.announcements import Service
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
-from iometer_exporter.discovery import Service
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.service_discovery import bridge_groups, probe_groups
 from iometer_exporter.snapshot import KnownBridge

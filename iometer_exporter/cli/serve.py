@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,8 @@ from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
 
 if TYPE_CHECKING:
     from iometer_exporter.webgate import WebGate
+
+_log = logging.getLogger(__name__)
 
 HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
 
@@ -91,15 +94,24 @@ def serve(
         config = load_config(config_file) if config_file else Config()
         return _overridden(config, bridges=bridges, discovery=discovery, timeout=timeout)
 
-    load()
+    config = load()
     gate = _gate(web_config_file, exempt_health=auth_exempt_health) if web_config_file else None
     sockets = listen(listen_addresses)
+    _warn_if_empty(config)
     # Modules that load leave no garbage; looking for it is a twentieth of the start.
     gc.disable()
     # Imported here, after everything that can be wrong has been said.
     from iometer_exporter import server
 
     asyncio.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
+
+
+def _warn_if_empty(config: Config) -> None:
+    if not config.bridges and not config.discovery.enabled and config.provider is None:
+        _log.warning(
+            "nothing to serve: no bridge is configured and discovery is off, start the exporter with "
+            "--bridge ADDRESS or --discovery"
+        )
 
 
 def _gate(file: Path, *, exempt_health: bool) -> "WebGate":
