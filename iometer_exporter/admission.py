@@ -1,5 +1,6 @@
 """Which of the bridges that announce themselves are read: at most so many, and none for long in vain."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -71,12 +72,11 @@ class Admission:
         for name, seat in self._seats.items():
             _follow(seat, present.get(name), now)
         gone = self._leave(present, now)
-        for name in tuple(self._resting):
-            rest = self._resting[name]
-            if present.get(name) != rest.service or rest.until <= now:
-                # Announced anew, changed, or rested.
-                del self._resting[name]
-        self._enter(present)
+        # One that was announced anew, or elsewhere, has not been tried yet.
+        self._resting = {
+            name: rest for name, rest in self._resting.items() if present.get(name) == rest.service
+        }
+        self._enter(present, now)
         return gone
 
     def drop(self, name: str) -> None:
@@ -110,15 +110,18 @@ class Admission:
                 return "no longer announced for long"
         return None
 
-    def _enter(self, present: Mapping[str, Service]) -> None:
-        """Give room to those that have none, in their order; one address is one bridge."""
+    def _enter(self, present: Mapping[str, Service], now: float) -> None:
+        """Give room to those that have none, first to those never tried; one address is one bridge."""
         taken = {seat.service.addresses[0] for seat in self._seats.values() if seat.lost_at is None}
+        since = {name: self._resting[name].until if name in self._resting else -math.inf for name in present}
         self.left_out = 0
-        for name, service in present.items():
-            if name in self._seats or name in self._resting or service.addresses[0] in taken:
+        for name in sorted(since, key=since.__getitem__):
+            service = present[name]
+            if name in self._seats or since[name] > now or service.addresses[0] in taken:
                 continue
             if len(self._seats) < self.config.limit:
                 self._seats[name] = _Seat(service)
+                self._resting.pop(name, None)
                 taken.add(service.addresses[0])
             else:
                 self.left_out += 1

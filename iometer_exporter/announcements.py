@@ -167,4 +167,6 @@ class _News:
 def _verb(bridge: _Told) -> str:
     if not bridge.ever:
         return "discovered at"
-    return "moved to" if bridge.told else "announced again at"
+    if bridge.told:
+        return "moved to"
+    return "announced again at" if bridge.told is None else "announced at"
