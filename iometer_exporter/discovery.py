@@ -27,6 +27,9 @@ _FIRST_ROUND: Final = 1.5
 
 _RESOLVE_TIMEOUT_MS: Final = 3000
 
+_GOODBYE: Final = 1.5
+"""Seconds after which a bridge that has said goodbye is gone: one that restarts is back by then."""
+
 _RESOLVED_AT_ONCE: Final = 16
 """Announcements without an address that are asked for it at the same time; most bring it along."""
 
@@ -43,8 +46,9 @@ class Discovery:
     def __init__(self, config: DiscoveryConfig) -> None:
         self._config = config
         self._announcements = Announcements()
-        self._unresolved: OrderedDict[str, None] = OrderedDict()
+        self._unresolved: OrderedDict[str, AsyncServiceInfo] = OrderedDict()
         self._resolving: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._zeroconf: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
@@ -65,6 +69,8 @@ class Discovery:
     async def aclose(self) -> None:
         """Stop browsing."""
         self._unresolved.clear()
+        for timer in self._leaving.values():
+            timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -111,9 +117,24 @@ class Discovery:
             self._unresolved.pop(name, None)
             if (task := self._resolving.pop(name, None)) is not None:
                 task.cancel()
-            self._announcements.remove(_instance(name))
-        elif not self._take(self._info(name), zeroconf):
-            self._enqueue(zeroconf, name)
+                self._resolve_next(zeroconf)
+            if _instance(name) in self._announcements and name not in self._leaving:
+                later = asyncio.get_running_loop().call_later
+                self._leaving[name] = later(_GOODBYE, self._leave, name)
+            return
+        if state_change is ServiceStateChange.Added:
+            if (timer := self._leaving.pop(name, None)) is not None:
+                timer.cancel()
+        elif _instance(name) not in self._announcements:
+            # Host and address of something that does not announce itself, or not any more.
+            return
+        info = self._info(name)
+        if info is not None and not self._take(zeroconf, info):
+            self._enqueue(zeroconf, info)
+
+    def _leave(self, name: str) -> None:
+        del self._leaving[name]
+        self._announcements.remove(_instance(name))
 
     def _info(self, name: str) -> "AsyncServiceInfo | None":
         """What is asked for of the instance; None if its name is none that a bridge could have."""
@@ -131,28 +152,26 @@ class Discovery:
                 )
             return None
 
-    def _take(self, info: "AsyncServiceInfo | None", zeroconf: "Zeroconf") -> bool:
+    def _take(self, zeroconf: "Zeroconf", info: "AsyncServiceInfo") -> bool:
         """Take the bridge as far as it is known without asking; False if it must be asked for its address."""
-        if info is None:
-            return True
         info.load_from_cache(zeroconf)
         service = _service_of(info, info.name)
         if service is not None:
             self._announcements.add(service)
         return service is not None
 
-    def _enqueue(self, zeroconf: "Zeroconf", name: str) -> None:
-        if name in self._resolving or name in self._unresolved:
+    def _enqueue(self, zeroconf: "Zeroconf", info: "AsyncServiceInfo") -> None:
+        if info.name in self._resolving or info.name in self._unresolved:
             return
         if len(self._unresolved) >= MOST:
             self._unresolved.popitem(last=False)
-        self._unresolved[name] = None
+        self._unresolved[info.name] = info
         self._resolve_next(zeroconf)
 
     def _resolve_next(self, zeroconf: "Zeroconf") -> None:
         while self._unresolved and len(self._resolving) < _RESOLVED_AT_ONCE:
-            name, _ = self._unresolved.popitem(last=False)
-            self._resolving[name] = self._spawn(self._resolve(zeroconf, name))
+            name, info = self._unresolved.popitem(last=False)
+            self._resolving[name] = self._spawn(self._resolve(zeroconf, info))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -160,19 +179,18 @@ class Discovery:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _resolve(self, zeroconf: "Zeroconf", name: str) -> None:
+    async def _resolve(self, zeroconf: "Zeroconf", info: "AsyncServiceInfo") -> None:
         """Ask the network for the address of an announced bridge."""
         from zeroconf import Error
 
-        info = self._info(name)
+        bridge = _instance(info.name)
         try:
-            if info is not None:
-                await info.async_request(zeroconf, _RESOLVE_TIMEOUT_MS)
+            await info.async_request(zeroconf, _RESOLVE_TIMEOUT_MS)
         except Error as error:
-            _log.debug("address not asked for: %s", clean(str(error)), extra={"bridge": _instance(name)})
-        del self._resolving[name]
-        if not self._take(info, zeroconf) and _instance(name) not in self._announcements:
-            self._announcements.note_without_address(_instance(name))
+            _log.debug("address not asked for: %s", clean(str(error)), extra={"bridge": bridge})
+        del self._resolving[info.name]
+        if not self._take(zeroconf, info) and bridge not in self._announcements:
+            self._announcements.note_without_address(bridge)
         self._resolve_next(zeroconf)
 
 
@@ -190,7 +208,9 @@ def _service_of(info: "AsyncServiceInfo", name: str) -> Service | None:
 def _can_be_asked(text: str) -> bool:
     """Whether the address is that of one host, which a connection to it reaches."""
     ip = parse_ip(text)
-    return ip is not None and not (ip.is_multicast or ip.is_unspecified)
+    return ip is not None and not (
+        ip.is_multicast or ip.is_unspecified or (ip.version == 4 and ip.is_reserved)
+    )
 
 
 def _host(server: str) -> str:
