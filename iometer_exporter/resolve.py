@@ -36,23 +36,6 @@ def literal(host: str) -> IPAddress | None:
     return parse_ip(host)
 
 
-async def resolve(address: Address, timeout: float) -> tuple[Address, ...]:
-    """The address with its host as IP addresses, in the order in which to try them; empty if there is none.
-
-    Takes at most `timeout` seconds.
-    """
-    if (ip := literal(address.host)) is not None:
-        return (Address(str(ip), address.port),)
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout):
-            infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return ()
-    hosts = [literal(str(info[4][0])) for info in infos]
-    return tuple(dict.fromkeys(Address(str(host), address.port) for host in hosts))
-
-
 class _Lane(NamedTuple):
     """Names that share a number of threads, so that names of another lane never wait for them."""
 

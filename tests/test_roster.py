@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from iometer_exporter.admission import TRIAL
 from iometer_exporter.announcements import Service
+from iometer_exporter.bridge import Network
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig, check_names
 from iometer_exporter.errors import TargetError
 from iometer_exporter.fleet import parse_target
 from iometer_exporter.resolve import Resolver
 from iometer_exporter.roster import Roster
 from iometer_exporter.target import Target
+from iometer_exporter.transport import BridgeTransport
 from iometer_exporter.units import Address
 from tests.test_resolve import Names, names, until
 
@@ -35,11 +37,14 @@ def service(name: str, *hosts: str, host: str = "") -> Service:
 async def roster(
     config: Config, services: Callable[[], Sequence[Service]], resolver: Resolver | None = None
 ) -> AsyncIterator[Roster]:
-    found = Roster(config, services, resolver)
+    names, transport = resolver or Resolver(), BridgeTransport()
+    found = Roster(config, services, Network(names, transport), names)
     try:
         yield found
     finally:
         await found.aclose()
+        await transport.aclose()
+        names.close()
 
 
 def labels(roster: Roster) -> list[str]:
@@ -48,7 +53,8 @@ def labels(roster: Roster) -> list[str]:
 
 def answer(target: Target, device_id: str = "") -> None:
     """As if the last scrape had got a document."""
-    target.answering, target.device_id = True, device_id
+    target.answering = target.has_answered = True
+    target.device_id = device_id
 
 
 # What is announced, and what is configured by name.
@@ -259,6 +265,7 @@ async def test_one_that_never_answers_is_forgotten_and_one_that_has_answered_is_
             found.sync()
             for target in found.due():
                 target.answering = target.name != "silent" and seconds == 0.0
+                target.has_answered |= target.answering
             found.find_aliases()
     assert labels(found) == ["good", "probed"]
     assert [line.getMessage() for line in caplog.records] == [
