@@ -295,6 +295,17 @@ def test_discover_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_discover_lists_bridges_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Service(name, "", (Address(f"10.0.0.{index}"),)) for index, name in enumerate("cab")]
+    monkeypatch.setattr(Discovery, "services", lambda _self: found)
+    result = invoke("discover", "--interface", "127.0.0.1", "--timeout", "1ms")
+    assert [line.split() for line in result.output.splitlines()[1:]] == [
+        ["a", "10.0.0.1"],
+        ["b", "10.0.0.2"],
+        ["c", "10.0.0.0"],
+    ]
+
+
 def test_discover_says_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Discovery, "services", lambda _self: ())
     nothing = invoke("discover", "--interface", "127.0.0.1", "--timeout", "1ms")

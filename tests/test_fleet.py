@@ -3,6 +3,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,9 @@ from iometer_exporter.snapshot import Snapshot
 from iometer_exporter.units import Address
 from tests import documents
 from tests.rawserver import Handler, RawServer, answering, bridge, hanging, raw_server, response
+from tests.test_resolve import Names, names
+
+__all__ = ["names"]
 
 
 def config(*servers: RawServer, **names: RawServer) -> Config:
@@ -372,6 +376,27 @@ async def test_a_configured_mdns_name_works_where_only_discovery_knows_it() -> N
         async with Fleet(configured, lambda: services) as fleet:
             found = await scrape(fleet)
     assert (list(found), found["house"].up) == (["house"], True)
+
+
+async def test_a_scrape_is_not_late_because_something_new_is_announced_and_a_name_hangs(
+    names: Names,
+) -> None:
+    """The name is that of a configured bridge, which the new one may be."""
+    names.hang("house.local")
+    async with raw_server(healthy(device_id="1")) as good, raw_server(healthy(device_id="2")) as new:
+        configured = config(good=good)
+        hanging_name = BridgeConfig(Address("house.local"), "house")
+        configured = replace(configured, bridges=(*configured.bridges, hanging_name))
+        services: list[Service] = []
+        async with Fleet(configured, lambda: list(services)) as fleet:
+            for index in range(3):
+                services.append(service(f"IOmeter-{index}", new))
+                found = await scrape(fleet, budget=0.3)
+                up = {name for name, snapshot in found.items() if snapshot.up}
+                assert up == {"good", "IOmeter-0"}
+                assert not found["house"].up
+            assert (await fleet.probe(str(good.address), asyncio.get_running_loop().time() + 0.3)).up
+    assert names.asked["house.local"] == 1
 
 
 async def test_a_discovered_bridge_moves_and_is_forgotten() -> None:

@@ -24,7 +24,7 @@ def discover(*, timeout: float, interfaces: tuple[str, ...], as_json: bool) -> N
 
     Exit code 1 if there is none.
     """
-    services = asyncio.run(_discover(timeout, interfaces))
+    services = sorted(asyncio.run(_discover(timeout, interfaces)), key=lambda service: service.name)
     if as_json:
         found = [
             {
