@@ -71,7 +71,7 @@ class Admission:
         present = {service.name: service for service in announced} if self.config.enabled else {}
         for name, seat in self._seats.items():
             _follow(seat, present.get(name), now)
-        gone = self._leave(present, now)
+        gone = self._leave(now)
         # One that was announced anew, or elsewhere, has not been tried yet.
         self._resting = {
             name: rest for name, rest in self._resting.items() if present.get(name) == rest.service
@@ -82,9 +82,8 @@ class Admission:
     def drop(self, name: str) -> None:
         """Forget a bridge: it is read otherwise."""
         self._seats.pop(name, None)
-        self._resting.pop(name, None)
 
-    def _leave(self, present: Mapping[str, Service], now: float) -> Mapping[str, str]:
+    def _leave(self, now: float) -> Mapping[str, str]:
         gone: dict[str, str] = {}
         for name, seat in self._seats.items():
             if reason := self._reason_to_leave(seat, now):
@@ -95,7 +94,7 @@ class Admission:
         gone |= dict.fromkeys(staying[self.config.limit :], "discovery.limit is lower now")
         for name in gone:
             seat = self._seats.pop(name)
-            if name in present and not seat.answered:
+            if not seat.answered:
                 self._resting[name] = _Rest(seat.service, now + REST)
         return gone
 
@@ -121,7 +120,6 @@ class Admission:
                 continue
             if len(self._seats) < self.config.limit:
                 self._seats[name] = _Seat(service)
-                self._resting.pop(name, None)
                 taken.add(service.addresses[0])
             else:
                 self.left_out += 1

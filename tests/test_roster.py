@@ -156,6 +156,15 @@ async def test_an_announced_host_name_is_a_way_to_the_bridge_that_is_configured_
         assert list(target.addresses) == [Address("House.local.")]
 
 
+async def test_of_two_configured_spellings_of_a_host_the_first_has_its_announced_addresses(
+    names: Names,
+) -> None:
+    announced = [service("IOmeter-1", "10.0.0.1", host="house.local")]
+    async with roster(config(("a", "house.local"), ("b", "HOUSE.local.")), lambda: announced) as found:
+        found.sync()
+        assert [len(target.addresses) for target in found.all()] == [2, 1]
+
+
 # Names.
 
 
@@ -396,6 +405,9 @@ async def test_the_other_address_is_asked_in_the_scrape_in_which_the_first_is_si
         assert found.standbys(asked) == []
         first.answering = False
         assert found.standbys(asked) == [second]
+        asked = found.due()
+        assert asked == [first, second]
+        assert found.standbys(asked) == []
         found.find_aliases()
         # From then on both are asked, until the first is back.
         asked = found.due()

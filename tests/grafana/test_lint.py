@@ -24,6 +24,7 @@ _OF_BRIDGES: Final = {family.name for family in FAMILIES}
 
 UNUSED: Final[dict[str, str]] = {
     "probe_success": "for who knows it from other exporters; iometer_up beside it is what is used",
+    "iometer_discovery_limited": "a log line says it too, and docs/troubleshooting.md what to do",
     "probe_duration_seconds": "likewise; iometer_scrape_duration_seconds says it for each endpoint",
 } | {
     family.name: "dashboards and alerts are about bridges; docs/scale.md has what to watch of a provider"
