@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zeroconf import NotRunningException
+from zeroconf import NotRunningException, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from iometer_exporter import discovery as discovery_module
@@ -317,8 +317,14 @@ async def test_one_that_is_back_at_once_is_not_missed(caplog: pytest.LogCaptureF
             assert not air.discovery._leaving
         assert names(air.discovery) == [f"{NAME}a"]
         air.say(dnspackets.goodbye(instance("a")))
+        [timer] = air.discovery._leaving.values()
         # A second goodbye is no second reason to leave.
-        air.say(dnspackets.goodbye(instance("a"), 99))
+        assert air.discovery._zeroconf is not None
+        zeroconf = air.discovery._zeroconf.zeroconf
+        air.discovery._on_change(
+            zeroconf, SERVICE_TYPE, f"{NAME}a.{SERVICE_TYPE}", ServiceStateChange.Removed
+        )
+        assert list(air.discovery._leaving.values()) == [timer]
         await until(lambda: not air.ours)
     assert messages(caplog) == ["discovered at 10.0.0.1", "no longer announced"]
 
