@@ -41,7 +41,7 @@ class _Lane(NamedTuple):
 
     configured: bool
     healthy: bool
-    """Whether the last lookup gave an answer, and in time."""
+    """Whether the last lookup gave an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class _Answer:
     at: float
     """Seconds of the monotonic clock."""
     healthy: bool = True
-    """False once a later lookup failed, or is late."""
+    """False once a later lookup failed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,6 @@ class Resolver:
             await asyncio.wait([lookup.done], timeout=max(0.0, rest))
         if lookup.done.done() and (hosts := lookup.done.result()):
             return _at(hosts, address.port)
-        self._doubt(host)
         return self.last(address)
 
     def prefetch(self, address: Address) -> None:
@@ -186,8 +185,9 @@ class Resolver:
         self._lookups.pop(lookup.host, None)
         if hosts:
             self._remember(lookup.host, hosts)
-        else:
-            self._doubt(lookup.host)
+        elif known := self._answers.get(lookup.host):
+            # From now on it waits in the lane of those that do not resolve, and nobody waits for it.
+            self._answers[lookup.host] = replace(known, healthy=False)
         if not lookup.done.done():
             lookup.done.set_result(hosts)
 
@@ -197,11 +197,6 @@ class Resolver:
         if len(self._answers) > _REMEMBERED + len(self._configured):
             oldest = next(known for known in self._answers if known not in self._configured)
             del self._answers[oldest]
-
-    def _doubt(self, host: str) -> None:
-        """Let the name wait in the lane of those that do not resolve, and nobody wait for it."""
-        if known := self._answers.get(host):
-            self._answers[host] = replace(known, healthy=False)
 
     def _answer(self, host: str) -> _Answer | None:
         known = self._answers.get(host)

@@ -327,6 +327,7 @@ async def test_one_that_is_back_at_once_is_not_missed(caplog: pytest.LogCaptureF
         assert list(air.discovery._leaving.values()) == [timer]
         await until(lambda: not air.ours)
     assert messages(caplog) == ["discovered at 10.0.0.1", "no longer announced"]
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\n", "\x7f"])

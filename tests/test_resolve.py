@@ -204,6 +204,8 @@ async def test_names_that_hang_hold_up_no_others(names: Names, hanging: int) -> 
     assert await asyncio.to_thread(lambda: "done") == "done"
     assert names.most_running <= 4 * 16
     assert max(names.asked[name] for name in dead + strangers) == 1
+    # However many are configured, each waits for its turn.
+    assert not any(task.done() for task in tasks[hanging:])
     resolver.close()
     assert await asyncio.gather(*tasks) == [[]] * (2 * hanging)
 
@@ -289,6 +291,22 @@ async def test_a_lookup_that_outlived_a_short_scrape_is_not_waited_for_by_the_ne
     # As if the scrape interval had passed.
     later = time.monotonic() + 15
     monkeypatch.setattr(time, "monotonic", lambda: later)
+    waiting = asyncio.create_task(resolver.resolve(Address("house")))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert waiting.done()
+    assert waiting.result() == (Address("10.0.0.1"),)
+
+
+async def test_a_name_that_did_not_resolve_is_not_waited_for_while_its_last_address_is_known(
+    names: Names,
+) -> None:
+    names.known["house"] = ["10.0.0.1"]
+    resolver = Resolver()
+    await hosts(resolver, "house")
+    del names.known["house"]
+    assert await hosts(resolver, "house") == ["10.0.0.1"]
+    names.hang("house")
     waiting = asyncio.create_task(resolver.resolve(Address("house")))
     for _ in range(5):
         await asyncio.sleep(0)
