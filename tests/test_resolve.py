@@ -342,7 +342,7 @@ async def test_only_so_many_strangers_are_remembered_and_no_configured_name_is_d
 
 
 async def test_a_closed_resolver_asks_nobody(names: Names) -> None:
-    names.known["house"] = ["10.0.0.1"]
+    names.known = {"house": ["10.0.0.1"], "barn": ["10.0.0.2"]}
     names.hang("house", "barn")
     resolver = Resolver()
     waiting = asyncio.create_task(hosts(resolver, "barn"))
