@@ -16,9 +16,6 @@ from typing import Any, Final, NoReturn
 from iometer_exporter.errors import ObisError, PayloadError
 from iometer_exporter.obis import ObisCode
 
-_MOST_REGISTERS: Final = 256
-"""A meter sends some dozen; each that is read costs time in which other bridges wait, and a series."""
-
 _LONGEST_TEXT: Final = 128
 """Characters; a longer number, version or id is no such thing and would bloat every series."""
 
@@ -203,9 +200,7 @@ def _time(reading: _Fields) -> datetime:
 
 def _registers(items: list[Any], path: str, problems: list[str]) -> Mapping[ObisCode, Register]:
     registers: dict[ObisCode, Register] = {}
-    if len(items) > _MOST_REGISTERS:
-        problems.append(f"{path} has {len(items)} items, all after the first {_MOST_REGISTERS} are left out")
-    for index, item in enumerate(items[:_MOST_REGISTERS]):
+    for index, item in enumerate(items):
         try:
             register = _register(item)
             if registers.setdefault(register.code, register) != register:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from iometer_exporter.errors import PayloadError
 from iometer_exporter.models import Reading, Status, parse_reading, parse_status
 from iometer_exporter.obis import ObisCode
-from tests import documents, payloads
+from tests import payloads
 
 NOON: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC)
 INSTALLATION: Final = "0a6b7a51-5a43-4a0b-8d6f-2f4d0b8ce001"
@@ -570,17 +570,3 @@ def test_any_field_may_hold_any_json_value(data: st.DataObject, case: str, endpo
     node[key] = data.draw(json_values)
     body = json.dumps(document).encode()
     assert is_clean(message_of(parse_reading if endpoint == "reading" else parse_status, body))
-
-
-def test_of_very_many_registers_the_first_are_read() -> None:
-    registers = [
-        {"obis": f"01-{number:02x}:01.08.00*ff", "value": number, "unit": "Wh"} for number in range(256)
-    ]
-    extra = [{"obis": documents.POWER, "value": 10, "unit": "W"}]
-    whole = parse_reading(documents.reading(registers=registers))
-    assert (len(whole.registers), whole.problems) == (256, ())
-    reading = parse_reading(documents.reading(registers=registers + extra))
-    assert reading.registers == whole.registers
-    assert reading.problems == (
-        "meter.reading.registers has 257 items, all after the first 256 are left out",
-    )
