@@ -87,6 +87,8 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         wire = request.extensions.get(_WIRE) or _wire(request)
         device = self._device(addresses)
         await device.enter()
+        # Meanwhile two may have become one.
+        device = device.current
         connection = None
         keep = False
         try:
@@ -108,7 +110,7 @@ class BridgeTransport(httpx.AsyncBaseTransport):
             device = device.current
             if connection is not None:
                 # Where two devices became one, it may have more than it should.
-                if keep and device.used + len(device.idle) <= CONNECTIONS:
+                if keep and not device.is_forgotten and device.used + len(device.idle) <= CONNECTIONS:
                     self._keep(device, connection)
                 else:
                     connection.abort()
@@ -122,15 +124,23 @@ class BridgeTransport(httpx.AsyncBaseTransport):
             self._close_idle(device)
 
     def forget(self, addresses: Sequence[Address]) -> None:
-        """Close the connections that wait at addresses where a device no longer is."""
+        """Close the connections that wait at addresses where a device no longer is.
+
+        Those in use are closed after their requests, unless somebody asks there again.
+        """
         for device in {self._devices[address] for address in addresses if address in self._devices}:
             self._close_idle(device)
-            self._drop(device)
+            if device.is_unused:
+                self._drop(device)
+            else:
+                # Still known, so that whoever asks there meanwhile shares its places.
+                device.is_forgotten = True
 
     def _device(self, addresses: Sequence[Address]) -> "_Device":
         """The device at the addresses; those that were taken for several until now become one."""
         found = [self._devices[address] for address in addresses if address in self._devices]
         device = found[0] if found else _Device()
+        device.is_forgotten = False
         if len(found) == len(addresses) and all(other is device for other in found):
             return device
         for other in found:
@@ -261,6 +271,8 @@ class _Device:
         self.addresses: set[Address] = set()
         self.idle: list[Connection] = []
         self.used = 0
+        self.is_forgotten = False
+        """Whether nobody will ask at its addresses again, as far as is known."""
         self.successor: _Device | None = None
         """The device that this one has turned out to be."""
         self._waiters: deque[asyncio.Future[None]] = deque()

@@ -404,6 +404,59 @@ async def test_devices_that_turn_out_to_be_one_share_their_places(wire: BridgeTr
         assert (wire.idle, wire.devices) == (0, 0)
 
 
+async def test_a_device_forgotten_while_in_use_keeps_its_places_and_nothing_else(
+    wire: BridgeTransport,
+) -> None:
+    """A bridge leaves the configuration while another scrape or a probe still asks it."""
+    release = asyncio.Event()
+
+    async def waiting(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+        await release.wait()
+        writer.write(GOOD)
+        return True
+
+    async with raw_server(waiting) as server:
+        before = [asyncio.create_task(get(wire, server.address)) for _ in range(2)]
+        await until(lambda: server.open == 2)
+        wire.forget([server.address])
+        after = asyncio.create_task(get(wire, server.address))
+        await settled()
+        assert server.open == 2
+        release.set()
+        assert await asyncio.gather(*before, after) == [b"{}"] * 3
+        assert server.most_open == 2
+        assert wire.idle <= 2
+
+        release.clear()
+        last = asyncio.create_task(get(wire, server.address))
+        await until(lambda: len(server.requests) == 4)
+        wire.forget([server.address])
+        release.set()
+        assert await last == b"{}"
+        assert (wire.idle, wire.devices) == (0, 0)
+        await until(lambda: server.open == 0)
+
+
+async def test_who_waited_while_two_became_one_takes_a_connection_of_both(wire: BridgeTransport) -> None:
+    first = asyncio.Event()
+
+    async def waiting(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+        await first.wait()
+        writer.write(GOOD)
+        return True
+
+    async with raw_server(answering(GOOD)) as one, raw_server(waiting) as two:
+        await get(wire, one.address)
+        busy = [asyncio.create_task(get(wire, two.address)) for _ in range(3)]
+        await until(lambda: two.open == 2)
+        together = asyncio.create_task(get(wire, one.address, two.address))
+        await settled()
+        first.set()
+        assert await asyncio.gather(*busy, together) == [b"{}"] * 4
+        assert one.open + two.open <= 3
+        assert two.connections == 2
+
+
 async def test_a_device_that_is_in_use_nowhere_is_forgotten(wire: BridgeTransport) -> None:
     async with raw_server(answering(response(b"{}", headers="Connection: close\r\n"))) as server:
         await get(wire, server.address)
