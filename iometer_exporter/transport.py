@@ -89,6 +89,7 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         await device.enter()
         # Meanwhile two may have become one.
         device = device.current
+        device.busy += 1
         connection = None
         keep = False
         try:
@@ -110,10 +111,11 @@ class BridgeTransport(httpx.AsyncBaseTransport):
             device = device.current
             if connection is not None:
                 # Where two devices became one, it may have more than it should.
-                if keep and not device.is_forgotten and device.used + len(device.idle) <= CONNECTIONS:
+                if keep and not device.is_forgotten and device.busy + len(device.idle) <= CONNECTIONS:
                     self._keep(device, connection)
                 else:
                     connection.abort()
+            device.busy -= 1
             device.leave()
             if device.is_unused:
                 self._drop(device)
@@ -151,7 +153,7 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         device.addresses.update(addresses)
         for address in device.addresses:
             self._devices[address] = device
-        while device.idle and device.used + len(device.idle) > CONNECTIONS:
+        while device.idle and device.busy + len(device.idle) > CONNECTIONS:
             self._close(device.idle[0], device)
         return device
 
@@ -271,6 +273,9 @@ class _Device:
         self.addresses: set[Address] = set()
         self.idle: list[Connection] = []
         self.used = 0
+        """Places that are taken, by those too who are about to go on."""
+        self.busy = 0
+        """Requests under way, each with a connection of its own."""
         self.is_forgotten = False
         """Whether nobody will ask at its addresses again, as far as is known."""
         self.successor: _Device | None = None
@@ -330,6 +335,7 @@ class _Device:
         other.successor = self
         self.addresses |= other.addresses
         self.used += other.used
+        self.busy += other.busy
         self.idle += other.idle
         self._waiters += other._waiters
         self._slowest = max(self._slowest, other._slowest)
