@@ -84,9 +84,11 @@ class Fleet:
         self._roster.sync()
         targets = self._roster.due()
         snapshots = await _read(targets, deadline, impatient=impatient)
-        if others := self._roster.standbys(targets):
+        others = self._roster.standbys(targets)
+        if others and asyncio.get_running_loop().time() < deadline:
             targets += others
-            snapshots += await _read(others, deadline, impatient=impatient)
+            # They may get less time than a bridge may take.
+            snapshots += await _read(others, deadline, impatient=True)
         self._roster.find_aliases()
         return [
             snapshot
