@@ -5,18 +5,18 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
-from starlette.applications import Starlette
-
 from iometer_exporter import __version__, notify
+from iometer_exporter.clients import ClientLimits
 from iometer_exporter.config import Config
+from iometer_exporter.descriptors import client_connections, raise_limit
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.fleet import Fleet
+from iometer_exporter.httpserver import HttpServer
 from iometer_exporter.sockets import url_of
 from iometer_exporter.web import create_app
 
@@ -64,15 +64,22 @@ async def running(
     *,
     gate: "WebGate | None" = None,
     lifecycle: bool = False,
+    limits: ClientLimits | None = None,
 ) -> AsyncIterator[Exporter]:
-    """The exporter, serving; it drains on exit."""
+    """The exporter, serving; it drains on exit.
+
+    Without limits of clients, there are as many connections of them as the system's limit on descriptors
+    allows, which is raised as far as it may be.
+    """
+    if limits is None:
+        limits = ClientLimits(connections=client_connections(raise_limit()))
     async with Exporter(load, also_reload=gate.reload if gate else None) as exporter:
         config = exporter.config
-        server = _Server(_uvicorn_config(create_app(exporter, lifecycle=lifecycle), gate))
+        server = HttpServer(create_app(exporter, lifecycle=lifecycle), sockets, gate=gate, limits=limits)
         # What is loaded by now stays: the collector need not walk it in every scrape, a tenth of its CPU.
         gc.freeze()
         gc.enable()
-        serving = asyncio.create_task(server.serve(sockets=list(sockets)))
+        serving = asyncio.create_task(server.serve())
         _log.info(
             "iometer-exporter started",
             extra={
@@ -97,22 +104,6 @@ def _urls(sockets: Sequence[socket.socket], gate: "WebGate | None") -> str:
     return ",".join(dict.fromkeys(url_of(listening, scheme) for listening in sockets))
 
 
-def _uvicorn_config(app: Starlette, gate: "WebGate | None") -> uvicorn.Config:
-    config = uvicorn.Config(
-        gate.wrap(app) if gate else app,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        # Whoever stands in front has no say in what a client asked for.
-        proxy_headers=False,
-        ws="none",
-    )
-    if gate:
-        gate.apply(config)
-    return config
-
-
 async def _reload_at(hangup: asyncio.Event, exporter: Exporter) -> None:
     """Reload at each signal; signals that come meanwhile are one more reload, of the file as it is then."""
     while True:
@@ -130,7 +121,7 @@ def _state(exporter: Exporter) -> str:
     return bridges if exporter.reload_successful else f"{bridges}; the last reload failed, see the log"
 
 
-async def _drain(server: "_Server", serving: asyncio.Task[None], fleet: Fleet) -> None:
+async def _drain(server: HttpServer, serving: asyncio.Task[None], fleet: Fleet) -> None:
     """Take no more connections, let scrapes finish, and end what is left after a moment."""
     server.should_exit = True
     _, late = await asyncio.wait([serving], timeout=_GRACE)
@@ -139,18 +130,9 @@ async def _drain(server: "_Server", serving: asyncio.Task[None], fleet: Fleet) -
         _, late = await asyncio.wait([serving], timeout=_DRAIN - _GRACE)
     if late:
         # An answer that its client has not read by now would be an error in the log.
-        for connection in tuple(server.server_state.connections):
-            connection.transport.abort()
+        server.abort()
         await asyncio.wait([serving], timeout=_FORCED / 2)
         server.force_exit = True
-        # A client that never finishes its TLS handshake is unknown to uvicorn and would be waited for.
         await asyncio.wait([serving], timeout=_FORCED / 2)
         serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the loop: uvicorn would raise them again after a clean stop."""
-        yield

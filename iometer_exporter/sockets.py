@@ -13,7 +13,9 @@ from iometer_exporter.units import parse_port
 DEFAULT_PORT: Final = 10180
 """The main register of a meter is 1-0:1.8.0."""
 
-_BACKLOG: Final = 128
+_BACKLOG: Final = 2048
+"""Clients that the system keeps waiting for us; it has a limit of its own, on Linux 4096."""
+
 _NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 

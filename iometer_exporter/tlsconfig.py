@@ -17,6 +17,7 @@ CLIENT_AUTH_TYPES: Final = (
     "VerifyClientCertIfGiven",
     "RequireAndVerifyClientCert",
 )
+_REQUIRED: Final = ("RequireAnyClientCert", "RequireClientCert", "RequireAndVerifyClientCert")
 VERSIONS: Final = ("TLS10", "TLS11", "TLS12", "TLS13")
 CURVES: Final = ("CurveP256", "CurveP384", "CurveP521", "X25519")
 CIPHERS_TLS13: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
@@ -58,6 +59,11 @@ class TlsConfig:
     cipher_suites: tuple[str, ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: tuple[str, ...] = ()
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether no client gets in without a certificate."""
+        return self.client_auth_type in _REQUIRED
 
 
 def parse_tls(section: Section, directory: Path) -> tuple[TlsConfig | None, list[str]]:
@@ -106,14 +112,13 @@ def _pem(section: Section, name: str, directory: Path, ignored: list[str]) -> Pe
 
 def _check_client_auth(section: Section, tls: TlsConfig) -> None:
     at = section.at("client_auth_type")
-    required = ("RequireAnyClientCert", "RequireClientCert", "RequireAndVerifyClientCert")
     if tls.client_ca and tls.client_auth_type == "NoClientCert":
         raise ConfigError(
             f"{at}: is NoClientCert, so that {tls.client_ca.key} has no effect, "
             "expected RequireAndVerifyClientCert"
         )
     if tls.client_allowed_sans is not None:
-        if tls.client_auth_type not in required:
+        if tls.client_auth_type not in _REQUIRED:
             raise ConfigError(
                 f"{section.at('client_allowed_sans')}: needs a certificate of every client, "
                 "add client_auth_type: RequireAndVerifyClientCert"
@@ -123,7 +128,7 @@ def _check_client_auth(section: Section, tls: TlsConfig) -> None:
                 f"{section.at('client_allowed_sans')}: is empty, so that no client could connect, "
                 "add a name or leave the key out"
             )
-    if tls.client_auth_type in required[:2] and not tls.client_ca:
+    if tls.client_auth_type in _REQUIRED[:2] and not tls.client_ca:
         raise ConfigError(
             f"{at}: is {tls.client_auth_type}, which needs a client_ca_file here: "
             "every certificate is verified"

@@ -5,8 +5,11 @@ import base64
 import binascii
 import hashlib
 import secrets
+from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import bcrypt
 
@@ -16,9 +19,73 @@ _VERDICTS: Final = 100
 _BCRYPT_BYTES: Final = 72
 """What bcrypt looks at of a password; the library raises for more, Go cuts it off."""
 
+_WAITING: Final = 64
+"""How many passwords may wait to be checked; on a small board 64 take half a minute."""
+
+_PATIENCE: Final = 10.0
+"""Seconds that one of them waits at most: after that no scraper is interested any more."""
+
+T = TypeVar("T")
+
+
+class FairQueue(Generic[T]):
+    """Up to `limit` items that wait, each for a group: groups take turns, and in a group the newest is first.
+
+    So a group with many items delays no other. In a group, somebody who asks once comes before what has
+    piled up, most of which nobody waits for any more by the time it would have its turn.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._groups: dict[str, deque[T]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
+
+    def push(self, group: str, item: T) -> T | None:
+        """Add an item; returns the one that is dropped for it, the oldest of the largest group."""
+        self._groups.setdefault(group, deque()).append(item)
+        if len(self) <= self._limit:
+            return None
+        largest = max(self._groups, key=lambda name: len(self._groups[name]))
+        dropped = self._groups[largest].popleft()
+        self._tidy(largest)
+        return dropped
+
+    def pop(self) -> T:
+        """Take out the item whose turn it is; raises StopIteration if there is none."""
+        group = next(iter(self._groups))
+        # Back to the end of the line.
+        waiting = self._groups[group] = self._groups.pop(group)
+        item = waiting.pop()
+        self._tidy(group)
+        return item
+
+    def remove(self, group: str, item: T) -> None:
+        """Take out an item, if it is still there."""
+        if item in self._groups.get(group, ()):
+            self._groups[group].remove(item)
+            self._tidy(group)
+
+    def _tidy(self, group: str) -> None:
+        if not self._groups[group]:
+            del self._groups[group]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _Check:
+    """A password that waits to be checked."""
+
+    ticket: bytes
+    password: bytes
+    hashed: bytes
+    known: bool
+    verdict: asyncio.Future[bool | None]
+    """None once it is given up, because too many wait."""
+
 
 class BasicAuth:
-    """Judges the `Authorization` header of requests; one bcrypt at a time, in a thread."""
+    """Judges the `Authorization` header of requests; one bcrypt at a time, in a thread of its own."""
 
     def __init__(self, users: Mapping[str, str]) -> None:
         self._users = {name: hashed.encode() for name, hashed in users.items()}
@@ -27,24 +94,67 @@ class BasicAuth:
         self._nobody = f"$2b${cost}${'.' * 53}".encode()
         self._key = secrets.token_bytes(32)
         self._verdicts: dict[bytes, bool] = {}
-        self._one_at_a_time = asyncio.Lock()
+        self._queue: FairQueue[_Check] = FairQueue(_WAITING)
+        # Its own: the threads that all share can be busy for long, with names that do not resolve.
+        self._thread = ThreadPoolExecutor(1, "bcrypt")
+        self._checking: asyncio.Task[None] | None = None
 
-    async def allows(self, header: bytes | None) -> bool:
-        """Whether the header names a user and holds the user's password."""
+    def remembered(self, header: bytes | None) -> bool | None:
+        """Whether the header names a user and holds the user's password; None if it must be checked first."""
+        asked = self._ask(header)
+        return self._verdicts.get(asked[0]) if asked else False
+
+    async def allows(self, header: bytes | None, group: str = "") -> bool | None:
+        """Whether the header names a user and holds the user's password; None when too many wait to be told.
+
+        The group is whom the request counts for, see `FairQueue`. Whoever loses interest cancels, and the
+        password is not checked.
+        """
+        asked = self._ask(header)
+        if asked is None:
+            return False
+        ticket, password, hashed, known = asked
+        if ticket in self._verdicts:
+            return self._verdicts[ticket]
+        verdict: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        check = _Check(ticket, password, hashed, known, verdict)
+        dropped = self._queue.push(group, check)
+        if dropped is not None and not dropped.verdict.done():
+            dropped.verdict.set_result(None)
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._work())
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await verdict
+        except TimeoutError:
+            return None
+        finally:
+            self._queue.remove(group, check)
+
+    async def _work(self) -> None:
+        """Check what waits, until nothing does."""
+        loop = asyncio.get_running_loop()
+        while len(self._queue):
+            check = self._queue.pop()
+            # Another request may have asked the same while this one waited.
+            verdict = self._verdicts.get(check.ticket)
+            if verdict is None:
+                password = check.password[:_BCRYPT_BYTES]
+                matches = await loop.run_in_executor(self._thread, bcrypt.checkpw, password, check.hashed)
+                verdict = matches and check.known
+                self._remember(check.ticket, verdict)
+            if not check.verdict.done():
+                check.verdict.set_result(verdict)
+
+    def _ask(self, header: bytes | None) -> tuple[bytes, bytes, bytes, bool] | None:
+        """Ticket, password, the hash to compare with, and whether that is a user's, if it names any."""
         credentials = _credentials(header)
         if credentials is None:
-            return False
+            return None
         user, password = credentials
         known = self._users.get(user.decode("utf-8", "surrogateescape"))
         hashed = known or self._nobody
-        ticket = self._ticket(user, hashed, password)
-        if ticket not in self._verdicts:
-            async with self._one_at_a_time:
-                # Another request may have asked the same while this one waited.
-                if ticket not in self._verdicts:
-                    matches = await asyncio.to_thread(bcrypt.checkpw, password[:_BCRYPT_BYTES], hashed)
-                    self._remember(ticket, matches and known is not None)
-        return self._verdicts[ticket]
+        return self._ticket(user, hashed, password), password, hashed, known is not None
 
     def _ticket(self, *parts: bytes) -> bytes:
         """What a verdict is remembered by; without the key of this process it tells no password."""

@@ -1,23 +1,24 @@
 """What stands between the network and the application: TLS, rate limit, basic auth and headers.
 
-A server makes one WebGate, wraps its application in it and applies it to uvicorn. The files behind it may
-change at any time: new requests and connections follow them, and what turns bad leaves the last good state.
+A server makes one WebGate, wraps its application in it, and asks it for the TLS of each connection. The files
+behind it may change at any time: new requests and connections follow them, and what turns bad leaves the last
+good state.
 """
 
+import asyncio
 import logging
 import ssl
 import time
 from asyncio import Transport
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from iometer_exporter.clients import group_of
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.webconfig import RateLimit, WebConfig, load_web_config
-from iometer_exporter.webtls import FrontContext, Tls, alternative_names, fingerprint
+from iometer_exporter.webtls import Tls, alternative_names, fingerprint
 
 if TYPE_CHECKING:
     from iometer_exporter.webauth import BasicAuth
@@ -26,11 +27,15 @@ _log = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
 
+_LOCKS: Final = (
+    "basic_auth_users",
+    "tls_server_config.client_auth_type",
+    "tls_server_config.client_allowed_sans",
+)
+"""What keeps clients out: it can be changed while the exporter runs, but not taken away."""
+
 _TOLD: Final = 100
 """How many refused certificates are told of, one line each."""
-
-_FAREWELL: Final = 0.1
-"""Seconds that an idle client has to close its side when the server stops."""
 
 
 class WebGate:
@@ -59,25 +64,27 @@ class WebGate:
         self._gates.append(gate)
         return gate
 
-    def apply(self, config: uvicorn.Config) -> None:
-        """Set TLS and the check of client certificates in a configuration that is not loaded yet."""
+    @property
+    def tls_context(self) -> Callable[[], ssl.SSLContext] | None:
+        """What gives the TLS of a new connection; None for plain HTTP."""
         tls = self._tls
         if tls is None:
-            return
+            return None
 
         def current() -> ssl.SSLContext:
             self.refresh()
             return tls.current()
 
-        config.http = self._protocol()
-        config.load()
-        # Set here and not by a factory: that option is younger than the oldest uvicorn in use.
-        config.ssl = FrontContext(current)
+        return current
 
     def replace(self, config: WebConfig) -> None:
         """Take another configuration, wholly or not at all; raises ConfigError if it cannot be used."""
         if bool(config.tls) != bool(self._tls):
             raise ConfigError("tls_server_config: TLS goes on or off at a restart only")
+        # A file that is being written is empty, or ends early: that must not open the door.
+        for key, before, after in zip(_LOCKS, _locks(self._config), _locks(config), strict=True):
+            if before and not after:
+                raise ConfigError(f"{key}: is gone, and goes off at a restart only")
         if config.tls and self._tls and config.tls != self._tls.config:
             self._tls.replace(config.tls)
         if config.ignored != self._config.ignored:
@@ -104,29 +111,6 @@ class WebGate:
                 _log.info("web configuration read again", extra={"path": path})
         except ConfigError as error:
             _log.error("web configuration cannot be used, the last one stays", extra={"error": error})
-
-    def _protocol(self) -> type[H11Protocol]:
-        gate = self
-
-        class Checked(H11Protocol):
-            """Closes a connection before its first request if the certificate has no allowed name."""
-
-            def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-                super().connection_made(transport)
-                if not gate.admits(transport):
-                    transport.abort()
-
-            def data_received(self, data: bytes) -> None:
-                if not self.transport.is_closing():
-                    super().data_received(data)
-
-            def shutdown(self) -> None:
-                super().shutdown()
-                if self.transport.is_closing():
-                    # asyncio would wait half a minute for an idle client to return the farewell of TLS.
-                    self.loop.call_later(_FAREWELL, self.transport.abort)
-
-        return Checked
 
     def admits(self, transport: Transport) -> bool:
         """Whether the certificate of the client has a name of `client_allowed_sans`, if that is set."""
@@ -185,17 +169,39 @@ class Gate:
         self._on_request()
         if self._bucket and not self._bucket.take():
             await self._refuse(send, 429, "too many requests, see rate_limit of the web configuration")
-        elif not await self._is_allowed(scope):
-            login = [(b"www-authenticate", b"Basic")]
-            await self._refuse(send, 401, "user and password needed, or they are wrong", login)
-        else:
-            await self._app(scope, receive, self._with_headers(send))
+            return
+        client = _Client(receive)
+        match await self._judge(scope, client):
+            case "allowed":
+                await self._app(scope, client.receive, self._with_headers(send))
+            case "refused":
+                login = [(b"www-authenticate", b"Basic")]
+                await self._refuse(send, 401, "user and password needed, or they are wrong", login)
+            case "busy":
+                later = [(b"retry-after", b"1")]
+                await self._refuse(send, 503, "too many passwords wait to be checked, try again", later)
 
-    async def _is_allowed(self, scope: Scope) -> bool:
+    async def _judge(self, scope: Scope, client: "_Client") -> Literal["allowed", "refused", "busy", "gone"]:
         if self._auth is None or scope["path"] in self._exempt_paths:
-            return True
+            return "allowed"
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        return await self._auth.allows(given[0] if given else None)
+        header = given[0] if given else None
+        allowed = self._auth.remembered(header)
+        if allowed is None:
+            host, _ = scope.get("client") or ("", 0)
+            asked = asyncio.ensure_future(self._auth.allows(header, group_of(host)))
+            gone = asyncio.ensure_future(client.gone())
+            try:
+                await asyncio.wait([asked, gone], return_when=asyncio.FIRST_COMPLETED)
+                if not asked.done():
+                    return "gone"
+                allowed = asked.result()
+            finally:
+                asked.cancel()
+                gone.cancel()
+        if allowed is None:
+            return "busy"
+        return "allowed" if allowed else "refused"
 
     async def _refuse(self, send: Send, status: int, sentence: str, headers: Headers | None = None) -> None:
         body = f"{sentence}\n".encode()
@@ -220,6 +226,30 @@ class Gate:
         return wrapped
 
 
+class _Client:
+    """The client of a request: what it sends, and whether it is still there."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._kept: list[Message] = []
+
+    async def receive(self) -> Message:
+        """The next message, as if nobody had looked for the end of the connection before."""
+        return self._kept.pop(0) if self._kept else await self._receive()
+
+    async def gone(self) -> None:
+        """Return once the client has closed the connection; called once, before anything is received."""
+        for _ in range(2):
+            message = await self._receive()
+            self._kept.append(message)
+            if message["type"] == "http.disconnect":
+                return
+            if message.get("more_body"):
+                # Not read on: a body can be without end, and nobody here wants one.
+                break
+        await asyncio.Event().wait()
+
+
 class TokenBucket:
     """Lets `burst` requests through at once, and one more every `interval` seconds."""
 
@@ -238,6 +268,16 @@ class TokenBucket:
             return False
         self._tokens -= 1
         return True
+
+
+def _locks(config: WebConfig) -> tuple[bool, bool, bool]:
+    """Which of `_LOCKS` a configuration has."""
+    tls = config.tls
+    return (
+        bool(config.users),
+        tls is not None and tls.needs_certificate,
+        tls is not None and tls.client_allowed_sans is not None,
+    )
 
 
 def _basic_auth(config: WebConfig) -> "BasicAuth | None":

@@ -11,7 +11,7 @@ import os
 import ssl
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -60,22 +60,6 @@ class Tls:
             except ConfigError as error:
                 _log.error("TLS files cannot be used, those loaded before stay", extra={"error": error})
         return self._context
-
-
-class FrontContext(ssl.SSLContext):
-    """What a listening socket gets for good: hands every new connection to the context of the moment."""
-
-    _current: Callable[[], ssl.SSLContext]
-
-    def __new__(cls, current: Callable[[], ssl.SSLContext]) -> "FrontContext":
-        """A context that asks `current` at every new connection."""
-        self = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-        self._current = current
-        return self
-
-    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
-        """What asyncio calls, once, for every connection that it accepts."""
-        return self._current().wrap_bio(*args, **options)
 
 
 def fingerprint(path: Path) -> object:

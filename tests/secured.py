@@ -10,9 +10,10 @@ from pathlib import Path
 
 import bcrypt
 import trustme
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from iometer_exporter.clients import ClientLimits
+from iometer_exporter.httpserver import HttpServer
 from iometer_exporter.webgate import WebGate
 
 PASSWORD = "open-sesame-4711"
@@ -70,16 +71,16 @@ class Certificates:
 
 
 @contextmanager
-def serving(gate: WebGate, app: ASGIApp = hello) -> Iterator[int]:
+def serving(gate: WebGate | None, app: ASGIApp = hello, limits: ClientLimits | None = None) -> Iterator[int]:
     """The port of the application behind the gate, in a thread of its own."""
-    config = uvicorn.Config(gate.wrap(app), lifespan="off", access_log=False, log_config=None, ws="none")
-    gate.apply(config)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=asyncio.run, args=(server.serve(sockets=[listening]),))
+    listening.setblocking(False)
+    server = HttpServer(app, [listening], gate=gate, limits=limits)
+    port = listening.getsockname()[1]
+    thread = threading.Thread(target=asyncio.run, args=(server.serve(),))
     thread.start()
     try:
-        yield listening.getsockname()[1]
+        yield port
     finally:
         server.should_exit = True
         thread.join()

@@ -12,22 +12,21 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import bcrypt
 import httpx
 import pytest
 import trustme
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from starlette.types import Message, Scope
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
 
 from iometer_exporter import tlsconfig, webauth, webtls
+from iometer_exporter.clients import Client
 from iometer_exporter.errors import ConfigError
+from iometer_exporter.httpserver import HttpServer
 from iometer_exporter.webauth import BasicAuth
 from iometer_exporter.webconfig import RateLimit, WebConfig, load_web_config, parse_web_config
 from iometer_exporter.webgate import Gate, TokenBucket, WebGate
@@ -218,16 +217,23 @@ async def test_nothing_is_read_from_a_client_that_is_refused(certificates: Certi
         def is_closing(self) -> bool:
             return self.closing
 
-        def abort(self) -> None:
+        def close(self) -> None:
             self.closing = True
 
-    config = uvicorn.Config(hello, lifespan="off", log_config=None)
-    gate_of(certificates.config(CLIENTS + "client_allowed_sans: [a]")).apply(config)
-    state = ServerState()
-    protocol = cast("type[H11Protocol]", config.http_protocol_class)(config, state, {})
+        abort = close
+
+    gate = gate_of(certificates.config(CLIENTS + "client_allowed_sans: [a]"))
+    server = HttpServer(hello, [], gate=gate)
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup()
+    client = Client("")
+    protocol = server._connection(client)
     protocol.connection_made(Connected())
     protocol.data_received(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert not state.tasks
+    assert not server.server_state.tasks
+    server.force_exit = True
+    await server.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -502,8 +508,8 @@ def test_the_file_itself_is_followed(certificates: Certificates, caplog: pytest.
         assert [get(port, context).status_code for _ in range(3)] == [401, 401, 401]
         (certificates.folder / "web.yml").write_text(USERS)
         assert get(port, context).status_code == 401
-        certificates.config("min_version: TLS13", more="http_server_config: {http2: true}\n")
-        assert get(port, context).status_code == 200
+        certificates.config("min_version: TLS13", more="http_server_config: {http2: true}\n" + USERS)
+        assert get(port, context, auth=("prometheus", PASSWORD)).status_code == 200
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         assert refused(port, context)
     lines = [(record.levelname, record.message) for record in caplog.records if "web conf" in record.message]
