@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,11 @@ _SELDOM: Final = 600.0
 
 _STOPPED: Final = 2.0
 """Seconds in which a client took nothing of its answer, after which it may have to make room."""
+
+
+_FRESH: Final = 0.05
+"""Seconds in which a connection that begins to wait makes no room yet: what its client has sent already is to
+be read first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Client:
         self.transports: tuple[asyncio.Transport, ...] = ()
         """The one of the socket first, then the one of TLS."""
         self.since = 0.0
-        """Time of the loop at which it began to wait for its client, if it does."""
+        """When it began to wait for its client, if it does."""
         self.unsent = 0
         """Bytes of answers that the client had not taken when last looked at."""
         self.unsent_since = 0.0
@@ -87,11 +93,11 @@ class Client:
 
 
 class Clients:
-    """All connections of clients. Made inside the loop; `sweep` is called all the time."""
+    """All connections of clients; `sweep` is called all the time. `now` is a clock in seconds."""
 
-    def __init__(self, limits: ClientLimits) -> None:
+    def __init__(self, limits: ClientLimits, now: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
-        self._loop = asyncio.get_running_loop()
+        self._now = now
         self._all: dict[Client, None] = {}
         self._waiting: dict[str, dict[Client, None]] = {}
         self._changed = asyncio.Event()
@@ -109,7 +115,10 @@ class Clients:
         """Return once another connection can be taken, if need be in place of one that waits."""
         while len(self._all) >= self.limits.connections and self._to_evict() is None:
             self._changed.clear()
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                # Time alone makes one that waits old enough.
+                async with asyncio.timeout(_FRESH):
+                    await self._changed.wait()
 
     def add(self, client: Client) -> None:
         """Take a new connection, and close one that waits if it is one too many."""
@@ -133,7 +142,7 @@ class Clients:
         """Note that from now on the connection waits for its client."""
         if client in self._all:
             self.answers(client)
-            client.since = self._loop.time()
+            client.since = self._now()
             self._waiting.setdefault(client.group, {})[client] = None
             self._changed.set()
 
@@ -154,7 +163,7 @@ class Clients:
 
     def sweep(self) -> None:
         """Close what has waited too long for its client."""
-        now, limits = self._loop.time(), self.limits
+        now, limits = self._now(), self.limits
         for client in list(self._all):
             pending = client.pending()
             if not pending:
@@ -189,12 +198,16 @@ class Clients:
             self._close(client)
 
     def _to_evict(self) -> Client | None:
+        now = self._now()
         # Of those with the most, so that one client with many cannot push out another's few.
         for group in sorted(self._waiting.values(), key=len, reverse=True):
             for client in group:
+                if now - client.since < _FRESH:
+                    # So are those after it.
+                    break
                 if not client.pending():
                     return client
-        stopped = self._loop.time() - _STOPPED
+        stopped = now - _STOPPED
         stalled = [client for client in self._all if client.unsent and client.moved_at <= stopped]
         return min(stalled, key=lambda one: one.moved_at, default=None)
 

@@ -7,6 +7,7 @@ import math
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
@@ -30,8 +31,16 @@ _log = logging.getLogger(__name__)
 
 Page = Callable[[Request], Awaitable[Response]]
 
+_TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
+
 _SCRAPE_MARGIN: Final = 0.5
 """Seconds of the scraper's timeout kept back for encoding and the way home."""
+
+_LEAST_TIMEOUT: Final = 1.0
+"""Seconds: a scraper gives a bridge as much. Of what fails within less only its own client is told."""
+
+_NO_TIMEOUT: Final = 0.01
+"""Seconds: nobody who names less can be answered in time, so that it counts as none named."""
 
 _PAGE_TIMEOUT: Final = 3.0
 """Seconds that a person waits for a hung bridge."""
@@ -54,6 +63,9 @@ _TURNS: Final = 4
 
 _ZIPPED_CHUNK: Final = 1024 * 1024
 """Bytes that are compressed at a time, in a thread."""
+
+_ZIPPERS: Final = 2
+"""Threads for that, of their own: those that all share can be busy with names that do not resolve."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -86,25 +98,43 @@ def create_app(exporter: Exporter, *, lifecycle: bool = False) -> Starlette:
 
 def scrape_budget(header: str | None, configured: float) -> float:
     """Seconds that a scrape may take, by `X-Prometheus-Scrape-Timeout-Seconds` and the configuration."""
+    scraper = _scrapers_timeout(header)
+    if scraper is None:
+        return configured
+    return min(configured, max(scraper - _SCRAPE_MARGIN, scraper / 2))
+
+
+def is_impatient(header: str | None) -> bool:
+    """Whether a client waits for less time than any scraper does, by the same header.
+
+    What a bridge does not answer in so little time is no fault of the bridge: it is not counted, or anybody
+    could make the counters rise and the log grow.
+    """
+    scraper = _scrapers_timeout(header)
+    return scraper is not None and scraper < _LEAST_TIMEOUT
+
+
+def _scrapers_timeout(header: str | None) -> float | None:
+    """Seconds; None if the header is none that could be kept to."""
     try:
         scraper = float(header or "")
     except ValueError:
-        return configured
-    if not (math.isfinite(scraper) and scraper > 0):
-        return configured
-    return min(configured, max(scraper - _SCRAPE_MARGIN, scraper / 2))
+        return None
+    return scraper if math.isfinite(scraper) and scraper >= _NO_TIMEOUT else None
 
 
 class _Pages:
     def __init__(self, exporter: Exporter, *, lifecycle: bool) -> None:
         self._exporter = exporter
         self._lifecycle = lifecycle
+        self._zippers = ThreadPoolExecutor(_ZIPPERS, "gzip")
         # Without a registry: nothing of this process stands on a global one.
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
 
     async def metrics(self, request: Request) -> Response:
         exporter = self._exporter
-        snapshots = await exporter.fleet.scrape(self._deadline(request))
+        impatient = is_impatient(request.headers.get(_TIMEOUT_HEADER))
+        snapshots = await exporter.fleet.scrape(self._deadline(request), impatient=impatient)
         collectors = (
             BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
             ExporterCollector(
@@ -119,7 +149,7 @@ class _Pages:
             return _exposition(request, *collectors)
         text_format = choose_format(request.headers.get("Accept", ""))
         pieces = await exporter.provider.page(collectors, text_format, local=exporter.fleet.meters)
-        return _streamed(request, pieces, text_format.content_type)
+        return _streamed(request, pieces, text_format.content_type, self._zippers)
 
     async def probe(self, request: Request) -> Response:
         target = _one_parameter(request, "target", "/probe?target=192.168.1.50")
@@ -186,7 +216,7 @@ class _Pages:
 
     def _deadline(self, request: Request) -> float:
         """When the answer to this scrape is due, in seconds of the loop's clock."""
-        header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
+        header = request.headers.get(_TIMEOUT_HEADER)
         return asyncio.get_running_loop().time() + scrape_budget(header, self._exporter.config.timeout)
 
 
@@ -218,12 +248,14 @@ def _compressed(request: Request, body: bytes, content_type: str) -> Response:
     return Response(body, headers=headers)
 
 
-def _streamed(request: Request, pieces: Sequence[bytes], content_type: str) -> Response:
+def _streamed(
+    request: Request, pieces: Sequence[bytes], content_type: str, zippers: ThreadPoolExecutor
+) -> Response:
     """An answer that may be large: sent, and compressed, so that other requests get their turn."""
     headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
         headers["Content-Encoding"] = "gzip"
-        return StreamingResponse(_zipped(pieces), headers=headers)
+        return StreamingResponse(_zipped(pieces, zippers), headers=headers)
     headers["Content-Length"] = str(sum(map(len, pieces)))
     return StreamingResponse(_in_turns(pieces), headers=headers)
 
@@ -235,11 +267,12 @@ async def _in_turns(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
             await asyncio.sleep(0)
 
 
-async def _zipped(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+async def _zipped(pieces: Sequence[bytes], zippers: ThreadPoolExecutor) -> AsyncIterator[bytes]:
     """The pieces as gzip, compressed in a thread."""
+    loop = asyncio.get_running_loop()
     compressor = zlib.compressobj(_STREAM_LEVEL, wbits=_GZIP)
     for chunk in chunks(pieces, _ZIPPED_CHUNK):
-        if zipped := await asyncio.to_thread(compressor.compress, chunk):
+        if zipped := await loop.run_in_executor(zippers, compressor.compress, chunk):
             yield zipped
     yield compressor.flush()
 

@@ -140,7 +140,13 @@ class BasicAuth:
             verdict = self._verdicts.get(check.ticket)
             if verdict is None:
                 password = check.password[:_BCRYPT_BYTES]
-                matches = await loop.run_in_executor(self._thread, bcrypt.checkpw, password, check.hashed)
+                try:
+                    matches = await loop.run_in_executor(self._thread, bcrypt.checkpw, password, check.hashed)
+                except Exception as error:
+                    # Theirs alone: the others wait for their own.
+                    if not check.verdict.done():
+                        check.verdict.set_exception(error)
+                    continue
                 verdict = matches and check.known
                 self._remember(check.ticket, verdict)
             if not check.verdict.done():

@@ -9,6 +9,7 @@ import pytest
 
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "openssl": "openssl",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "promtool": "prometheus",

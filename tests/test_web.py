@@ -1,8 +1,10 @@
 import asyncio
 import gzip
 import re
+import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -13,13 +15,14 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from iometer_exporter import web
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.discovery import Discovery
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.fleet import Fleet
-from iometer_exporter.web import create_app, scrape_budget
+from iometer_exporter.web import create_app, is_impatient, scrape_budget
 from tests import documents
-from tests.rawserver import RawServer, bridge, hanging, raw_server
+from tests.rawserver import RawServer, bridge, hanging, raw_server, response
 
 CONFIG = Config(discovery=DiscoveryConfig(enabled=False))
 
@@ -113,6 +116,9 @@ async def test_a_scrape_keeps_to_the_scrapers_timeout() -> None:
         ("60", 10),
         ("3", 2.5),
         ("0.6", 0.3),
+        ("0.01", 0.005),
+        ("0.0099", 10),
+        ("1e-320", 10),
         ("0", 10),
         ("-1", 10),
         ("nan", 10),
@@ -123,6 +129,80 @@ async def test_a_scrape_keeps_to_the_scrapers_timeout() -> None:
 )
 def test_scrape_budget(header: str | None, budget: float) -> None:
     assert scrape_budget(header, 10.0) == pytest.approx(budget)
+
+
+@pytest.mark.parametrize(
+    ("header", "impatient"),
+    [(None, False), ("1", False), ("10", False), ("0.99", True), ("0.01", True), ("1e-320", False)],
+)
+def test_less_than_a_second_is_no_scrapers(header: str | None, impatient: bool) -> None:
+    assert is_impatient(header) is impatient
+
+
+@pytest.mark.parametrize("timeout", ["0.02", "0.9", "1e-320"])
+async def test_an_impatient_client_makes_no_counter_rise_and_no_line(
+    timeout: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def slow(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+        await asyncio.sleep(0.6)
+        writer.write(response(documents.reading()))
+        return True
+
+    config = replace(CONFIG, timeout=5.0)
+    async with raw_server(slow) as server, exporter(server, config=config) as client:
+        for _ in range(3):
+            await client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": timeout})
+        answer = await client.get("/metrics")
+    counted = [line for line in answer.text.splitlines() if line.startswith("iometer_scrape_errors_total{")]
+    assert counted
+    assert not [line for line in counted if 'reason="timeout"' in line and not line.endswith(" 0.0")]
+    assert not [record for record in caplog.records if "timeout" in str(record.__dict__)]
+
+
+async def test_the_list_of_bridges_does_not_wait_for_the_provider() -> None:
+    async with Exporter(lambda: CONFIG) as running:
+
+        class Awaited:
+            tried = False
+
+            async def aclose(self) -> None:
+                pass
+
+        running.provider = Awaited()  # type: ignore[assignment]
+        transport = httpx.ASGITransport(create_app(running))
+        async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+            assert (await client.get("/-/ready")).status_code == 503
+            answer = await client.get("/sd")
+        assert (answer.status_code, answer.json()) == (200, [])
+
+
+async def test_the_list_of_bridges_waits_for_the_first_round() -> None:
+    async with exporter(ready=False) as client:
+        answer = await client.get("/sd")
+    assert (answer.status_code, answer.text) == (503, "not ready: the first discovery round is under way\n")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/probe?target=bridge0"])
+async def test_a_cache_is_told_what_the_answer_depends_on(path: str) -> None:
+    async with raw_server(bridge(documents.reading, documents.status)) as server, exporter(server) as client:
+        answers = [await client.get(path, headers={"Accept-Encoding": how}) for how in ("gzip", "identity")]
+    assert [answer.headers["Vary"] for answer in answers] == ["Accept, Accept-Encoding"] * 2
+
+
+async def test_names_that_do_not_resolve_do_not_delay_compression() -> None:
+    """The threads that all share are all busy; those for gzip are not among them."""
+    loop = asyncio.get_running_loop()
+    release = threading.Event()
+    busy = [loop.run_in_executor(None, release.wait, 60) for _ in range(64)]
+    pieces = [b"iometer_up 1\n" * 100_000] * 3
+    with ThreadPoolExecutor(1) as own:
+        try:
+            async with asyncio.timeout(30):
+                zipped = b"".join([chunk async for chunk in web._zipped(pieces, own)])
+        finally:
+            release.set()
+            await asyncio.gather(*busy)
+    assert gzip.decompress(zipped) == b"".join(pieces)
 
 
 async def test_landing_page_shows_the_bridges() -> None:

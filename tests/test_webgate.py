@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ from iometer_exporter import tlsconfig, webauth, webtls
 from iometer_exporter.clients import Client
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.httpserver import HttpServer
-from iometer_exporter.webauth import BasicAuth
+from iometer_exporter.webauth import BasicAuth, FairQueue
 from iometer_exporter.webconfig import RateLimit, WebConfig, load_web_config, parse_web_config
 from iometer_exporter.webgate import Gate, TokenBucket, WebGate
+from tests.conftest import require_program
 from tests.secured import HASH, PASSWORD, USERS, Certificates, hello, serving
 
 CLIENTS = "client_auth_type: RequireAndVerifyClientCert\nclient_ca_file: clients.pem\n"
@@ -527,6 +529,57 @@ def test_the_file_itself_is_followed(certificates: Certificates, caplog: pytest.
     assert errors[1] == "tls_server_config: TLS goes on or off at a restart only"
 
 
+@pytest.mark.parametrize(
+    ("before", "rest", "users"),
+    [
+        ("basic_auth_users", "", False),
+        ("tls_server_config.client_auth_type", "", True),
+        ("tls_server_config.client_auth_type", "client_auth_type: VerifyClientCertIfGiven", True),
+        ("tls_server_config.client_allowed_sans", CLIENTS, True),
+    ],
+)
+def test_what_keeps_clients_out_is_not_taken_away(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture, before: str, rest: str, users: bool
+) -> None:
+    """The file is cut short, as it is while an editor writes it, and then whole again."""
+    full = CLIENTS + "client_allowed_sans: [a.example.org]" if "tls" in before else ""
+    gate = gate_of(certificates.config(full, USERS))
+    certificates.config(rest, USERS if users else "")
+    gate.refresh()
+    gate.refresh()
+    assert gate._config.users
+    certificates.config(full, USERS + "rate_limit: {interval: 1s, burst: 10}\n")
+    gate.refresh()
+    assert gate._config.rate_limit
+    [record] = caplog.records
+    assert record.getMessage() == "web configuration cannot be used, the last one stays"
+    assert str(record.__dict__["error"]) == f"{before}: is gone, and goes off at a restart only"
+
+
+def test_an_empty_file_does_not_open_the_door(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text(USERS)
+    with serving(gate_of(path)) as port, httpx.Client(trust_env=False) as client:
+        url = f"http://127.0.0.1:{port}/"
+        assert client.get(url).status_code == 401
+        path.write_text("")
+        assert [client.get(url).status_code for _ in range(3)] == [401] * 3
+        assert client.get(url, auth=("prometheus", PASSWORD)).status_code == 200
+        path.write_text(USERS.replace("prometheus", "other"))
+        assert client.get(url, auth=("prometheus", PASSWORD)).status_code == 401
+        assert client.get(url, auth=("other", PASSWORD)).status_code == 200
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_tls_is_not_negotiated_again(certificates: Certificates) -> None:
+    """With TLS 1.2 a client could ask for a new handshake, at the server's cost, as often as it likes."""
+    require_program("openssl")
+    with serving(gate_of(certificates.config())) as port:
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_2", "-quiet", "-no_ign_eof"]
+        result = subprocess.run(command, input=b"R\n", capture_output=True, timeout=60)
+    assert b"no renegotiation" in result.stderr, result.stderr
+
+
 def test_a_new_configuration_is_taken_wholly_or_not_at_all(certificates: Certificates) -> None:
     gate = gate_of(certificates.config())
     good = load_web_config(certificates.config("min_version: TLS13", USERS))
@@ -694,6 +747,183 @@ async def test_the_loop_runs_on_and_one_password_is_checked_at_a_time(
         beats += 1
     assert most == 1
     assert beats > 20
+
+
+def test_groups_take_turns_and_the_newest_of_a_group_is_first() -> None:
+    queue: FairQueue[str] = FairQueue(10)
+    for item in ("a1", "a2", "a3", "b1", "c1", "b2"):
+        assert queue.push(item[0], item) is None
+    queue.remove("a", "a2")
+    queue.remove("a", "a2")
+    queue.remove("z", "z1")
+    assert [queue.pop() for _ in range(len(queue))] == ["a3", "b2", "c1", "a1", "b1"]
+
+
+def test_what_is_too_much_is_the_oldest_of_the_largest_group() -> None:
+    queue: FairQueue[str] = FairQueue(4)
+    dropped = [queue.push(item[0], item) for item in ("a1", "b1", "a2", "a3", "a4", "b2", "c1", "c2")]
+    assert dropped == [None, None, None, None, "a1", "a2", "a3", "b1"]
+    assert len(queue) == 4
+
+
+class HeldBcrypt:
+    """Lets a check through each time it is told to, and knows what was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[bytes] = []
+        self.go_on = threading.Semaphore(0)
+        self.check = bcrypt.checkpw
+        monkeypatch.setattr(bcrypt, "checkpw", self)
+
+    def __call__(self, password: bytes, hashed: bytes) -> bool:
+        self.asked.append(password)
+        assert self.go_on.acquire(timeout=60)
+        return self.check(password, hashed)
+
+
+def request_of(group: str, authorization: bytes) -> Scope:
+    return {"type": "http", "path": "/", "headers": [(b"authorization", authorization)], "client": (group, 1)}
+
+
+async def send_to(gate: Gate, scope: Scope, receive: Any) -> list[Message]:
+    """What the gate sends."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await gate(scope, receive, send)
+    return sent
+
+
+async def there() -> Message:
+    """A client that has sent its request."""
+    return {"type": "http.request", "body": b""}
+
+
+async def settled(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 (the condition is anybody's)
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("honest", ["192.168.1.9", "192.168.1.1"], ids=["another address", "the same"])
+async def test_a_login_is_not_held_up_by_hundreds_of_wrong_ones(
+    monkeypatch: pytest.MonkeyPatch, honest: str
+) -> None:
+    held = HeldBcrypt(monkeypatch)
+    gate = Gate(hello, WebConfig(users={"prometheus": HASH}))
+    wrong = [
+        asyncio.create_task(
+            send_to(gate, request_of("192.168.1.1", basic("prometheus", f"wrong{number}")), there)
+        )
+        for number in range(400)
+    ]
+    await settled(lambda: sum(task.done() for task in wrong) >= 400 - 64 - 1)
+    # Too many to wait: they are told so at once, and when to come again.
+    refused = [task.result()[0] for task in wrong if task.done()]
+    assert {start["status"] for start in refused} == {503}
+    assert all((b"retry-after", b"1") in start["headers"] for start in refused)
+    login = asyncio.create_task(send_to(gate, request_of(honest, basic("prometheus", PASSWORD)), there))
+    for _ in range(4):
+        held.go_on.release()
+    start, _ = await asyncio.wait_for(login, 60)
+    assert start["status"] == 200
+    assert PASSWORD.encode() in held.asked[:4]
+    for task in wrong:
+        task.cancel()
+    await asyncio.gather(*wrong, return_exceptions=True)
+    held.go_on.release(100)
+
+
+async def test_nobody_is_checked_who_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = HeldBcrypt(monkeypatch)
+    gate = Gate(hello, WebConfig(users={"prometheus": HASH}))
+    gone = asyncio.Event()
+
+    def leaving() -> Callable[[], Awaitable[Message]]:
+        messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Message:
+            if messages:
+                return messages.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        return receive
+
+    requests = [
+        asyncio.create_task(send_to(gate, request_of("a", basic("prometheus", f"wrong{number}")), leaving()))
+        for number in range(50)
+    ]
+    await settled(lambda: len(held.asked) == 1)
+    gone.set()
+    assert await asyncio.wait_for(asyncio.gather(*requests), 60) == [[]] * 50
+    login = asyncio.create_task(send_to(gate, request_of("a", basic("prometheus", PASSWORD)), there))
+    held.go_on.release(2)
+    assert (await asyncio.wait_for(login, 60))[0]["status"] == 200
+    assert len(held.asked) == 2
+
+
+async def test_what_was_received_while_a_password_waited_reaches_the_application() -> None:
+    bodies: list[bytes] = []
+
+    async def echo(_scope: Scope, receive: Any, send: Any) -> None:
+        for _ in range(3):
+            bodies.append((await receive()).get("body", b"-"))
+        await hello(_scope, receive, send)
+
+    def sending(*messages: Message) -> Callable[[], Awaitable[Message]]:
+        left = list(messages)
+
+        async def receive() -> Message:
+            return left.pop(0) if left else {"type": "http.disconnect"}
+
+        return receive
+
+    gate = Gate(echo, WebConfig(users={"prometheus": HASH}))
+    first = {"type": "http.request", "body": b"one", "more_body": True}
+    second = {"type": "http.request", "body": b"two", "more_body": True}
+    await send_to(gate, request_of("a", basic("prometheus", PASSWORD)), sending(first, second))
+    assert bodies == [b"one", b"two", b"-"]
+
+
+async def test_whoever_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webauth, "_PATIENCE", 0.05)
+    held = HeldBcrypt(monkeypatch)
+    auth = BasicAuth({"prometheus": HASH})
+    assert await asyncio.gather(*(auth.allows(basic("a", str(number))) for number in range(3))) == [None] * 3
+    assert len(auth._queue) == 0
+    held.go_on.release(3)
+
+
+async def test_a_fault_of_bcrypt_ends_one_check_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = bcrypt.checkpw
+
+    def faulty(password: bytes, hashed: bytes) -> bool:
+        if password == b"fault":
+            raise ValueError("Invalid salt")
+        return check(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", faulty)
+    auth = BasicAuth({"prometheus": HASH})
+    given = [basic("prometheus", "fault"), basic("prometheus", PASSWORD)]
+    fault, good = await asyncio.gather(*map(auth.allows, given), return_exceptions=True)
+    assert isinstance(fault, ValueError)
+    assert good is True
+
+
+async def test_names_that_do_not_resolve_do_not_delay_a_login() -> None:
+    """The threads that all share are all busy; the one for passwords is not among them."""
+    release = threading.Event()
+    loop = asyncio.get_running_loop()
+    busy = [loop.run_in_executor(None, release.wait, 60) for _ in range(64)]
+    try:
+        async with asyncio.timeout(30):
+            assert await BasicAuth({"prometheus": HASH}).allows(basic("prometheus", PASSWORD))
+    finally:
+        release.set()
+        await asyncio.gather(*busy)
 
 
 async def test_no_secret_is_kept_in_the_clear() -> None:
