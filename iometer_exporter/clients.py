@@ -82,7 +82,11 @@ class Client:
 
     def pending(self) -> int:
         """Bytes of answers that the client has not taken, without those in the system's own buffer."""
-        return sum(transport.get_write_buffer_size() for transport in self.transports)
+        try:
+            return sum(transport.get_write_buffer_size() for transport in self.transports)
+        except AttributeError:
+            # asyncio's transport of TLS has no buffer any more once it was closed twice.
+            return self.transports[0].get_write_buffer_size()
 
     def abort(self) -> None:
         """Close the connection at once, whatever it is at."""

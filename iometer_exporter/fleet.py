@@ -96,10 +96,11 @@ class Fleet:
             if not self._roster.is_alias(target)
         ]
 
-    async def probe(self, text: str, deadline: float) -> Snapshot:
+    async def probe(self, text: str, deadline: float, *, impatient: bool = False) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
 
-        Raises TargetError where the text is no address, does not resolve by the deadline or is not allowed.
+        Impatient is as for a scrape. Raises TargetError where the text is no address, does not resolve by the
+        deadline or is not allowed.
         """
         self._roster.sync()
         address = parse_target(text)
@@ -108,10 +109,10 @@ class Fleet:
             ip_addresses = await self._resolve(address, deadline)
             target = self._roster.find_at(ip_addresses)
         if target is not None:
-            [snapshot] = await _read([target], deadline)
+            [snapshot] = await _read([target], deadline, impatient=impatient)
             return snapshot
         guest = self._probed.at(self._allowed(address, ip_addresses))
-        [snapshot] = await _read([guest], deadline)
+        [snapshot] = await _read([guest], deadline, impatient=impatient)
         # Another spelling of the same address is the same bridge, under the name that each asked for.
         return replace(snapshot, bridge=text)
 

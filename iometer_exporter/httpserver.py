@@ -147,6 +147,9 @@ class _Connection(H11Protocol):
         super().data_received(data)
         if self._is_answering():
             self._clients.answers(self._client)
+        elif self.transport.is_closing():
+            # It was no HTTP. Over TLS the client has a part in the end, too.
+            self._clients.waits(self._client)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or go on with it if it is there."""

@@ -133,8 +133,8 @@ class _Pages:
 
     async def metrics(self, request: Request) -> Response:
         exporter = self._exporter
-        impatient = is_impatient(request.headers.get(_TIMEOUT_HEADER))
-        snapshots = await exporter.fleet.scrape(self._deadline(request), impatient=impatient)
+        deadline, impatient = self._patience(request)
+        snapshots = await exporter.fleet.scrape(deadline, impatient=impatient)
         collectors = (
             BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
             ExporterCollector(
@@ -154,7 +154,8 @@ class _Pages:
     async def probe(self, request: Request) -> Response:
         target = _one_parameter(request, "target", "/probe?target=192.168.1.50")
         started = time.perf_counter()
-        snapshot = await self._exporter.fleet.probe(target, self._deadline(request))
+        deadline, impatient = self._patience(request)
+        snapshot = await self._exporter.fleet.probe(target, deadline, impatient=impatient)
         duration = time.perf_counter() - started
         stale_after = self._exporter.config.stale_after
         collectors = (
@@ -214,10 +215,11 @@ class _Pages:
             raise HTTPException(503, f"not ready: {awaited}")
         return PlainTextResponse("ready\n")
 
-    def _deadline(self, request: Request) -> float:
-        """When the answer to this scrape is due, in seconds of the loop's clock."""
+    def _patience(self, request: Request) -> tuple[float, bool]:
+        """When the answer to this scrape is due, by the loop's clock, and whether its client is impatient."""
         header = request.headers.get(_TIMEOUT_HEADER)
-        return asyncio.get_running_loop().time() + scrape_budget(header, self._exporter.config.timeout)
+        budget = scrape_budget(header, self._exporter.config.timeout)
+        return asyncio.get_running_loop().time() + budget, is_impatient(header)
 
 
 def _one_parameter(request: Request, name: str, example: str) -> str:

@@ -185,6 +185,21 @@ async def test_the_time_for_an_answer_begins_anew_with_each(clock: Clock) -> Non
     assert wire.is_open()
 
 
+async def test_a_transport_of_tls_that_was_closed_twice_is_looked_at_all_the_same(clock: Clock) -> None:
+    class ClosedTwice(Wire):
+        def get_write_buffer_size(self) -> int:
+            raise AttributeError("'NoneType' object has no attribute '_get_write_buffer_size'")
+
+    clients = Timed(clock, head_timeout=10)
+    client, wire = take(clients)
+    client.transports = (wire, ClosedTwice())
+    wire.unread = 100
+    clients.sweep()
+    clock.now += 10
+    clients.sweep()
+    assert wire.aborted
+
+
 async def test_unread_answers_take_a_limited_amount_of_memory(clock: Clock) -> None:
     clients = Timed(clock, unsent_bytes=1000)
     taken = []

@@ -139,9 +139,10 @@ def test_less_than_a_second_is_no_scrapers(header: str | None, impatient: bool) 
     assert is_impatient(header) is impatient
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/probe?target=bridge0"])
 @pytest.mark.parametrize("timeout", ["0.02", "0.9", "1e-320"])
 async def test_an_impatient_client_makes_no_counter_rise_and_no_line(
-    timeout: str, caplog: pytest.LogCaptureFixture
+    path: str, timeout: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def slow(_head: bytes, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(0.6)
@@ -151,7 +152,7 @@ async def test_an_impatient_client_makes_no_counter_rise_and_no_line(
     config = replace(CONFIG, timeout=5.0)
     async with raw_server(slow) as server, exporter(server, config=config) as client:
         for _ in range(3):
-            await client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": timeout})
+            await client.get(path, headers={"X-Prometheus-Scrape-Timeout-Seconds": timeout})
         answer = await client.get("/metrics")
     counted = [line for line in answer.text.splitlines() if line.startswith("iometer_scrape_errors_total{")]
     assert counted
@@ -249,7 +250,7 @@ async def test_head_has_no_body() -> None:
 async def test_a_fault_of_this_program_is_a_plain_500(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(_self: Fleet, _deadline: float) -> None:
+    async def broken(_self: Fleet, _deadline: float, *, impatient: bool) -> None:
         raise TypeError("bug")
 
     monkeypatch.setattr(Fleet, "scrape", broken)

@@ -22,6 +22,8 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.types import Message, Scope
 
 from iometer_exporter import tlsconfig, webauth, webtls
@@ -554,6 +556,38 @@ def test_what_keeps_clients_out_is_not_taken_away(
     [record] = caplog.records
     assert record.getMessage() == "web configuration cannot be used, the last one stays"
     assert str(record.__dict__["error"]) == f"{before}: is gone, and goes off at a restart only"
+
+
+WHOLE = f"""\
+rate_limit: {{interval: 1ms, burst: 1000000}}
+http_server_config: {{headers: {{X-Frame-Options: deny}}}}
+basic_auth_users:
+  prometheus: {HASH}
+  another: {HASH}
+""".encode()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.one_of(
+        st.binary(max_size=200),
+        st.integers(0, len(WHOLE)).map(lambda end: WHOLE[:end]),
+        st.integers(0, len(WHOLE)).map(lambda end: WHOLE[:end] + bytes(len(WHOLE) - end)),
+    )
+)
+async def test_whatever_becomes_of_the_file_nobody_gets_in_without_a_password(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "web.yml"
+    path.write_bytes(WHOLE)
+    gate = gate_of(path)
+    wrapped = gate.wrap(hello)
+    path.write_bytes(content)
+    assert (await ask(wrapped))[0] == 401
+    path.write_bytes(WHOLE)
+    # The clock of a file system can be slower than this test.
+    gate._seen = None
+    assert (await ask(wrapped, authorization=basic("prometheus", PASSWORD)))[0] == 200
 
 
 def test_an_empty_file_does_not_open_the_door(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
