@@ -36,8 +36,8 @@ _TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 _SCRAPE_MARGIN: Final = 0.5
 """Seconds of the scraper's timeout kept back for encoding and the way home."""
 
-_LEAST_TIMEOUT: Final = 1.0
-"""Seconds: a scraper gives a bridge as much. Of what fails within less only its own client is told."""
+_LEAST_TIMEOUT: Final = 0.25
+"""Seconds: every scraper has as much, most have 10. Of what fails within less only its own client is told."""
 
 _NO_TIMEOUT: Final = 0.01
 """Seconds: nobody who names less can be answered in time, so that it counts as none named."""
