@@ -8,6 +8,7 @@ makes room for a new one; one that is being answered never does, unless its clie
 import asyncio
 import ipaddress
 import logging
+import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,15 +25,14 @@ _STOPPED: Final = 2.0
 
 
 _FRESH: Final = 0.05
-"""Seconds in which a connection that begins to wait makes no room yet: what its client has sent already is to
-be read first."""
+"""Seconds in which a connection that begins to wait makes no room yet: a request may be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
     """What clients may take; times are in seconds."""
 
-    connections: int = 512
+    connections: int = 2048
     head_timeout: float = 10.0
     """For a TLS handshake; for the head of a request, from the connection or the first byte on; for what is
     left of a request that has been answered."""
@@ -87,6 +87,20 @@ class Client:
         except AttributeError:
             # asyncio's transport of TLS has no buffer any more once it was closed twice.
             return self.transports[0].get_write_buffer_size()
+
+    def has_sent(self) -> bool:
+        """Whether the client has sent what has not been read yet, or the connection is not open yet.
+
+        Then it is the client that waits for us, as many do when many come at once.
+        """
+        if not self.transports:
+            return True
+        wire = self.transports[0].get_extra_info("socket")
+        if wire is None or wire.fileno() < 0 or not hasattr(select, "poll"):
+            return False
+        poll = select.poll()
+        poll.register(wire.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def abort(self) -> None:
         """Close the connection at once, whatever it is at."""
@@ -209,7 +223,7 @@ class Clients:
                 if now - client.since < _FRESH:
                     # So are those after it.
                     break
-                if not client.pending():
+                if not client.pending() and not client.has_sent():
                     return client
         stopped = now - _STOPPED
         stalled = [client for client in self._all if client.unsent and client.moved_at <= stopped]

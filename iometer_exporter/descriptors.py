@@ -12,8 +12,8 @@ _ENOUGH: Final = 65536
 _SHARE: Final = 4
 """Clients get one descriptor in so many; the rest is for bridges, name servers, the provider and files."""
 
-_MOST_CLIENTS: Final = 512
-"""Connections of clients where there are descriptors enough: some 20 MB, and twice that with TLS."""
+_MOST_CLIENTS: Final = 2048
+"""Connections of clients where there are descriptors enough: they take some 30 MB."""
 
 _FEWEST_CLIENTS: Final = 8
 

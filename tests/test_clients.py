@@ -1,5 +1,6 @@
 import asyncio
 import resource
+import socket
 from typing import Any
 
 import pytest
@@ -102,6 +103,31 @@ async def test_there_is_room_once_an_answer_is_over(clock: Clock) -> None:
     assert not waiting.done()
     clients.remove(second)
     await waiting
+
+
+async def test_one_whose_client_has_sent_something_makes_no_room_until_it_is_read(clock: Clock) -> None:
+    class Connected(Wire):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ours, self.theirs = socket.socketpair()
+
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return {"socket": self.ours}.get(name, default)
+
+    clients = Timed(clock, connections=1)
+    client, _ = take(clients)
+    wire = Connected()
+    client.transports = (wire,)
+    clock.now += 1
+    with wire.ours, wire.theirs:
+        wire.theirs.send(b"GET")
+        assert not clients.evict()
+        wire.ours.recv(10)
+        client.transports = ()
+        # Not even open.
+        assert not clients.evict()
+        client.transports = (wire,)
+        assert clients.evict()
 
 
 async def test_one_that_is_still_being_sent_to_makes_no_room_until_it_stops_reading(clock: Clock) -> None:
@@ -249,7 +275,7 @@ def test_whom_an_address_counts_for(host: str, group: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("available", "connections"), [(16, 8), (256, 64), (1024, 256), (2048, 512), (65536, 512)]
+    ("available", "connections"), [(16, 8), (256, 64), (1024, 256), (8192, 2048), (65536, 2048)]
 )
 def test_most_descriptors_are_kept_back(available: int, connections: int) -> None:
     assert descriptors.client_connections(available) == connections

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -164,6 +164,22 @@ def test_every_scrape_succeeds_while_a_thousand_handshakes_are_never_finished(
         assert process.stop() == 0
     assert len(process.text().splitlines()) <= 8, process.text()
     assert "Traceback" not in process.text()
+
+
+def test_more_scrapers_at_once_than_connections_are_all_answered(tmp_path: Path) -> None:
+    with (
+        descriptors(4 * CROWD),
+        small_exporter(tmp_path, "--bridge", "a=127.0.0.1:1") as (process, _, port),
+        ExitStack() as stack,
+    ):
+        scrapers = []
+        for _ in range(CROWD):
+            scraper = stack.enter_context(socket.create_connection(("127.0.0.1", port), 100))
+            scraper.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            scrapers.append(scraper)
+        assert {scraper.recv(15) for scraper in scrapers} == {b"HTTP/1.1 200 OK"}
+        stack.close()
+        assert process.stop() == 0
 
 
 def test_plain_noise_on_a_tls_port_is_no_line_in_the_log(tmp_path: Path) -> None:
