@@ -15,6 +15,9 @@ _SHARE: Final = 4
 _MOST_CLIENTS: Final = 2048
 """Connections of clients where there are descriptors enough: they take some 30 MB."""
 
+_MOST_KEPT: Final = 4096
+"""Two for each of the bridges that one process can read in time."""
+
 _FEWEST_CLIENTS: Final = 8
 
 
@@ -41,3 +44,11 @@ def raise_limit() -> int:
 def client_connections(descriptors: int) -> int:
     """How many connections clients may have when the process may have so many descriptors."""
     return max(_FEWEST_CLIENTS, min(_MOST_CLIENTS, descriptors // _SHARE))
+
+
+def kept_connections() -> int:
+    """How many connections to bridges may be kept for the next scrape, by the limit as it is now."""
+    if sys.platform == "win32":
+        return _MOST_KEPT
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_KEPT if soft == resource.RLIM_INFINITY else min(_MOST_KEPT, soft // 2)

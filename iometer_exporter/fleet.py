@@ -9,6 +9,7 @@ from typing import Final
 from iometer_exporter.announcements import Service
 from iometer_exporter.bridge import Network
 from iometer_exporter.config import Config
+from iometer_exporter.descriptors import kept_connections
 from iometer_exporter.errors import ConfigError, TargetError
 from iometer_exporter.guard import Limits
 from iometer_exporter.probed import Probed
@@ -36,7 +37,7 @@ class Fleet:
     def __init__(self, config: Config, services: Callable[[], Sequence[Service]] = _no_services) -> None:
         self._config = config
         self._names = Resolver()
-        self._transport = BridgeTransport()
+        self._transport = BridgeTransport(idle_connections=kept_connections())
         network = Network(self._names, self._transport)
         self._roster = Roster(config, services, network, self._names)
         self._probed = Probed(_limits(config), network, _PROBED)

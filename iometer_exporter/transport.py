@@ -29,9 +29,6 @@ _WIRE: Final = "iometer_wire"
 _KEEPALIVE_SECONDS: Final = 3600.0
 """Far above any scrape interval, so that a scrape finds its connections open."""
 
-_IDLE_CONNECTIONS: Final = 1024
-"""Kept for later over all devices, at most: enough for what discovery may add, and as many configured."""
-
 _NEXT_ADDRESS_SECONDS: Final = 0.25
 """After them the next address of a device is tried beside the first (RFC 8305)."""
 
@@ -57,7 +54,7 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         self,
         *,
         connection: Callable[[], Connection] = Connection,
-        idle_connections: int = _IDLE_CONNECTIONS,
+        idle_connections: int = 1024,
     ) -> None:
         """Make connections by the function, and keep at most so many for later."""
         self._new_connection = connection
