@@ -8,6 +8,7 @@ IOmeterError
 ├── FetchError        a bridge gave no document (carries the reason of the metric table)
 ├── ProviderError     the provider API gave no data (carries the reason of its metric)
 ├── DiscoveryError    mDNS cannot be used on this host
+├── OutputError       stdout or a file cannot be written (disk full, ...)
 └── StartError        the process cannot do its job here (port in use, ...)
 """
 
@@ -93,6 +94,10 @@ class ProviderError(IOmeterError):
 
 class DiscoveryError(IOmeterError):
     """Multicast DNS cannot be used here."""
+
+
+class OutputError(IOmeterError):
+    """What a command prints or writes has no place to go, such as on a full disk."""
 
 
 class StartError(IOmeterError):

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from iometer_exporter import __version__
+from iometer_exporter.cli.streams import ReaderGoneError, Streams
 from iometer_exporter.errors import IOmeterError
 
 _COMMANDS: Final[Mapping[str, str]] = {
@@ -59,8 +60,14 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; exit code 1 and one sentence on stderr for what this package reports."""
+    streams = Streams()
     try:
-        cli(prog_name="iometer-exporter")
+        try:
+            cli(prog_name="iometer-exporter")
+        finally:
+            streams.finish()
+    except ReaderGoneError:
+        sys.exit(1)
     except IOmeterError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

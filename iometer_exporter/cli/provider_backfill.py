@@ -1,20 +1,17 @@
 """`provider backfill`: the readings that the cloud has kept, as a file for Prometheus."""
 
 import asyncio
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from iometer_exporter import facts
 from iometer_exporter.cli.options import Parsed, option
+from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider_options import Access, provider_options
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
 from iometer_exporter.guard import Limits
@@ -32,8 +29,6 @@ _TOLD: Final = 3
 
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _OWN_LABELS: Final = ("installation", "meter", "tariff", "phase")
-
-STDOUT: Final = Path("-")
 
 
 def _parse_since(text: str) -> float:
@@ -65,10 +60,10 @@ def _parse_label(text: str) -> tuple[str, str]:
 @option(
     "--output",
     "-o",
-    "output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True),
     required=True,
-    help="File to write, - for stdout.",
+    help="File to write or to replace, - for stdout.",
 )
 @option(
     "--label",
@@ -78,7 +73,7 @@ def _parse_label(text: str) -> tuple[str, str]:
     help="Label of every series, such as job=iometer, may be given several times.",
 )
 @provider_options
-def backfill(*, access: Access, since: float, output: Path, labels: tuple[tuple[str, str], ...]) -> None:
+def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[str, str], ...]) -> None:
     """Write stored readings for Prometheus.
 
     The file is OpenMetrics with the families and labels of the live metrics, for
@@ -88,26 +83,16 @@ def backfill(*, access: Access, since: float, output: Path, labels: tuple[tuple[
     from iometer_exporter.provider.backfill import Backfill
 
     limits = Limits(access.config.max_power, access.config.reset_after)
-    # Beside the output there is room for it, in /tmp there may be none.
-    beside = None if output == STDOUT else output.absolute().parent
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".iometer-backfill-", dir=beside) as folder,
-            Backfill(
-                Path(folder), limits=limits, shard=access.provider.shard, labels=dict(labels)
-            ) as filling,
-        ):
-            asyncio.run(_collect(access, since, filling))
-            if not filling.report.received:
-                raise IOmeterError(f"the API has no readings of the last {facts.duration(since)}")
-            with _written(output) as out, _bar("Sorting and writing", filling.report.received) as bar:
-                filling.write(out, bar.update)
-            _tell(filling.report, output)
-    except BrokenPipeError:
-        # Whoever reads has enough, such as `head`.
-        raise
-    except OSError as error:
-        raise IOmeterError(f"cannot write {output}: {error.strerror or error}") from error
+    with (
+        Output(path) as output,
+        Backfill(output.folder, limits=limits, shard=access.provider.shard, labels=dict(labels)) as filling,
+    ):
+        asyncio.run(_collect(access, since, filling))
+        if not filling.report.received:
+            raise IOmeterError(f"the API has no readings of the last {facts.duration(since)}")
+        with output.writing() as out, _bar("Sorting and writing", filling.report.received) as bar:
+            filling.write(out, bar.update)
+        _tell(filling.report, path if output.is_file else None)
 
 
 async def _collect(access: Access, since: float, filling: "Backfill") -> None:
@@ -142,26 +127,8 @@ def _bar(label: str, length: int) -> "click._termui_impl.ProgressBar[int]":
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-@contextmanager
-def _written(output: Path) -> Iterator[IO[bytes]]:
-    """The output, a file of that name only once it is complete."""
-    if output == STDOUT:
-        with click.open_file("-", "wb") as stdout:
-            yield stdout
-        return
-    partial = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _tell(report: "Report", output: Path) -> None:
-    """Say what has become of the readings."""
+def _tell(report: "Report", file: Path | None) -> None:
+    """Say what has become of the readings, and where there is a file, what to do with it."""
     click.echo(
         f"{report.written} readings of {report.meters} meters written, {report.duplicates} duplicates and "
         f"{sum(report.refused.values())} refused readings left out.",
@@ -170,7 +137,7 @@ def _tell(report: "Report", output: Path) -> None:
     if report.refused:
         whys = ", ".join(f"{count} {why}" for why, count in sorted(report.refused.items()))
         click.echo(f"Refused: {whys}.", err=True)
-    if output != STDOUT:
+    if file is not None:
         click.echo(
-            f"Now: promtool tsdb create-blocks-from openmetrics {output} DATA_FOLDER_OF_PROMETHEUS", err=True
+            f"Now: promtool tsdb create-blocks-from openmetrics {file} DATA_FOLDER_OF_PROMETHEUS", err=True
         )

@@ -1,8 +1,10 @@
 """What the cloud has kept of the last hours, as an OpenMetrics file with the live metrics' families."""
 
 import struct
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,13 +13,14 @@ from typing import IO, Final, Self
 from prometheus_client.utils import floatToGoString
 
 from iometer_exporter import metrics
+from iometer_exporter.errors import OutputError
 from iometer_exporter.guard import Limits, MeterGuard
 from iometer_exporter.metrics import Family
 from iometer_exporter.models import Reading
 from iometer_exporter.provider.lines import escape
 from iometer_exporter.provider.models import MeterReading
 from iometer_exporter.provider.shard import Shard, in_shard
-from iometer_exporter.provider.spool import Spool
+from iometer_exporter.provider.spool import Spool, no_room
 
 FAMILIES: Final = (
     metrics.ENERGY_IMPORT,
@@ -58,12 +61,16 @@ class Report:
 
 
 class Backfill:
-    """Takes readings in any order and writes them as one file, by way of files in a folder of its own."""
+    """Takes readings in any order and writes them as one file, by way of files without a name in a folder.
+
+    Methods raise OutputError where the folder cannot take them, such as on a full disk; `write` raises the
+    OSError of the file that it writes.
+    """
 
     def __init__(
         self, folder: Path, *, limits: Limits, shard: Shard, labels: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        """Files go into the folder; `labels` are added to every series, as a scrape adds its own."""
+        """Nothing is left in the folder; `labels` are added to every series, as a scrape adds its own."""
         self.report = Report()
         self._more = "".join(f',{name}="{escape(value)}"' for name, value in labels.items())
         self._folder = folder
@@ -81,7 +88,9 @@ class Backfill:
     def __exit__(self, *_: object) -> None:
         self._spool.close()
         for column in self._columns.values():
-            column.close()
+            # What is still in a buffer is of no use, and may fit nowhere.
+            with suppress(OSError):
+                column.close()
 
     def add(self, readings: Iterable[MeterReading]) -> None:
         """Take readings; those of installations in other shards are left to others."""
@@ -110,7 +119,10 @@ class Backfill:
 
     def write(self, out: IO[bytes], done: Callable[[int], None] = lambda _: None) -> None:
         """Write the file; `done` is told how many readings have been looked at since it was last told."""
-        self._sort(done)
+        try:
+            self._sort(done)
+        except OSError as error:
+            raise _no_room(self._folder, error) from error
         labels = [
             f'installation="{escape(installation)}",meter="{escape(meter)}"{self._more}'
             for installation, meter in self._series
@@ -153,12 +165,14 @@ class Backfill:
                 for family, more, value in samples:
                     if value is not None:
                         self._column(family, more).add(series, time, value)
+        for column in self._columns.values():
+            column.rewind()
         done(looked_at)
 
     def _column(self, family: Family, more: tuple[str, ...]) -> "_Column":
         column = self._columns.get((family, more))
         if column is None:
-            column = _Column(self._folder / f"column-{len(self._columns)}")
+            column = _Column(self._folder)
             self._columns[family, more] = column
         return column
 
@@ -166,8 +180,10 @@ class Backfill:
 class _Column:
     """The values of one family, and of one tariff or phase, in the order of series and time."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b", buffering=1 << 16)
+    def __init__(self, folder: Path) -> None:
+        """Values go into a file in the folder, which has no name; raises OSError, as `add` and `close` do."""
+        self._folder = folder
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 16)  # noqa: SIM115 (closed by close)
 
     def __lt__(self, _other: object) -> bool:
         # Of two in one list the labels have decided.
@@ -178,17 +194,34 @@ class _Column:
         self._file.write(_SAMPLE.pack(series, time, value))
 
     def lines(self, name: str, labels: Sequence[str], more: str) -> Iterator[bytes]:
-        """The lines of the exposition, many at once; `labels` are those of each series."""
-        self._file.seek(0)
-        while data := self._file.read(_SAMPLE.size * _SAMPLES_AT_ONCE):
+        """The lines of the exposition, many at once; `labels` are those of each series.
+
+        Raises OutputError where the folder fails: whoever writes the lines has errors of their own.
+        """
+        while data := self._next():
             yield "".join(
                 f"{name}{{{labels[series]}{more}}} {_number(value)} {time:.3f}\n"
                 for series, time, value in _SAMPLE.iter_unpack(data)
             ).encode()
 
+    def rewind(self) -> None:
+        """Go to the begin, after the last value has been added."""
+        self._file.seek(0)
+
+    def _next(self) -> bytes:
+        try:
+            data: bytes = self._file.read(_SAMPLE.size * _SAMPLES_AT_ONCE)
+        except OSError as error:
+            raise _no_room(self._folder, error) from error
+        return data
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, which is gone with that."""
         self._file.close()
+
+
+def _no_room(folder: Path, error: OSError) -> OutputError:
+    return no_room(folder, error.strerror or str(error))
 
 
 def _head(family: Family) -> bytes:

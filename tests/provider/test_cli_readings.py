@@ -1,17 +1,21 @@
 """`provider watch` and `provider backfill` against the simulated cloud."""
 
 import json
+import os
 import re
+import resource
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from iometer_exporter.provider import walk as walking
-from tests.processes import CLEAN_ENVIRONMENT, eventually
+from tests.processes import CLEAN_ENVIRONMENT, COMMAND, eventually, started
 from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
 
 
@@ -65,6 +69,76 @@ def test_backfill_writes_the_file_at_once(cloud: Cloud, tmp_path: Path) -> None:
     assert f"promtool tsdb create-blocks-from openmetrics {file} " in result.stderr
     oldest = min(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#")
     assert datetime.now(UTC).timestamp() - oldest < 3 * 3600 + 900
+
+
+def test_backfill_makes_a_file_that_only_its_owner_reads(cloud: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "readings.om"
+    cloud.good("backfill", "--since", "1h", "-o", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_backfill_to_a_fifo(cloud: Cloud, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    found: list[str] = []
+    reading = threading.Thread(target=lambda: found.append(fifo.read_text()))
+    reading.start()
+    result = cloud.run("backfill", "--since", "1h", "-o", str(fifo))
+    reading.join(60)
+    assert result.exit_code == 0
+    assert found[0].endswith("# EOF\n")
+    assert fifo.is_fifo()
+    # There is no file to do anything with.
+    assert "promtool" not in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_is_left_of_a_backfill_that_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    with cloud_of(installations=5, faults=["slow"]) as slow:
+        command = [*COMMAND, "provider", "backfill", "--provider.url", slow.simulation.url]
+        with started(
+            [*command, "-o", str(tmp_path / "readings.om")], tmp_path / "log", ENVIRONMENT
+        ) as running:
+            # It has the file that it writes, and waits for the first readings.
+            eventually(lambda: nameless_files(running.popen.pid, tmp_path))
+            code = running.stop(number)
+    assert code in (1, -number)
+    assert [each.name for each in tmp_path.iterdir()] == ["log"]
+    assert running.text().strip() in ("", "Aborted!")
+
+
+def nameless_files(process: int, folder: Path) -> list[str]:
+    """The files in the folder that a process has open, and that have no name."""
+    links = []
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            links.append(os.readlink(each))
+    return [link for link in links if link.startswith(f"{folder}/") and link.endswith(" (deleted)")]
+
+
+@pytest.mark.parametrize(
+    ("since", "what"),
+    [("1h", "write FOLDER/readings.om"), ("24h", "keep readings in the folder FOLDER until they are sorted")],
+)
+def test_a_disk_that_gets_full_is_told_in_a_sentence(tmp_path: Path, since: str, what: str) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    file = tmp_path / "readings.om"
+    with cloud_of(installations=30) as cloud:
+        command = [*COMMAND, "provider", "backfill", "--provider.url", cloud.simulation.url]
+        result = subprocess.run(
+            [*command, "--since", since, "-o", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=CLEAN_ENVIRONMENT | ENVIRONMENT,
+            preexec_fn=limit,
+        )
+    told = what.replace("FOLDER", str(tmp_path))
+    assert (result.returncode, result.stderr) == (1, f"Error: cannot {told}: File too large\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_backfill_to_stdout(cloud: Cloud) -> None:
