@@ -37,6 +37,12 @@ _DEMO: Final = "three-60s"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw what the command line asks for."""
     options = _parser().parse_args(arguments)
+    if options.demo:
+        # The histories are made by what the tests are made of, which nobody else needs.
+        from tests.grafana.history_plan import SCENARIOS
+
+        if options.scenario not in SCENARIOS:
+            sys.exit(f"{options.scenario!r} is no history, take one of: {', '.join(SCENARIOS)}")
     if options.demo and (missing := [name for name in _PROGRAMS if shutil.which(name) is None]):
         sys.exit(f"{' and '.join(missing)} not found: --demo needs a Prometheus (Debian package prometheus)")
     try:
@@ -88,13 +94,10 @@ def _source(options: argparse.Namespace) -> Iterator[tuple[Source, float, float]
         moment = options.time.timestamp() if options.time else time.time()
         yield Source(options.prometheus.rstrip("/")), moment, options.scrape_interval
         return
-    # The histories are made by what the tests are made of, which nobody else needs.
     from tests.grafana.history import write
     from tests.grafana.history_plan import SCENARIOS
     from tests.grafana.history_server import prometheus_over
 
-    if options.scenario not in SCENARIOS:
-        sys.exit(f"{options.scenario!r} is no history, take one of: {', '.join(SCENARIOS)}")
     scenario = SCENARIOS[options.scenario]
     with TemporaryDirectory() as folder, prometheus_over(write(scenario, Path(folder))) as server:
         yield Source(server.url), scenario.end, scenario.interval

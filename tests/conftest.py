@@ -16,6 +16,9 @@ _PACKAGES = {
     "systemd-analyze": "systemd",
 }
 
+PROGRAMS = tuple(_PACKAGES)
+"""What `.ci/run` hides to see that tests do without."""
+
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -28,6 +31,23 @@ def require_program(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> object:
+    """The order of `pytest -n`, unless another is asked for with `--dist`."""
+    # Imported here: without pytest-xdist the tests run one after the other.
+    from tests.scheduling import Scheduling
+
+    config.option.loadscopereorder = False
+    return Scheduling(config) if config.getoption("dist") == "load" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long, where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        files = {item.path for item in items if item.get_closest_marker("end_to_end")}
+        items.sort(key=lambda item: item.path not in files)
 
 
 @pytest.fixture(autouse=True)

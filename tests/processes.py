@@ -7,20 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.conftest import require_program
+from tests.waiting import PATIENCE
+from tests.waiting import eventually as eventually  # many tests take it from here
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-T = TypeVar("T")
 
 COMMAND = [sys.executable, "-m", "iometer_exporter"]
 CLEAN_ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("IOMETER_")}
@@ -37,7 +36,7 @@ class Process:
         """All it has printed so far."""
         return self.output.read_text()
 
-    def wait_for(self, pattern: str, timeout: float = 20.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout: float = PATIENCE) -> re.Match[str]:
         """The first match of the pattern in what it prints."""
 
         def found() -> re.Match[str] | None:
@@ -99,7 +98,7 @@ def prometheus(
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
     with started(command, folder / "prometheus.log") as process:
         server = Prometheus(f"http://127.0.0.1:{port}", process)
-        eventually(server.is_ready, 20)
+        eventually(server.is_ready)
         yield server
 
 
@@ -150,15 +149,6 @@ def is_ready(url: str) -> bool:
         return bool(get(f"{url}-/ready"))
     except OSError:
         return False
-
-
-def eventually(probe: Callable[[], T | None], timeout: float = 20.0) -> T:
-    """The first true result of the probe."""
-    give_up = time.monotonic() + timeout
-    while not (result := probe()):
-        assert time.monotonic() < give_up, f"still {result!r} after {timeout} s"
-        time.sleep(0.05)
-    return result
 
 
 def free_port() -> int:

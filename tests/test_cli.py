@@ -21,8 +21,9 @@ from iometer_exporter.discovery import Discovery
 from iometer_exporter.errors import IOmeterError
 from iometer_exporter.units import Address
 from tests import documents
-from tests.processes import CLEAN_ENVIRONMENT, COMMAND, eventually, exporter, get, is_ready, started
+from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, get, is_ready, started
 from tests.rawserver import Handler, answering, bridge, hanging, response, served
+from tests.waiting import eventually
 
 
 def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -145,10 +145,12 @@ def test_prometheus_scrapes_the_exporter_of_compose() -> None:
     assert all((ROOT / "prometheus" / name).exists() for name in config["rule_files"])
 
 
+@pytest.mark.end_to_end
 def test_promtool_accepts_the_configuration() -> None:
     check([require_program("promtool"), "check", "config", str(ROOT / "prometheus" / "prometheus.yml")])
 
 
+@pytest.mark.end_to_end
 def test_amtool_accepts_the_configuration() -> None:
     check([require_program("amtool"), "check-config", str(ROOT / "prometheus" / "alertmanager.yml")])
 
@@ -194,6 +196,7 @@ def test_the_unit_leaves_what_mdns_and_the_readiness_need() -> None:
     assert "ProcSubset" not in unit_keys("Service")
 
 
+@pytest.mark.end_to_end
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     program = require_program("systemd-analyze")
     copy = tmp_path / UNIT.name
@@ -203,6 +206,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert UNIT.name not in result.stderr
 
 
+@pytest.mark.end_to_end
 def test_the_unit_is_as_safe_as_the_docs_say(tmp_path: Path) -> None:
     program = require_program("systemd-analyze")
     result = check([program, "security", "--offline=true", "--no-pager", str(UNIT)])

@@ -68,6 +68,7 @@ def check(promtool: str, kind: str, file: Path) -> None:
 
 
 @pytest.mark.parametrize("example", beginning_with("scrape_configs"))
+@pytest.mark.end_to_end
 def test_prometheus_takes_the_scrape_configurations(example: str, tmp_path: Path) -> None:
     promtool = require_program("promtool")
     (tmp_path / "prometheus.yml").write_text(example)
@@ -81,6 +82,7 @@ def test_the_exporter_takes_its_configurations(example: str) -> None:
     assert isinstance(parse_config(example), Config)
 
 
+@pytest.mark.end_to_end
 def test_prometheus_takes_the_queries(tmp_path: Path) -> None:
     """Each line of the PromQL examples is a query of its own; comments end it."""
     promtool = require_program("promtool")

@@ -13,8 +13,9 @@ import pytest
 
 from tests import documents
 from tests.conftest import require_program
-from tests.processes import COMMAND, Prometheus, eventually, exporter, get, is_ready, prometheus, started
+from tests.processes import COMMAND, Prometheus, exporter, get, is_ready, prometheus, started
 from tests.rawserver import bridge, hanging, served
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 
@@ -37,7 +38,7 @@ def test_bridges_found_by_mdns_and_scraped_by_prometheus(tmp_path: Path) -> None
         eventually(lambda: is_ready(url))
         eventually(lambda: len(server.query(f"iometer_up{{{ours}}} == 1")) == 3)
         enough = f"count_over_time(iometer_power_watts{{{ours}}}[30s]) >= 13"
-        eventually(lambda: len(server.query(enough)) == 3, 40)
+        eventually(lambda: len(server.query(enough)) == 3)
         for name in names:
             check_that_energy_is_power_over_time(server, name)
         assert server.values('iometer_bridges{source="discovered"}', by="source")["discovered"] >= 3
@@ -106,7 +107,7 @@ def test_a_replay_does_not_reach_increase(tmp_path: Path) -> None:
         prometheus(tmp_path, url.removeprefix("http://").rstrip("/"), interval="200ms") as server,
     ):
         rejected = 'iometer_readings_rejected_total{reason="replayed"}'
-        eventually(lambda: server.query(f"{rejected} == {Meter.REPLAYED}"), 30)
+        eventually(lambda: server.query(f"{rejected} == {Meter.REPLAYED}"))
         counter = "iometer_energy_import_joules_total"
         seen = len(server.query(f"{counter}[5m]")[0]["values"])
         eventually(lambda: len(server.query(f"{counter}[5m]")[0]["values"]) >= seen + 5)

@@ -175,7 +175,7 @@ def test_prometheus_follows_bridges_through_both_forms_of_service_discovery(tmp_
                 name = simulator.text().split()[1]
                 for job in ("sd", "probe"):
                     up = f'probe_success{{job="{job}",instance="{address}"}} == 1'
-                    eventually(lambda up=up: server.query(up), 40)  # type: ignore[misc]
+                    eventually(lambda up=up: server.query(up))  # type: ignore[misc]
                     power = f'iometer_power_watts{{job="{job}",bridge="{name}",instance="{address}"}}'
                     assert len(server.query(power)) == 1
                 [named] = server.query(f'probe_success{{job="sd",instance="{address}"}}')
@@ -183,8 +183,8 @@ def test_prometheus_follows_bridges_through_both_forms_of_service_discovery(tmp_
                 seen.append(address)
         assert seen[0] != seen[1]
         # Forgotten after two seconds, and with it the targets.
-        eventually(lambda: name not in get(f"{url}sd").decode(), 40)
-        eventually(lambda: not server.query(f'probe_success{{instance="{seen[1]}"}}'), 40)
+        eventually(lambda: name not in get(f"{url}sd").decode())
+        eventually(lambda: not server.query(f'probe_success{{instance="{seen[1]}"}}'))
         assert process.stop() == 0
 
 

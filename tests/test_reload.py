@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -14,6 +14,7 @@ from iometer_exporter.web import create_app
 from tests import documents
 from tests.rawserver import Handler, RawServer, bridge, raw_server
 from tests.test_probe import samples
+from tests.waiting import until
 
 OFF = DiscoveryConfig(enabled=False)
 
@@ -151,12 +152,6 @@ async def test_a_bridge_can_be_renamed_and_removed() -> None:
         assert "iometer_up{" not in (await client.get("/metrics")).text
         assert exporter.fleet.counts == {}
         await until(lambda: server.open == 0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (what is watched is not ours to make an Event)
-            await asyncio.sleep(0.005)
 
 
 async def test_a_scrape_under_way_gets_the_bridge_that_a_reload_removes() -> None:

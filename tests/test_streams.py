@@ -43,7 +43,7 @@ PROVIDER_COMMANDS = [
     ["watch", "--count", "1"],
     ["watch", "--count", "1", "--json"],
     ["backfill", "--since", "20s", "-o", "-"],
-    ["backfill", "--since", "20s", "-o", "/dev/stdout"],
+    ["backfill", "--since", "20s", "-o", "STDOUT"],
 ]
 """All commands that print, with and without `--json`."""
 
@@ -53,16 +53,20 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[s
     """Puts a living bridge, a configuration and a simulated cloud into the words of a command."""
     config = tmp_path_factory.mktemp("config") / "config.yml"
     config.write_text("bridges: []\n")
+    # As /dev/stdout, which is not put at risk.
+    stdout = config.with_name("stdout")
+    stdout.symlink_to("/proc/self/fd/1")
     with (
         served(bridge(documents.reading, documents.status)) as place,
         cloud_of(installations=30, interval=1) as cloud,
     ):
-        names = {"BRIDGE": str(place), "CONFIG": str(config)}
+        names = {"BRIDGE": str(place), "CONFIG": str(config), "STDOUT": str(stdout)}
 
         def complete(command: list[str]) -> list[str]:
+            found = [names.get(word, word) for word in command]
             if command in PROVIDER_COMMANDS:
-                return ["provider", *command, "--provider.url", cloud.simulation.url]
-            return [names.get(word, word) for word in command]
+                return ["provider", *found, "--provider.url", cloud.simulation.url]
+            return found
 
         yield complete
 

@@ -12,8 +12,9 @@ import pytest
 from iometer_exporter.webconfig import load_web_config
 from iometer_exporter.webgate import WebGate
 from tests.conftest import require_program
-from tests.processes import eventually, exporter, prometheus
+from tests.processes import exporter, prometheus
 from tests.secured import HASH, PASSWORD, USERS, Certificates, serving
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 

@@ -14,7 +14,8 @@ from grafana.drawing.source import Source
 from tests.conftest import require_program
 from tests.grafana.history import History, write
 from tests.grafana.history_plan import Scenario
-from tests.processes import COMMAND, Prometheus, eventually, exporter, free_port, prometheus, started
+from tests.processes import COMMAND, Prometheus, exporter, free_port, prometheus, started
+from tests.waiting import eventually
 
 _WORKERS = 2
 
@@ -67,7 +68,7 @@ def prometheus_over(history: History) -> Iterator[Prometheus]:
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
     with started(command, folder / "prometheus.log") as process:
         server = Prometheus(f"http://127.0.0.1:{port}", process)
-        eventually(server.is_ready, 20)
+        eventually(server.is_ready)
         yield server
 
 

@@ -13,7 +13,7 @@ from tests.grafana.empty import EMPTY, LIVE_ABSENT, reason
 from tests.grafana.harness import faults
 from tests.grafana.history_plan import END
 from tests.grafana.history_server import Past
-from tests.processes import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 

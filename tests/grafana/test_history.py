@@ -13,7 +13,7 @@ from tests.grafana.history import Truth
 from tests.grafana.history_plan import BEGIN, END, FIRMWARE_UPDATE, local
 from tests.grafana.history_server import Past
 from tests.grafana.history_text import Recorder
-from tests.processes import eventually
+from tests.waiting import eventually
 
 SPAN = "9d"
 

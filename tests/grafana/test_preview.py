@@ -20,6 +20,7 @@ from grafana.drawing.transform import transformed
 from grafana.drawing.units import formatted
 from grafana.interpolate import Query
 from grafana.timerange import TimeRange
+from tests.conftest import require_program
 from tests.grafana import history_plan
 from tests.grafana.history_plan import END, SCENARIOS, ZONE, local
 from tests.grafana.history_server import Past
@@ -286,6 +287,8 @@ def test_what_is_not_there_is_said_in_the_language(
 def test_the_demo_needs_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for program in ("prometheus", "promtool"):
+        require_program(program)
     short = replace(SCENARIOS["plain-60s"], begin=END - 7200, events=())
     monkeypatch.setattr(history_plan, "SCENARIOS", {"short": short})
     preview.main(["--demo", "--scenario", "short", "--board", "fleet", "-o", str(tmp_path)])

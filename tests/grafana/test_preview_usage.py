@@ -32,8 +32,11 @@ def test_an_option_that_cannot_be_is_refused(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.end_to_end
-def test_a_history_that_is_not_known_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_history_that_is_not_known_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever is installed.
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match="'winter' is no history, take one of: "):
         preview.main(["--demo", "--scenario=winter", "-o", str(tmp_path)])
 

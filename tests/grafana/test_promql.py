@@ -19,6 +19,8 @@ from grafana.boards.home import LATEST
 from iometer_exporter import metrics
 from tests.conftest import require_program
 
+pytestmark = pytest.mark.end_to_end
+
 BRIDGE: Final = 'job="iometer",instance="exporter:10180",bridge="house"'
 READ: Final = f'{BRIDGE},meter="1EMH0012345678"'
 VARIABLES: Final = {

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import require_program
-from tests.processes import eventually, free_port, get, is_ready, started
+from tests.processes import free_port, get, is_ready, started
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ def test_quiet_cases_are_near_misses(outcome: Outcome) -> None:
     assert {case.name for case in cases() if case.kind == "quiet"} - near == NOT_NEAR
 
 
+@pytest.mark.end_to_end
 def test_promtool_finds_the_rules_from_the_files_of_the_cases() -> None:
     assert {tuple(document["rule_files"]) for _, document in documents()} == {
         ("../../../prometheus/alerts.yml",)
@@ -141,6 +142,7 @@ def test_a_case_has_series_as_prometheus_gets_them_from_the_exporter(case: Case)
         assert sorted(labels) == sorted(LABELS[match["name"]]), series["series"]
 
 
+@pytest.mark.end_to_end
 def test_a_failed_check_is_found(tmp_path: Path) -> None:
     file = tmp_path / "cases.yml"
     file.write_text(

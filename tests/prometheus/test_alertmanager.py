@@ -12,9 +12,10 @@ import yaml
 from prometheus.build import ALERTS, render
 from prometheus.rules import Settings, hurried
 from tests.conftest import require_program
-from tests.processes import COMMAND, eventually, exporter, prometheus, started
+from tests.processes import COMMAND, exporter, prometheus, started
 from tests.prometheus.alerting import alertmanager, get_alerts, post_alerts, webhook
 from tests.prometheus.cases import NAMES, ROOT, shipped
+from tests.waiting import eventually
 
 CONFIG: Final = ROOT / "prometheus" / "alertmanager.yml"
 
@@ -41,6 +42,7 @@ HELD_BACK: Final = {
 
 
 @pytest.mark.parametrize("alert", NAMES)
+@pytest.mark.end_to_end
 def test_an_alert_goes_to_its_receiver(alert: str) -> None:
     severity = shipped()[alert]["labels"]["severity"]
     command = [require_program("amtool"), "config", "routes", "test", f"--config.file={CONFIG}"]

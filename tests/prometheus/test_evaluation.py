@@ -15,8 +15,9 @@ from grafana.drawing.source import Source
 from prometheus.build import FILES, render
 from prometheus.rules import Settings, hurried
 from tests.grafana.test_expressions import everything
-from tests.processes import COMMAND, Prometheus, eventually, exporter, free_port, get, prometheus, started
+from tests.processes import COMMAND, Prometheus, exporter, free_port, get, prometheus, started
 from tests.provider.test_end_to_end import CREDENTIALS, cloud, config
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 

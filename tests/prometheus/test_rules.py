@@ -72,6 +72,7 @@ def test_the_files_are_those_that_the_source_makes(name: str) -> None:
     )
 
 
+@pytest.mark.end_to_end
 def test_promtool_finds_nothing_to_complain_of() -> None:
     command = [require_program("promtool"), "check", "rules", "--lint=all", "--lint-fatal"]
     result = subprocess.run([*command, *build.FILES], cwd=FOLDER, capture_output=True, text=True, check=False)

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from iometer_exporter.provider import walk as walking
-from tests.processes import CLEAN_ENVIRONMENT, COMMAND, eventually, started
+from tests.processes import CLEAN_ENVIRONMENT, COMMAND, started
 from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
+from tests.waiting import eventually
 
 
 def test_watch_prints_readings_and_ends() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import COMMAND, eventually, exporter, get, is_ready, prometheus, started
+from tests.processes import COMMAND, exporter, get, is_ready, prometheus, started
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 

@@ -184,6 +184,7 @@ async def test_each_family_stands_once_and_both_parsers_read_it(text_format: For
     assert "iometer_energy_export_joules" in with_export
 
 
+@pytest.mark.end_to_end
 def test_promtool_finds_nothing_to_say() -> None:
     async def page() -> str:
         async with source(full_client()) as running:

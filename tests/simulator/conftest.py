@@ -139,13 +139,6 @@ async def fetch(bridge: SimulatedBridge, path: str) -> Answer:
         await client.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something becomes true."""
-    async with asyncio.timeout(2):
-        while not condition():  # noqa: ASYNC110 - what is awaited has no event
-            await asyncio.sleep(0.005)
-
-
 def values(reading: Any) -> dict[str, float]:
     """The registers of a reading by their hexadecimal code, as in `01.08.00`."""
     return {

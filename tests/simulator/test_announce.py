@@ -10,8 +10,7 @@ from iometer_exporter.errors import StartError
 from iometer_exporter.simulator import SimulatedBridge, Simulation
 from iometer_exporter.simulator import announce as announcing
 from iometer_exporter.simulator.announce import SERVICE_TYPE, Announcer
-
-from .conftest import until
+from tests.waiting import until
 
 LOOPBACK = ["127.0.0.1"]
 

@@ -5,8 +5,9 @@ import httpx
 import pytest
 
 from iometer_exporter.simulator import SimulatedBridge
+from tests.waiting import until
 
-from .conftest import Clock, Connect, Start, fetch, until
+from .conftest import Clock, Connect, Start, fetch
 
 
 async def test_serves_both_documents(start: Start) -> None:

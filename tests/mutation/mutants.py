@@ -1,0 +1,114 @@
+"""Every mutant of a source file: the operators of mutmut, each applied once at each place that it fits."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import libcst as cst
+from mutmut.mutation.mutators import mutation_operators
+
+_TYPES: Final = frozenset({"Literal", "Callable", "Mapping", "tuple", "dict", "list", "set", "type"})
+"""What stands before the bracket of a type, such as `Reason = Literal["timeout", ...]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A change of one expression or statement, and the whole file with it."""
+
+    where: str
+    """Function or class and method, such as `ObisCode.parse`; empty at the top of the module."""
+
+    before: str
+    """The lines that are gone, without indentation."""
+
+    after: str
+    """The lines in their place."""
+
+    source: str
+    line: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same mutant although lines above it have come or gone."""
+        return self.where, self.before, self.after
+
+
+def mutants(source: str) -> list[Mutant]:
+    """The mutants in the order of the file; two that come to the same text are one."""
+    module = cst.parse_module(source)
+    visitor = _Visitor()
+    module.visit(visitor)
+    found: dict[str, Mutant] = {}
+    for where, old, new in visitor.changes:
+        changed = module.deep_replace(old, new)
+        assert isinstance(changed, cst.Module)
+        text = changed.code
+        if text != source and text not in found and _compiles(text):
+            found[text] = _mutant(where, source, text)
+    return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+class _Visitor(cst.CSTVisitor):
+    """Collects changes everywhere but in what only people and type checkers read."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, cst.CSTNode, cst.CSTNode]] = []
+        self._names: list[str] = []
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Annotation | cst.Import | cst.ImportFrom | cst.Decorator):
+            return False
+        if _is_type(node) or (isinstance(node, cst.Assign | cst.AnnAssign) and _is_type(node.value)):
+            return False
+        if isinstance(node, cst.Expr) and isinstance(node.value, cst.BaseString):
+            return False
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "cast":
+            return False
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            self._names.append(node.name.value)
+        for kind, operator in mutation_operators:
+            if isinstance(node, kind):
+                self.changes += [(".".join(self._names), node, new) for new in operator(node)]
+        return True
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        if isinstance(original_node, cst.FunctionDef | cst.ClassDef):
+            self._names.pop()
+
+
+def _is_type(node: cst.CSTNode | None) -> bool:
+    return isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name) and node.value.value in _TYPES
+
+
+def _compiles(text: str) -> bool:
+    try:
+        compile(text, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _mutant(where: str, source: str, text: str) -> Mutant:
+    before, after = source.splitlines(), text.splitlines()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    changed = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    first, last = changed[0], changed[-1]
+    return Mutant(
+        where,
+        _joined(before[first[1] : last[2]]),
+        _joined(after[first[3] : last[4]]),
+        text,
+        first[1] + 1,
+    )
+
+
+def _joined(lines: list[str]) -> str:
+    return "\n".join(line.strip() for line in lines)
+
+
+def differences(mutant: Mutant) -> Iterator[str]:
+    """The change as lines for people."""
+    yield f"{mutant.where or 'the module'}, line {mutant.line}"
+    yield from (f"- {line}" for line in mutant.before.splitlines())
+    yield from (f"+ {line}" for line in mutant.after.splitlines())
