@@ -34,13 +34,13 @@ def require_program(name: str) -> str:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> object:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """The order of `pytest -n`, unless another is asked for with `--dist`."""
     # Imported here: without pytest-xdist the tests run one after the other.
     from tests.scheduling import Scheduling
 
     config.option.loadscopereorder = False
-    return Scheduling(config) if config.getoption("dist") == "load" else None
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
