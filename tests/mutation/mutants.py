@@ -1,6 +1,5 @@
 """Every mutant of a source file: the operators of mutmut, each applied once at each place that it fits."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -91,15 +90,22 @@ def _compiles(text: str) -> bool:
 
 def _mutant(where: str, source: str, text: str) -> Mutant:
     before, after = source.splitlines(), text.splitlines()
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    changed = [code for code in matcher.get_opcodes() if code[0] != "equal"]
-    first, last = changed[0], changed[-1]
+    first = _alike(before, after)
+    last = _alike(before[first:][::-1], after[first:][::-1])
     return Mutant(
         where,
-        _joined(before[first[1] : last[2]]),
-        _joined(after[first[3] : last[4]]),
+        _joined(before[first : len(before) - last]),
+        _joined(after[first : len(after) - last]),
         text,
-        first[1] + 1,
+        first + 1,
+    )
+
+
+def _alike(left: list[str], right: list[str]) -> int:
+    """How many lines at the begin are the same."""
+    return next(
+        (index for index, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
+        min(len(left), len(right)),
     )
 
 

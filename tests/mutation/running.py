@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -30,6 +29,12 @@ _SLOWEST: Final = 5.0
 
 _GRACE: Final = 10.0
 """Seconds more, as other processes want the machine too."""
+
+
+_LONGEST: Final = 600.0
+"""Seconds in which the tests end without a mutant."""
+
+_PROGRAM: Final = Path(__file__).with_name("worker.py")
 
 
 class NotGreenError(Exception):
@@ -66,25 +71,23 @@ class Run:
     def finish(self, processes: int) -> Iterator[tuple[Mutant, Outcome]]:
         """Try what is open; each as it is known, in any order. Raises NotGreenError."""
         waiting = self.open_mutants()
-        if not waiting:
-            return
-        with TemporaryDirectory(prefix="mutation-") as folder:
-            trees: SimpleQueue[Path] = SimpleQueue()
+        with TemporaryDirectory(prefix="mutation-") as folder, ExitStack() as stack:
+            workers: SimpleQueue[_Worker] = SimpleQueue()
+            limit = 0.0
             for number in range(min(processes, len(waiting))):
-                trees.put(_copy(Path(folder) / str(number)))
-            first = trees.get()
-            began = time.monotonic()
-            if self._try(first, None, 600.0) != "survived":
-                raise NotGreenError(f"{' '.join(self.tests)} fail without a mutant")
-            limit = _SLOWEST * (time.monotonic() - began) + _GRACE
-            trees.put(first)
+                worker = stack.enter_context(_worker(Path(folder) / str(number), self.source, self.tests))
+                began = time.monotonic()
+                if worker.outcome(None, _LONGEST) != "survived":
+                    raise NotGreenError(f"{' '.join(self.tests)} fail without a mutant")
+                limit = max(limit, _SLOWEST * (time.monotonic() - began) + _GRACE)
+                workers.put(worker)
 
             def attempt(mutant: Mutant) -> tuple[Mutant, Outcome]:
-                tree = trees.get()
+                worker = workers.get()
                 try:
-                    return mutant, self._try(tree, mutant, limit)
+                    return mutant, worker.outcome(mutant, limit)
                 finally:
-                    trees.put(tree)
+                    workers.put(worker)
 
             with ThreadPoolExecutor(processes) as pool:
                 futures = [pool.submit(attempt, mutant) for mutant in waiting]
@@ -97,23 +100,6 @@ class Run:
                 finally:
                     pool.shutdown(cancel_futures=True)
 
-    def _try(self, tree: Path, mutant: Mutant | None, limit: float) -> Outcome:
-        """Run the tests in a tree, in which they may do what they like."""
-        file = tree / self.source
-        # Bytecode is recognised by time and size of its source, which a mutant may share with another.
-        for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
-            compiled.unlink()
-        good = file.read_text(encoding="utf-8")
-        try:
-            if mutant is not None:
-                file.write_text(mutant.source, encoding="utf-8")
-            code = _ended(tree, self.tests, limit)
-        finally:
-            file.write_text(good, encoding="utf-8")
-        if code is None:
-            return "timeout"
-        return "killed" if code else "survived"
-
     def _keep(self) -> None:
         self._memory.parent.mkdir(exist_ok=True)
         kept = {"digest": self._digest, "outcomes": [[*key, what] for key, what in self.outcomes.items()]}
@@ -122,44 +108,48 @@ class Run:
         partial.replace(self._memory)
 
 
-def _copy(tree: Path) -> Path:
+class _Worker:
+    """A process in a tree of its own, in which tests may do what they like."""
+
+    def __init__(self, file: Path, process: "subprocess.Popen[str]") -> None:
+        self._file = file
+        self._good = file.read_text(encoding="utf-8")
+        self._process = process
+
+    def outcome(self, mutant: Mutant | None, limit: float) -> Outcome:
+        """What the tests say to a mutant, or to the source as it is, within so many seconds."""
+        # Bytecode is recognised by time and size of its source, which a mutant may share with another.
+        for compiled in (self._file.parent / "__pycache__").glob(f"{self._file.stem}.*.pyc"):
+            compiled.unlink()
+        self._file.write_text(mutant.source if mutant else self._good, encoding="utf-8")
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(limit, file=self._process.stdin, flush=True)
+        code = self._process.stdout.readline()
+        assert code, "the process that runs the tests has ended"
+        if not code.strip():
+            return "timeout"
+        return "survived" if int(code) == 0 else "killed"
+
+
+@contextmanager
+def _worker(tree: Path, source: Path, tests: Sequence[str]) -> Iterator[_Worker]:
     tree.mkdir()
     for name in _COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, tree / name)
-    return tree
-
-
-def _ended(tree: Path, tests: Sequence[str], limit: float) -> int | None:
-    """The exit code of the tests; None if they did not end within so many seconds."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *tests]
-    # CI makes hypothesis try the same examples each time.
-    environment = os.environ | {"CI": "true", "PYTHONHASHSEED": "0"}
-    with _started([*command, "-m", "not end_to_end"], tree, environment) as running:
+    with subprocess.Popen(
+        [sys.executable, str(_PROGRAM), *tests],
+        cwd=tree,
+        # CI makes hypothesis try the same examples each time.
+        env=os.environ | {"CI": "true", "PYTHONHASHSEED": "0", "PYTHONPATH": str(tree)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
-            return running.wait(limit)
-        except subprocess.TimeoutExpired:
-            return None
-
-
-@contextmanager
-def _started(
-    command: Sequence[str], folder: Path, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The command, which leaves no process behind."""
-    running = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield running
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+            yield _Worker(tree / source, process)
+        finally:
+            process.kill()
