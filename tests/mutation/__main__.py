@@ -16,7 +16,7 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "models": ["tests/test_models.py"],
     "quantities": ["tests/test_quantities.py"],
     "guard": ["tests/test_guard.py"],
-    "transport": ["tests/test_bridge.py"],
+    "transport": ["tests/test_transport.py", "tests/test_bridge.py"],
     "sharing": ["tests/test_sharing.py"],
     "roster": ["tests/test_fleet.py"],
     "fleet": ["tests/test_fleet.py", "tests/test_probe.py"],
