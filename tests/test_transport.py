@@ -18,6 +18,7 @@ from iometer_exporter.http_answer import LARGEST_BODY
 from iometer_exporter.transport import ADDRESSES, BridgeTransport
 from iometer_exporter.units import Address
 from tests.rawserver import answering, hanging, raw_server, response
+from tests.waiting import until
 from tests.wire import READERS, Reader, cancellations, cancelled_at, transport
 
 Get = Callable[..., Coroutine[Any, Any, bytes]]
@@ -56,13 +57,6 @@ async def settled() -> None:
     """Let what is closed be closed."""
     for _ in range(5):
         await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what is about to happen."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 (nobody tells of it)
-            await asyncio.sleep(0.001)
 
 
 GOOD = response(b"{}")
