@@ -30,7 +30,7 @@ class Access:
 
     def client(self) -> "ProviderClient":
         """A client, to be entered."""
-        # Imported here: GraphQL is large, and most commands fail before they need it or do without.
+        # Imported here: it is large, and most commands fail before they need it or do without.
         from iometer_exporter.provider.client import ProviderClient
 
         return ProviderClient(self.provider.url, self.credentials, timeout=self.timeout)

@@ -1,23 +1,22 @@
 """The client of the provider API: one method for each of its operations."""
 
 import asyncio
-import logging
+import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlsplit
 
-import httpx
-from gql.transport.exceptions import TransportError
-from gql.transport.httpx import HTTPXAsyncTransport
+import h11
+from websockets.exceptions import WebSocketException
 
 from iometer_exporter import __version__
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.provider import answers, operations
+from iometer_exporter.provider import answers, operations, websocket
 from iometer_exporter.provider.credentials import Credentials
+from iometer_exporter.provider.document import decode_answer
 from iometer_exporter.provider.failures import graphql_errors, provider_error, refused
 from iometer_exporter.provider.fields import Problems, named
 from iometer_exporter.provider.models import (
@@ -33,9 +32,9 @@ from iometer_exporter.provider.models import (
     ScheduledReading,
     SigningKey,
 )
-from iometer_exporter.provider.request import Request, socket_url, timestamp
-from iometer_exporter.provider.transport import ProviderTransport, decode_answer
-from iometer_exporter.provider.websocket import SocketTransport
+from iometer_exporter.provider.request import operation, socket_url, timestamp
+from iometer_exporter.provider.status import check_status
+from iometer_exporter.provider.transport import Answer, HttpTransport
 
 T = TypeVar("T")
 Parse = Callable[[dict[str, Any], Problems], T | None]
@@ -45,12 +44,6 @@ LARGEST_READINGS_PAGE: Final = 100
 
 _MOST_PROBLEMS: Final = 5
 """Problems told in one error."""
-
-_LOST: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""What a kept connection gives that the other side has closed."""
-
-# gql logs every answer at debug level and the credentials of a socket with it; what matters is raised.
-logging.getLogger("gql").setLevel(logging.CRITICAL)
 
 
 class ProviderClient:
@@ -68,19 +61,9 @@ class ProviderClient:
             "Authorization": credentials.authorization,
             "User-Agent": f"iometer-exporter/{__version__}",
         }
-        self._http = HTTPXAsyncTransport(
-            url,
-            json_deserialize=decode_answer,
-            transport=ProviderTransport(secure=urlsplit(url).scheme == "https"),
-            headers={**self._headers, "Accept": "application/json", "Accept-Encoding": "gzip"},
-            # Without redirects and the variables of a proxy; the limit in time is that of `_ask`.
-            follow_redirects=False,
-            trust_env=False,
-            timeout=None,
-        )
+        self._http = HttpTransport(url, self._headers)
 
     async def __aenter__(self) -> Self:
-        await self._http.connect()  # type: ignore[no-untyped-call]
         return self
 
     async def __aexit__(
@@ -89,7 +72,7 @@ class ProviderClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._http.close()  # type: ignore[no-untyped-call]
+        self._http.close()
 
     async def account(self) -> Provider:
         """The account with its signing keys and license pools."""
@@ -218,34 +201,29 @@ class ProviderClient:
 
     async def _mutate(self, document: str, field: str, parse_item: Parse[T], **variables: Any) -> T:
         # Once only: a mutation whose answer was lost may have been done.
-        data, errors = await self._ask(document, variables, attempts=1)
+        data, errors = await self._ask(document, variables, again=False)
         if data.get(field) is None:
             raise _no_data(field, errors)
         return _parsed(data[field], field, parse_item)
 
     async def _ask(
-        self, document: str, variables: dict[str, Any], *, attempts: int = 2
+        self, document: str, variables: dict[str, Any], *, again: bool = True
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The data of the answer and the errors beside it; raises ProviderError where there is no data."""
-        request = Request(document, variables)
+        body = json.dumps(operation(document, variables)).encode()
         try:
             async with asyncio.timeout(self._timeout):
-                while True:
-                    attempts -= 1
-                    try:
-                        result = await self._http.execute(request)
-                        break
-                    except TransportError as error:
-                        # A kept connection that the server had closed; anything else is said at once.
-                        if not attempts or not isinstance(error.__cause__, _LOST):
-                            raise
-        except (TransportError, TimeoutError) as error:
+                result = _result(await self._http.post(body, again=again))
+        except ProviderError as error:
+            raise self._told(error) from error.__cause__
+        except (OSError, h11.RemoteProtocolError) as error:
             raise self._told(provider_error(error)) from error
-        if result.errors and not isinstance(result.data, dict):
-            raise self._told(refused(result.errors))
-        if not isinstance(result.data, dict):
-            raise ProviderError("invalid_document", "sent an answer without data")
-        return result.data, graphql_errors(result.errors) if result.errors else ()
+        data, errors = result.get("data"), result.get("errors")
+        if isinstance(data, dict):
+            return data, graphql_errors(errors) if errors else ()
+        if errors:
+            raise self._told(refused(errors))
+        raise ProviderError("invalid_document", "sent an answer without data")
 
     async def _subscribe(
         self,
@@ -255,26 +233,26 @@ class ProviderClient:
         opened: Callable[[], None] | None,
         **variables: Any,
     ) -> AsyncGenerator[T | ProviderError, None]:
-        transport = SocketTransport(
+        payloads = websocket.payloads(
             self._socket_url,
             headers=self._headers,
-            init_payload={"Authorization": self._credentials.authorization},
+            opening={"Authorization": self._credentials.authorization},
+            operation=operation(document, variables),
             timeout=self._timeout,
+            opened=opened,
         )
         try:
-            await transport.connect()
-            if opened is not None:
-                opened()
-            async with aclosing(transport.subscribe(Request(document, variables))) as results:
-                async for result in results:
-                    if result.errors:
-                        yield refused(result.errors)
-                    if isinstance(result.data, dict) and result.data.get(field) is not None:
-                        yield _message(result.data[field], field, parse_item)
-        except (TransportError, TimeoutError) as error:
+            async with aclosing(payloads):
+                async for payload in payloads:
+                    if payload.get("errors"):
+                        yield refused(payload["errors"])
+                    data = payload.get("data")
+                    if isinstance(data, dict) and data.get(field) is not None:
+                        yield _message(data[field], field, parse_item)
+        except ProviderError as error:
+            raise self._told(error) from error.__cause__
+        except (OSError, WebSocketException) as error:
             raise self._told(provider_error(error)) from error
-        finally:
-            await transport.close()
 
     def _told(self, error: ProviderError) -> ProviderError:
         """The error with the places of the credentials, where they were not accepted."""
@@ -283,6 +261,17 @@ class ProviderClient:
         where = self._credentials
         advice = f"check the token of {where.token_source} and the secret of {where.secret_source}"
         return ProviderError(error.reason, f"{error.deed}; {advice}", retry_after=error.retry_after)
+
+
+def _result(answer: Answer) -> dict[str, Any]:
+    """The document of the answer; raises ProviderError for what its status says, or what it lacks."""
+    check_status(answer.status, answer.retry_after)
+    try:
+        return decode_answer(answer.body)
+    except ProviderError as error:
+        if answer.status >= 400:
+            raise ProviderError("http_status", f"answered status {answer.status}") from error
+        raise
 
 
 def _parsed(item: object, path: str, parse_item: Parse[T]) -> T:

@@ -1,4 +1,4 @@
-"""Which ProviderError an exception of httpx, websockets or gql is."""
+"""Which ProviderError an exception of the network, of HTTP or of a WebSocket is."""
 
 import os
 import socket
@@ -6,14 +6,12 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
-import httpx
-from gql.transport.exceptions import TransportProtocolError, TransportQueryError, TransportServerError
+import h11
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, PayloadTooBig
 
-from iometer_exporter.bridge import reason_of
 from iometer_exporter.errors import ProviderError, ProviderReason
 from iometer_exporter.models import clean
-from iometer_exporter.provider.transport import check_status
+from iometer_exporter.provider.status import check_status
 
 _LONGEST_QUOTE: Final = 120
 """Characters of a text that comes from the other side."""
@@ -35,10 +33,6 @@ _UNAUTHORIZED: Final = {"UNAUTHENTICATED", "UNAUTHORIZED", "FORBIDDEN"}
 
 def provider_error(error: BaseException) -> ProviderError:
     """The error with the reason of the metric table and one sentence that quotes little of the other side."""
-    if isinstance(error, TransportQueryError):
-        return refused(error.errors)
-    if isinstance(error, TransportServerError) and error.code:
-        return ProviderError("http_status", f"answered status {error.code}")
     chain = list(_chain(error))
     for cause in chain:
         if isinstance(cause, ProviderError):
@@ -47,7 +41,7 @@ def provider_error(error: BaseException) -> ProviderError:
         if found is not None:
             return found
     for cause in chain:
-        if isinstance(cause, TimeoutError | httpx.TimeoutException):
+        if isinstance(cause, TimeoutError):
             return ProviderError("timeout", "did not answer in time")
         if isinstance(cause, socket.gaierror):
             return ProviderError("resolve", "has a host name that does not resolve")
@@ -59,12 +53,8 @@ def provider_error(error: BaseException) -> ProviderError:
             detail = os.strerror(cause.errno) if cause.errno else str(cause)[:_LONGEST_QUOTE]
             return ProviderError("connect", f"cannot be reached: {detail}")
     for cause in chain:
-        if isinstance(cause, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
-            reason = reason_of(cause) or "protocol"
-            assert reason != "no_data"  # noqa: S101 (of bridges only)
-            return ProviderError(reason, f"broke the exchange: {clean(str(cause))[:_LONGEST_QUOTE]}")
-    if isinstance(error, TransportProtocolError):
-        return ProviderError("invalid_document", "sent what is no answer to a GraphQL request")
+        if isinstance(cause, h11.RemoteProtocolError):
+            return ProviderError("protocol", f"broke the exchange: {clean(str(cause))[:_LONGEST_QUOTE]}")
     return ProviderError("protocol", f"broke the exchange ({type(chain[-1]).__name__})")
 
 
@@ -129,7 +119,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        if isinstance(current, BaseExceptionGroup):
-            current = current.exceptions[0]
-        else:
-            current = current.__cause__ or current.__context__
+        current = current.__cause__ or current.__context__

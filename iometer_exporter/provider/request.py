@@ -1,27 +1,14 @@
 """What is sent to the provider API: a document as it was written, and its variables."""
 
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from gql import GraphQLRequest
-from graphql import DocumentNode, parse
 
-
-class Request(GraphQLRequest):
-    """A request whose document is parsed once in the process, and sent without being printed anew."""
-
-    def __init__(self, document: str, variables: dict[str, Any]) -> None:
-        # A variable that is not given leaves the API its own default.
-        given = {name: value for name, value in variables.items() if value is not None}
-        super().__init__(_parsed(document), variable_values=given)
-        self._text = document
-
-    @property
-    def payload(self) -> dict[str, Any]:
-        """The body of the request."""
-        return {"query": self._text, "variables": self.variable_values}
+def operation(document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a request; a variable that is None is left out, which leaves the API its own default."""
+    given = {name: value for name, value in variables.items() if value is not None}
+    return {"query": document, "variables": given}
 
 
 def timestamp(time: datetime | None) -> str | None:
@@ -33,8 +20,3 @@ def socket_url(url: str) -> str:
     """The address of the socket that belongs to the URL of the API."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws"))
-
-
-@cache
-def _parsed(document: str) -> DocumentNode:
-    return parse(document, no_location=True)

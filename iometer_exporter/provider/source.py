@@ -212,7 +212,7 @@ class ProviderSource:
 
 
 def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
-    # Imported here: with it come gql and its parts, which a test with a client of its own does not need.
+    # Imported here: with it come websockets and h11, which a test with a client of its own does not need.
     from iometer_exporter.provider.client import ProviderClient
 
     return ProviderClient(config.url, credentials)

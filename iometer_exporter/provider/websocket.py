@@ -1,19 +1,22 @@
-"""gql's WebSocket transport made strict: one subprotocol, no proxies and redirects, exact numbers."""
+"""The protocol graphql-transport-ws: one subscription over a socket of its own."""
 
 import asyncio
+import json
 import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from itertools import count
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from gql.transport.common.adapters.websockets import WebSocketsAdapter
-from gql.transport.exceptions import TransportConnectionFailed, TransportProtocolError, TransportQueryError
-from gql.transport.websockets import WebsocketsTransport
-from graphql import ExecutionResult
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from iometer_exporter.provider.transport import decode, tls_context
+from iometer_exporter.provider.dial import dial, give_up, tls_context
+from iometer_exporter.provider.document import decode, no_answer
+from iometer_exporter.provider.failures import refused
 
-SUBPROTOCOL: Final = "graphql-transport-ws"
+SUBPROTOCOL: Final = Subprotocol("graphql-transport-ws")
 
 LARGEST_MESSAGE: Final = 4 * 1024 * 1024
 """Bytes of one message; a reading has about two thousand."""
@@ -23,17 +26,73 @@ _BATCH: Final = 64
 
 _REST: Final = 0.002
 """Seconds without messages after that: a backlog of a day takes minutes, in which scrapes and bridges are to
-be served as at any other time. It waits in the network meanwhile, for gql would keep it in memory."""
+be served as at any other time. It waits in the network meanwhile."""
 
 _GOODBYE: Final = 0.5
 """Seconds that the other side has to say goodbye before the connection is cut."""
 
-_CLOSED_AFTER: Final = 5.0
-"""Seconds after which gql stops to wait for that; sooner it would leave the connection open."""
+_ID: Final = "1"
+"""Of the subscription, the only one of its socket."""
 
 _SILENT: Final = logging.getLogger("iometer_exporter.provider.websocket.frames")
 _SILENT.setLevel(logging.CRITICAL)
 """websockets logs headers and messages, credentials among them, at debug level."""
+
+_PORTS: Final = {"ws": 80, "wss": 443}
+
+
+async def payloads(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    opening: Mapping[str, str],
+    operation: Mapping[str, Any],
+    timeout: float,
+    opened: Callable[[], None] | None,
+) -> AsyncGenerator[dict[str, Any], None]:
+    """The payload of each message of the subscription `operation`, until the API completes it.
+
+    `opening` is the payload of the message that opens the socket, `opened` is called when the API has
+    accepted it; the way there may take `timeout` seconds. Raises ProviderError, OSError or what websockets
+    does when the socket ends otherwise. Closing the iteration or a cancel, at any moment, ends the socket.
+    """
+    async with asyncio.timeout(timeout):
+        socket = await _open(url, headers)
+        try:
+            await _send(socket, type="connection_init", payload=opening)
+            while (message := await _receive(socket))["type"] != "connection_ack":
+                await _keep_alive(socket, message)
+            await _send(socket, type="subscribe", id=_ID, payload=operation)
+        except BaseException:
+            socket.transport.abort()
+            raise
+    completed = False
+    try:
+        if opened is not None:
+            opened()
+        for taken in count(1):
+            if taken % _BATCH == 0:
+                await asyncio.sleep(_REST)
+            message = await _receive(socket)
+            if message["type"] not in ("next", "error", "complete"):
+                await _keep_alive(socket, message)
+            elif not _is_of_another(message):
+                if message["type"] == "complete":
+                    completed = True
+                    return
+                yield _payload(message)
+    finally:
+        await _leave(socket, completed=completed)
+
+
+def _payload(message: dict[str, Any]) -> dict[str, Any]:
+    """What the message carries; raises ProviderError for an error of the whole subscription."""
+    payload = message.get("payload")
+    if message["type"] == "error":
+        raise refused(payload) if payload and isinstance(payload, list) else no_answer()
+    if not isinstance(payload, dict) or not payload.keys() & {"data", "errors"}:
+        raise no_answer()
+    return payload
 
 
 class _Connect(connect):
@@ -42,67 +101,70 @@ class _Connect(connect):
         return exc
 
 
-class _Adapter(WebSocketsAdapter):
-    _received = 0
-
-    async def receive(self) -> str:
-        self._received += 1
-        if self._received % _BATCH == 0:
-            await asyncio.sleep(_REST)
-        return await super().receive()
-
-    async def connect(self) -> None:
-        try:
-            self.websocket = await _Connect(
-                self.url,
-                additional_headers=self.headers,
-                subprotocols=[Subprotocol(SUBPROTOCOL)],
-                **self.connect_args,
-            )
-        except Exception as error:
-            raise TransportConnectionFailed("Connect failed") from error
-        assert self.websocket.response is not None  # noqa: S101 (there is one after the handshake)
-        self._response_headers = self.websocket.response.headers
-
-
-class SocketTransport(WebsocketsTransport):
-    """A socket of its own for one subscription; `timeout` in seconds is that of the way to its start."""
-
-    def __init__(
-        self, url: str, headers: dict[str, str], init_payload: dict[str, str], timeout: float
-    ) -> None:
-        super().__init__(
+async def _open(url: str, headers: Mapping[str, str]) -> ClientConnection:
+    """The open socket; there is no limit in time."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    sock = await dial(host, port)
+    try:
+        socket = await _Connect(
             url,
-            init_payload=init_payload,
-            connect_timeout=timeout,
-            ack_timeout=timeout,
-            close_timeout=_CLOSED_AFTER,
+            sock=sock,
+            ssl=tls_context() if parts.scheme == "wss" else None,
+            additional_headers={name: value for name, value in headers.items() if name != "User-Agent"},
+            user_agent_header=headers.get("User-Agent"),
             subprotocols=[SUBPROTOCOL],
+            proxy=None,
+            max_size=LARGEST_MESSAGE,
+            open_timeout=None,
+            close_timeout=_GOODBYE,
+            logger=_SILENT,
         )
-        self.adapter = _Adapter(
-            url,
-            headers=headers,
-            connect_args={
-                "ssl": tls_context() if url.startswith("wss:") else None,
-                "proxy": None,
-                "max_size": LARGEST_MESSAGE,
-                "open_timeout": timeout,
-                "close_timeout": _GOODBYE,
-                "user_agent_header": headers.get("User-Agent"),
-                "logger": _SILENT,
-            },
-        )
-        self.adapter.subprotocols = [SUBPROTOCOL]
+    except BaseException:
+        give_up(sock)
+        raise
+    if socket.subprotocol != SUBPROTOCOL:
+        socket.transport.abort()
+        raise no_answer()
+    return socket
 
-    def _parse_answer(self, answer: str) -> tuple[str, int | None, ExecutionResult | None]:
-        # Anything else that this raised would end the task that receives, and the subscription would wait
-        # for ever; and gql's own way rounds the numbers and quotes what the other side sent.
-        try:
-            message: Any = decode(answer)
-            if self.subprotocol != SUBPROTOCOL:
-                raise TransportProtocolError("another subprotocol")
-            return self._parse_answer_graphqlws(message)
-        except TransportQueryError:
-            raise
-        except Exception as error:
-            raise TransportProtocolError("no message of graphql-transport-ws") from error
+
+async def _leave(socket: ClientConnection, *, completed: bool) -> None:
+    """Say goodbye where there is time for it, and cut the connection in any case."""
+    try:
+        async with asyncio.timeout(2 * _GOODBYE):
+            if not completed:
+                await _send(socket, type="complete", id=_ID)
+            await socket.close()
+    except (ConnectionClosed, OSError):
+        # It has ended already, or does not answer.
+        pass
+    finally:
+        socket.transport.abort()
+
+
+async def _send(socket: ClientConnection, **message: Any) -> None:
+    await socket.send(json.dumps(message, separators=(",", ":")))
+
+
+async def _receive(socket: ClientConnection) -> dict[str, Any]:
+    """The next message, which has a type."""
+    message = decode(await socket.recv())
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise no_answer()
+    return message
+
+
+async def _keep_alive(socket: ClientConnection, message: dict[str, Any]) -> None:
+    """Answer a ping; raises ProviderError for a message that has no business at this time."""
+    if message["type"] == "ping":
+        await _send(socket, type="pong")
+    elif message["type"] != "pong":
+        raise no_answer()
+
+
+def _is_of_another(message: dict[str, Any]) -> bool:
+    """Whether the message is of another subscription, which this socket does not have."""
+    if not isinstance(message.get("id"), str):
+        raise no_answer()
+    return bool(message["id"] != _ID)

@@ -28,8 +28,8 @@ class Request:
     body: dict[str, Any]
 
 
-Handler = Callable[[Request], Awaitable[bytes | None]]
-"""Gives the bytes of the whole answer; None closes the connection without one."""
+Handler = Callable[[Request], Awaitable[bytes | list[bytes] | None]]
+"""Gives the bytes of the whole answer, or pieces that are sent one by one; None closes the connection."""
 
 
 @dataclass
@@ -39,6 +39,8 @@ class Api:
     url: str
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
+    """Connections that stand now."""
 
 
 def answer(document: Any, *, status: int = 200, headers: str = "") -> bytes:
@@ -78,6 +80,7 @@ async def http_api(handler: Handler, tls: ssl.SSLContext | None = None) -> Async
         assert task is not None
         tasks.add(task)
         api.connections += 1
+        api.open += 1
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii").split("\r\n")
@@ -89,12 +92,16 @@ async def http_api(handler: Handler, tls: ssl.SSLContext | None = None) -> Async
                 data = await handler(api.requests[-1])
                 if data is None:
                     break
-                writer.write(data)
-                await writer.drain()
+                for piece in [data] if isinstance(data, bytes) else data:
+                    writer.write(piece)
+                    await writer.drain()
+                    # The next one in a packet of its own.
+                    await asyncio.sleep(0 if piece is data else 0.001)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
+            api.open -= 1
             tasks.discard(task)
 
     server = await asyncio.start_server(connection, "127.0.0.1", 0, ssl=tls)
@@ -118,11 +125,21 @@ async def socket_api(
     talk: Talk, *, subprotocol: str = "graphql-transport-ws", **settings: Any
 ) -> AsyncIterator[Api]:
     """A WebSocket server on a free port of this host; the URL is that of HTTP, as in the configuration."""
-    server = await serve(talk, "127.0.0.1", 0, subprotocols=[Subprotocol(subprotocol)], **settings)
+    api = Api("")
+
+    async def connection(socket: ServerConnection) -> None:
+        api.connections += 1
+        api.open += 1
+        try:
+            await talk(socket)
+        finally:
+            api.open -= 1
+
+    server = await serve(connection, "127.0.0.1", 0, subprotocols=[Subprotocol(subprotocol)], **settings)
     port = next(iter(server.sockets)).getsockname()[1]
     try:
-        scheme = "https" if settings.get("ssl") else "http"
-        yield Api(f"{scheme}://127.0.0.1:{port}/v1/query")
+        api.url = f"http{'s' if settings.get('ssl') else ''}://127.0.0.1:{port}/v1/query"
+        yield api
     finally:
         server.close()
         await server.wait_closed()
