@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ from iometer_exporter.errors import IOmeterError
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.client import ProviderClient
-    from iometer_exporter.provider.models import Installation
+    from iometer_exporter.provider.models import Installation, InstallationsPage
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
@@ -29,24 +30,26 @@ class Pages:
         self._problems: list[str] = []
         self._wrong = 0
 
-    async def __aiter__(self) -> AsyncIterator[Sequence["Installation"]]:
-        """Each page without what stood on one before: a new installation shifts those behind it."""
-        seen: set[str] = set()
-        offset = 0
-        while True:
-            page = await self._client.installations(offset, self._page_size)
-            fresh = [each for each in page.installations if each.id not in seen]
-            seen.update(each.id for each in fresh)
-            self._note(*page.errors, *page.problems)
-            for each in fresh:
-                self._note(*(f"installation {each.label}: {problem}" for problem in each.problems))
-            yield fresh
-            # A page without anything new is that of an API that takes no offset.
-            if page.size < self._page_size or not fresh:
-                break
-            offset += self._page_size
-            _show_progress(f"{len(seen)} installations so far")
-        _show_progress("")
+    async def __aiter__(self) -> AsyncGenerator[Sequence["Installation"], None]:
+        """Each page without what stood on one before."""
+        from iometer_exporter.provider.pages import installation_pages
+
+        found = 0
+
+        async def read(offset: int) -> "InstallationsPage":
+            return await self._client.installations(offset, self._page_size)
+
+        try:
+            async with aclosing(installation_pages(read, self._page_size)) as pages:
+                async for page in pages:
+                    self._note(*page.errors, *page.problems)
+                    for each in page.installations:
+                        self._note(*(f"installation {each.label}: {problem}" for problem in each.problems))
+                    found += len(page.installations)
+                    yield page.installations
+                    _show_progress(f"{found} installations so far")
+        finally:
+            _show_progress("")
 
     def tell_problems(self) -> None:
         """Say on stderr what was wrong, the first few of it."""

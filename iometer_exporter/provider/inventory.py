@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import random
-from collections import deque
+from contextlib import aclosing
 from typing import Final, Protocol
 
-from iometer_exporter.errors import ProviderError, ProviderReason
+from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.backoff import Backoff
 from iometer_exporter.provider.clock import Breather, Clock
 from iometer_exporter.provider.journal import Journal, Operation
 from iometer_exporter.provider.models import InstallationsPage, Provider
+from iometer_exporter.provider.pages import installation_pages
 from iometer_exporter.provider.state import Installations
 
 _log = logging.getLogger(__name__)
@@ -18,8 +19,12 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT: Final = 5.0
 """Seconds to wait at most after the first failure."""
 
-_IN_FLIGHT: Final = 2
-"""Pages asked for at once: while one is parsed here, the other is made there."""
+_REST: Final = 1.0
+"""Seconds between two refreshes at least, also where one takes longer than the interval."""
+
+_FEW: Final = 10
+_PART: Final = 0.1
+"""Installations that may vanish in one refresh without further question: so many, or this part of all."""
 
 _JITTER: Final = 0.1
 """Part of the interval by which refreshes of many exporters drift apart."""
@@ -66,6 +71,8 @@ class Inventory:
         self._interval = interval
         self._page_size = page_size
         self._backoff = Backoff(_FIRST_WAIT, interval)
+        self._vanished: frozenset[str] = frozenset()
+        """Ids that the last complete walk did not find, and that are kept until the next one agrees."""
 
     def take_over(self, before: "Inventory") -> None:
         """Know what another inventory of the same place knows."""
@@ -81,7 +88,7 @@ class Inventory:
             if wait is None:
                 due = started + self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
                 wait = due - self._clock.monotonic()
-            await self._clock.sleep(max(wait, 0.0))
+            await self._clock.sleep(max(wait, _REST))
 
     async def refresh(self) -> float | None:
         """Read the account and all pages; gives the seconds to wait after a failure, None after none.
@@ -94,12 +101,16 @@ class Inventory:
             operation = "installations"
             self._installations.begin_refresh()
             await self._read_installations()
+            if doubt := self._doubt():
+                # Not asked again at once: what made the API forget them may take a while.
+                self._failed(operation, doubt)
+                return None
             self._installations.end_refresh()
         except ProviderError as error:
-            self._journal.failed(operation, error)
-            self.succeeded = False
+            self._failed(operation, error)
             return self._backoff.failed(error.retry_after)
         else:
+            self._journal.succeeded(operation)
             self._journal.turn()
             self._backoff.succeeded()
             if self.completed is None:
@@ -110,6 +121,28 @@ class Inventory:
             return None
         finally:
             self.tried.set()
+
+    def _failed(self, operation: Operation, error: ProviderError) -> None:
+        self._journal.failed(operation, error)
+        self.succeeded = False
+
+    def _doubt(self) -> ProviderError | None:
+        """Why what this walk did not find is kept; None where it may be dropped.
+
+        So many do not leave at once: more likely the API has lost sight of them. Where the next walk does not
+        find them either, they are gone.
+        """
+        vanished = frozenset(self._installations.vanished())
+        count, all_known = len(vanished - self._vanished), len(self._installations)
+        self._vanished = vanished
+        if count <= max(_FEW, _PART * all_known):
+            self._vanished = frozenset()
+            return None
+        return ProviderError(
+            "invalid_document",
+            f"sent an inventory without {count} of {all_known} installations, "
+            "which are kept until the next one lacks them too",
+        )
 
     async def _read_account(self) -> Provider:
         started = self._clock.monotonic()
@@ -123,39 +156,16 @@ class Inventory:
         return account
 
     async def _read_installations(self) -> None:
-        """All pages, a few of them on their way at once; the last one is not full."""
         breather = Breather()
-        asked: deque[asyncio.Task[InstallationsPage]] = deque()
-        offset, before, more = 0, "", True
-        try:
-            while more or asked:
-                while more and len(asked) < _IN_FLIGHT:
-                    asked.append(asyncio.create_task(self._read_page(offset)))
-                    offset += self._page_size
-                page = await asked[0]
-                asked.popleft()
-                self._journal.succeeded("installations")
+        async with aclosing(installation_pages(self._read_page, self._page_size)) as pages:
+            async for page in pages:
                 await self._apply(page, breather)
-                # What is asked for already is taken too: an interrupted request would cost a connection.
-                more = more and page.size >= self._page_size
-                _check(page)
-                first = page.installations[0].id if page.installations else ""
-                if more and first and first == before:
-                    raise ProviderError(
-                        "invalid_document", "sent the same page of installations for another offset"
-                    )
-                before = first
-        finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
 
     async def _read_page(self, offset: int) -> InstallationsPage:
         started = self._clock.monotonic()
-        try:
-            return await self._client.installations(offset, self._page_size)
-        finally:
-            self._journal.durations["installations"] = self._clock.monotonic() - started
+        page = await self._client.installations(offset, self._page_size)
+        self._journal.durations["installations"] = self._clock.monotonic() - started
+        return page
 
     async def _apply(self, page: InstallationsPage, breather: Breather) -> None:
         now, monotonic = self._clock.time(), self._clock.monotonic()
@@ -170,11 +180,3 @@ class Inventory:
         self._journal.problems("installations", problems)
         self._journal.errors_beside("installations", page.errors)
         self._journal.refused("installations", refused)
-
-
-def _check(page: InstallationsPage) -> None:
-    """Raise ProviderError for a page without a list: it is not the end of the installations."""
-    missing = [problem for problem in page.problems if problem.startswith("installations ")]
-    if not page.size and (page.errors or missing):
-        reason: ProviderReason = "graphql" if page.errors else "invalid_document"
-        raise ProviderError(reason, f"sent no installations: {(*page.errors, *missing)[0]}")

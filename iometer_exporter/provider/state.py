@@ -74,9 +74,13 @@ class Installations:
         """From here on, `end_refresh` drops what has not been seen again."""
         self._generation += 1
 
+    def vanished(self) -> list[str]:
+        """The ids of those that were neither in the inventory nor new since `begin_refresh`."""
+        return [known.id for known in self if known.generation != self._generation]
+
     def end_refresh(self) -> None:
-        """Drop the installations that were neither in the inventory nor new since `begin_refresh`."""
-        for known in [known for known in self if known.generation != self._generation]:
+        """Drop those that have vanished."""
+        for known in [self._by_id[vanished] for vanished in self.vanished()]:
             del self._by_id[known.id], self._by_label[known.label]
             self._at[known.position] = None
             self.store.remove(known.position)

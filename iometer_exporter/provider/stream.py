@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Final, Protocol
@@ -12,6 +12,7 @@ from iometer_exporter.provider.backoff import Backoff
 from iometer_exporter.provider.clock import Breather, Clock
 from iometer_exporter.provider.journal import Journal, Operation
 from iometer_exporter.provider.models import MeterReading, ReadingsPage
+from iometer_exporter.provider.progress import ReadingsProgress
 from iometer_exporter.provider.state import Installations, Result
 
 _KEPT: Final = 86400.0
@@ -29,6 +30,9 @@ _PAGE: Final = 100
 _LONGEST_DRAINING: Final = 0.05
 """Seconds of taking readings at a time: more than are received in one turn of the event loop, so that a
 backlog of a day waits in the network and not in this process's memory."""
+
+_REST: Final = 1.0
+"""Seconds between two walks at least, also where one takes longer than the interval."""
 
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
@@ -125,7 +129,7 @@ class Readings:
             else:
                 self._backoff.succeeded()
                 wait = started + interval - self._clock.monotonic()
-            await self._clock.sleep(max(wait, 0.0))
+            await self._clock.sleep(max(wait, _REST))
 
     async def _follow(self) -> None:
         breather = Breather(_LONGEST_DRAINING)
@@ -152,20 +156,22 @@ class Readings:
         if self._walking is None:
             self._walking = _Walk(self._start())
         walk, breather = self._walking, Breather()
-        while True:
+        more = True
+        while more:
             page = await self._read_page(walk)
             for item in page.readings:
                 self._take("readings", item)
                 if walk.newest is None or item.received > walk.newest:
                     walk.newest = item.received
                 await breather.breathe()
-            if page.cursor is None:
-                break
-            if page.cursor == walk.cursor:
+            try:
+                walk.progress.note(page)
+            except ProviderError:
                 self._walking = None
-                raise ProviderError("invalid_document", "sent the cursor of readings that it was asked with")
-            walk.cursor = page.cursor
+                raise
+            walk.cursor, more = page.cursor, page.cursor is not None
         self._walking = None
+        self._journal.succeeded("readings")
         if walk.newest is not None:
             # Not before: nothing says that the pages are in the order of receipt.
             self._moved_to(walk.newest)
@@ -181,7 +187,6 @@ class Readings:
             raise
         finally:
             self._journal.durations["readings"] = self._clock.monotonic() - started
-        self._journal.succeeded("readings")
         self._journal.problems("readings", page.problems)
         self._journal.errors_beside("readings", page.errors)
         missing = [problem for problem in page.problems if problem.startswith("readings ")]
@@ -228,3 +233,4 @@ class _Walk:
     start: datetime
     cursor: str | None = None
     newest: datetime | None = None
+    progress: ReadingsProgress = field(default_factory=ReadingsProgress)

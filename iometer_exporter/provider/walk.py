@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from iometer_exporter.errors import ProviderError, ProviderReason
 from iometer_exporter.provider.backoff import Backoff
 from iometer_exporter.provider.models import ReadingsPage
+from iometer_exporter.provider.progress import ReadingsProgress
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.client import ProviderClient
@@ -30,19 +31,17 @@ async def walk(
     """Each page of the readings received from the start on.
 
     A page that fails for a reason that may pass is asked for again; `interrupted` is told of it and of the
-    seconds until then. Raises ProviderError where it stays.
+    seconds until then. Raises ProviderError where it stays, and for pages that would never end.
     """
     cursor: str | None = None
-    known: set[str] = set()
+    progress = ReadingsProgress()
     while True:
         page = await _page(client, start, cursor, interrupted)
         yield page
         cursor = page.cursor
         if cursor is None:
             return
-        if cursor in known:
-            raise ProviderError("invalid_document", "gave the same cursor twice, the walk would never end")
-        known.add(cursor)
+        progress.note(page)
 
 
 async def _page(

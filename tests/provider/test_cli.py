@@ -35,8 +35,9 @@ def test_status_counts_every_installation_once(cloud: Cloud, tmp_path: Path) -> 
     for pool in found["license_pools"]:
         assert 0 <= pool["used"] <= pool["size"]
     assert found["median_delay_seconds"] > 0
-    # The account, five pages of which the last is not full, and the readings.
-    assert cloud.simulation.statuses[200] == 7
+    # The account, five pages of which the last is not full, what was on its way then and what follows it, and
+    # the readings.
+    assert cloud.simulation.statuses[200] in (8, 9)
 
 
 def test_status_of_an_empty_provider() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 
 from iometer_exporter.errors import ProviderError, ProviderReason
+from iometer_exporter.provider import pages
 from iometer_exporter.provider.inventory import Inventory
 from iometer_exporter.provider.journal import Journal
-from iometer_exporter.provider.models import Installation, InstallationsPage, Meter
+from iometer_exporter.provider.models import Installation, InstallationsPage, Meter, Provider
 from iometer_exporter.provider.state import Installations
 from tests.provider.fleet import (
     LIMITS,
@@ -60,9 +62,8 @@ async def test_all_pages_are_read() -> None:
         assert setting.ids == sorted(one.id for one in FLEET)
         assert setting.inventory.completed == NOW
         assert setting.inventory.succeeded is True
-        assert client.pages[:3] == [(0, 10), (10, 10), (20, 10)]
-        # One page more is on its way when the last one turns out to be it.
-        assert len(client.pages) == 4
+        # One page is on its way when the one before turns out to be short: what follows that shows the end.
+        assert client.pages == [(0, 10), (10, 10), (20, 10), (30, 10), (25, 10)]
 
 
 async def test_a_fleet_that_fills_its_last_page() -> None:
@@ -102,7 +103,7 @@ async def test_the_next_refresh_comes_an_interval_after_the_start_of_the_last() 
     client = ScriptedClient(fleet=FLEET[:3])
     async with running(client) as setting:
         await setting.clock.advance(269)
-        assert len(client.pages) == 2
+        assert len(client.pages) == 3
         client.fleet = FLEET[1:5]
         await setting.clock.advance(61)
         assert setting.ids == ["i1", "i2", "i3", "i4"]
@@ -164,14 +165,213 @@ async def test_the_wait_that_the_api_asks_for_is_kept() -> None:
         assert 1234 <= wait <= 1239
 
 
-async def test_an_api_that_gives_the_same_page_for_ever() -> None:
-    class Stuck(ScriptedClient):
-        async def installations(self, offset: int, limit: int) -> InstallationsPage:
-            return await super().installations(0, limit)
+class Capped(ScriptedClient):
+    """Gives at most so many installations, whatever it is asked for."""
 
-    async with running(Stuck(fleet=list(FLEET))) as setting:
+    cap = 1_000_000
+
+    async def installations(self, offset: int, limit: int) -> InstallationsPage:
+        return await super().installations(offset, min(limit, self.cap))
+
+
+@pytest.mark.parametrize("cap", [1, 3, 5, 7, 9, 10])
+async def test_an_api_that_gives_less_than_it_is_asked_for_loses_nothing(cap: int) -> None:
+    client = Capped(fleet=list(FLEET))
+    client.cap = cap
+    async with running(client) as setting:
+        await setting.clock.settle()
+        await setting.clock.settle()
+        assert len(setting.installations) == 25
+        assert setting.inventory.succeeded is True
+        # Not one page more than the fleet has, but the end, and what was on its way when the size was found.
+        assert len(client.pages) <= -(-25 // cap) + 3
+
+
+async def test_an_api_that_gives_more_than_it_is_asked_for_loses_nothing() -> None:
+    class Generous(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            return await super().installations(offset, 2 * limit)
+
+    async with running(Generous(fleet=list(FLEET))) as setting:
+        assert len(setting.installations) == 25
+        assert setting.inventory.succeeded is True
+
+
+async def test_a_cap_that_comes_while_running_drops_nothing() -> None:
+    client = Capped(fleet=[installation(f"i{number}") for number in range(300)])
+    async with running(client, page_size=100) as setting:
+        assert len(setting.installations) == 300
+        client.cap = 50
+        await setting.clock.advance(331)
+        await setting.clock.settle()
+        assert len(setting.installations) == 300
+        assert setting.inventory.succeeded is True
+
+
+async def test_pages_of_any_size_lose_nothing() -> None:
+    """The API leaves out what it pleases, but moves the next page accordingly."""
+    chance = random.Random(5)
+
+    class Moody(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            return await super().installations(offset, chance.randint(1, limit))
+
+    client = Moody(fleet=[installation(f"i{number}") for number in range(97)])
+    async with running(client) as setting:
+        for _ in range(30):
+            await setting.clock.settle()
+        assert len(setting.installations) == 97
+        assert setting.inventory.succeeded is True
+
+
+async def test_a_fleet_that_grows_at_its_front_between_two_pages_is_read() -> None:
+    class Growing(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            page = await super().installations(offset, limit)
+            if offset == 0:
+                self.fleet = [installation("new"), *FLEET[:20]]
+            return page
+
+    async with running(Growing(fleet=FLEET[:20])) as setting:
+        assert len(setting.installations) == 20
+        assert setting.inventory.succeeded is True
+
+
+class Circle(ScriptedClient):
+    """Goes through the same few pages again and again, or gives none with an installation."""
+
+    around = 1
+
+    async def installations(self, offset: int, limit: int) -> InstallationsPage:
+        number = offset // limit % self.around
+        return await super().installations(number * limit, limit)
+
+
+@pytest.mark.parametrize("around", [1, 2])
+async def test_pages_in_a_circle_end_the_refresh(around: int, caplog: pytest.LogCaptureFixture) -> None:
+    client = Circle(fleet=list(FLEET))
+    client.around = around
+    async with running(client) as setting:
         assert setting.journal.errors == {("installations", "invalid_document"): 1}
-        assert len(setting.installations) == 10
+        assert len(setting.installations) == 10 * around
+        assert (setting.inventory.succeeded, setting.inventory.tried.is_set()) == (False, True)
+        await setting.clock.advance(600)
+        # Paced, and told once.
+        assert len(client.pages) <= 20 * (around + 3)
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "the provider API sent page after page without new installations, the walk would never end"
+    )
+
+
+async def test_pages_of_nothing_but_nonsense_end_the_refresh() -> None:
+    class Nonsense(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            self.pages.append((offset, limit))
+            return InstallationsPage("provider-1", "Example", (), limit, ("installations[0].id is missing",))
+
+    client = Nonsense()
+    async with running(client) as setting:
+        assert setting.inventory.succeeded is False
+        assert len(client.pages) <= 4
+
+
+async def test_a_fleet_without_end_ends_the_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_MOST", 100)
+
+    class Endless(ScriptedClient):
+        async def installations(self, offset: int, limit: int) -> InstallationsPage:
+            found = tuple(installation(f"i{offset + number}") for number in range(limit))
+            return InstallationsPage("provider-1", "Example", found, limit)
+
+    async with running(Endless()) as setting:
+        assert setting.inventory.succeeded is False
+        assert len(setting.installations) <= 110
+
+
+async def test_a_refresh_that_takes_longer_than_the_interval_is_followed_by_a_rest() -> None:
+    class Slow(ScriptedClient):
+        clock: SimulatedClock | None = None
+
+        async def account(self) -> Provider:
+            if self.clock is not None:
+                await self.clock.sleep(1000)
+            return await super().account()
+
+    client = Slow()
+    async with running(client, interval=300) as setting:
+        client.clock = setting.clock
+        await setting.clock.advance(5000)
+        assert [slept for slept in setting.clock.slept if slept != 1000][1:4] == [1.0, 1.0, 1.0]
+
+
+BIG = [installation(f"i{number}") for number in range(200)]
+
+
+async def test_many_that_vanish_at_once_are_kept_until_another_refresh_agrees(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    client = ScriptedClient(fleet=list(BIG))
+    async with running(client, page_size=100) as setting:
+        completed = setting.inventory.completed
+        client.fleet = BIG[:120]
+        await setting.clock.advance(331)
+        assert len(setting.installations) == 200
+        assert (setting.inventory.succeeded, setting.inventory.completed) == (False, completed)
+        assert setting.journal.errors == {("installations", "invalid_document"): 1}
+        await setting.clock.advance(331)
+        assert len(setting.installations) == 120
+        assert setting.inventory.succeeded is True
+    assert [record.getMessage() for record in caplog.records] == [
+        "the provider API sent an inventory without 80 of 200 installations, "
+        "which are kept until the next one lacks them too"
+    ]
+
+
+async def test_many_that_vanish_and_come_back_are_never_dropped() -> None:
+    client = ScriptedClient(fleet=list(BIG))
+    async with running(client, page_size=100) as setting:
+        for _ in range(3):
+            client.fleet = []
+            await setting.clock.advance(331)
+            assert len(setting.installations) == 200
+            client.fleet = list(BIG)
+            await setting.clock.advance(331)
+            assert (len(setting.installations), setting.inventory.succeeded) == (200, True)
+
+
+async def test_another_part_that_vanishes_is_another_doubt() -> None:
+    client = ScriptedClient(fleet=list(BIG))
+    async with running(client, page_size=100) as setting:
+        for fleet in (BIG[:100], BIG[100:], BIG[:100]):
+            client.fleet = fleet
+            await setting.clock.advance(331)
+            assert (len(setting.installations), setting.inventory.succeeded) == (200, False)
+
+
+@pytest.mark.parametrize(("before", "after"), [(200, 180), (15, 5), (11, 1)])
+async def test_a_few_that_vanish_are_dropped_at_once(before: int, after: int) -> None:
+    client = ScriptedClient(fleet=BIG[:before])
+    async with running(client, page_size=100) as setting:
+        client.fleet = BIG[:after]
+        await setting.clock.advance(331)
+        assert (len(setting.installations), setting.inventory.succeeded) == (after, True)
+
+
+async def test_the_error_of_a_refresh_stays_until_one_is_complete(caplog: pytest.LogCaptureFixture) -> None:
+    """The first pages are good each time, and say nothing of the rest."""
+    caplog.set_level(logging.INFO)
+    client = ScriptedClient(fleet=list(FLEET), page_errors={20: TIMEOUT})
+    async with running(client) as setting:
+        await setting.clock.advance(1000)
+        client.page_errors = {}
+        await setting.clock.advance(331)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the provider API did not answer in time",
+        "the provider API answers again",
+        "the provider's inventory is read",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -363,6 +363,70 @@ async def test_a_cursor_that_leads_to_itself() -> None:
     assert setting.results == {"accepted": 1, "duplicate": 1}
 
 
+@pytest.mark.parametrize(
+    ("cursors", "text"),
+    [
+        (["a", "b"], "gave the same cursor twice, the walk would never end"),
+        ([], "sent page after page without new readings, the walk would never end"),
+    ],
+)
+@pytest.mark.parametrize("empty", [True, False])
+async def test_a_walk_in_a_circle_ends_and_is_paced(
+    cursors: list[str], text: str, empty: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = 0
+
+    def walk(_start: datetime | None, _cursor: str | None) -> ReadingsPage:
+        nonlocal calls
+        calls += 1
+        cursor = cursors[calls % len(cursors)] if cursors else f"cursor {calls}"
+        return ReadingsPage(() if empty else (quarter(-1),), cursor)
+
+    setting = Setting(ScriptedClient(walk=walk))
+    task = asyncio.create_task(setting.readings.poll(60.0))
+    await setting.clock.settle()
+    assert setting.journal.errors == {("readings", "invalid_document"): 1}
+    await setting.clock.advance(600)
+    assert calls < 1000
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [record.getMessage() for record in caplog.records] == [f"the provider API {text}"]
+
+
+async def test_some_empty_pages_are_no_circle() -> None:
+    pages = [ReadingsPage((), "a"), ReadingsPage((), "b"), ReadingsPage((quarter(-1),), None)]
+    setting = Setting(ScriptedClient(walk=lambda _start, _cursor: pages.pop(0)))
+    task = asyncio.create_task(setting.readings.poll(60.0))
+    await setting.clock.settle()
+    assert setting.results == {"accepted": 1}
+    assert not setting.journal.errors
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_walk_that_takes_longer_than_the_interval_is_followed_by_a_rest() -> None:
+    setting = Setting(ScriptedClient())
+
+    def walk(_start: datetime | None, _cursor: str | None) -> ReadingsPage:
+        setting.clock._passed += 100
+        return ReadingsPage((), None)
+
+    setting.client.walk = walk
+    task = asyncio.create_task(setting.readings.poll(60.0))
+    await setting.clock.settle()
+    assert setting.clock.slept == [1.0]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_reading_that_was_received_before_the_last_moves_nothing_back() -> None:
+    async with subscribed() as setting:
+        await setting.send(received(reading(-60, 1000)), received(reading(-3600, 900)), Cut())
+        assert setting.readings.resume == NOW - 60 + 2
+        await setting.clock.advance(1)
+        assert setting.client.starts[1] == at(-60 + 2 - 5)
+
+
 async def test_ten_minutes_without_the_api_lose_and_double_nothing() -> None:
     everything = [quarter(number) for number in range(-4, 40)]
     cloud = Cloud(*everything[:4])
