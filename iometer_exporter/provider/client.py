@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlsplit
 
 import h11
 from websockets.exceptions import WebSocketException
@@ -16,6 +17,7 @@ from iometer_exporter import __version__
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider import answers, operations, websocket
 from iometer_exporter.provider.credentials import Credentials
+from iometer_exporter.provider.dial import Dialer
 from iometer_exporter.provider.document import decode_answer
 from iometer_exporter.provider.failures import graphql_errors, provider_error, refused
 from iometer_exporter.provider.fields import Problems, named
@@ -61,7 +63,11 @@ class ProviderClient:
             "Authorization": credentials.authorization,
             "User-Agent": f"iometer-exporter/{__version__}",
         }
-        self._http = HttpTransport(url, self._headers)
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        self._dialer = Dialer(parts.hostname or "", port, secure=secure)
+        self._http = HttpTransport(url, self._headers, self._dialer)
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,6 +79,7 @@ class ProviderClient:
         traceback: TracebackType | None,
     ) -> None:
         self._http.close()
+        self._dialer.close()
 
     async def account(self) -> Provider:
         """The account with its signing keys and license pools."""
@@ -235,6 +242,7 @@ class ProviderClient:
     ) -> AsyncGenerator[T | ProviderError, None]:
         payloads = websocket.payloads(
             self._socket_url,
+            self._dialer,
             headers=self._headers,
             opening={"Authorization": self._credentials.authorization},
             operation=operation(document, variables),

@@ -1,15 +1,19 @@
-"""Sockets to the provider API: straight, without proxies, and none left behind when the wait is given up."""
+"""Connections to the provider API: without proxies, and none left behind when the wait is given up."""
 
 import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain, zip_longest
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import certifi
+
+from iometer_exporter.resolve import Resolver
+from iometer_exporter.units import Address
 
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
 
@@ -17,51 +21,67 @@ _NEXT_ADDRESS: Final = 0.25
 """Seconds after which the next address of a name is tried too."""
 
 
-async def dial(host: str, port: int) -> socket.socket:
-    """A connected socket, from the address of the host that connects first; raises OSError if none does.
+class Dialer:
+    """Opens connections to one host and port; close it in the end."""
 
-    Whoever is cancelled here leaves no socket: that of each attempt is known, and closed with its end.
-    """
-    attempts: dict[asyncio.Task[None], socket.socket] = {}
-    errors: list[BaseException] = []
-    left = await _addresses(host, port)
-    try:
-        while left or attempts:
-            if left:
-                family, address = left.pop(0)
-                task, sock = _attempt(family, address)
-                attempts[task] = sock
-            done, _ = await asyncio.wait(
-                attempts, timeout=_NEXT_ADDRESS if left else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                sock = attempts.pop(task)
-                if (error := task.exception()) is None:
-                    return sock
-                sock.close()
-                errors.append(error)
-    finally:
-        for task, sock in attempts.items():
-            _abandon(task, sock)
-    raise errors[0]
+    def __init__(self, host: str, port: int, *, secure: bool) -> None:
+        """With TLS if `secure`."""
+        self.tls = tls_context() if secure else None
+        """What connections are behind; read once, at the beginning."""
+        self._address = Address(host, port)
+        self._resolver = Resolver()
+        self._resolver.configure([host])
+
+    def close(self) -> None:
+        """Give up the lookups of the name; connections stay."""
+        self._resolver.close()
+
+    async def connect(self, factory: Callable[[], Protocol]) -> Protocol:
+        """The protocol that the factory makes, on a connection of its own; raises OSError without one.
+
+        Whoever is cancelled here, at any moment, leaves no connection.
+        """
+        sock = await self.socket()
+        loop = asyncio.get_running_loop()
+        name = self._address.host if self.tls else None
+        try:
+            _, protocol = await loop.create_connection(factory, sock=sock, ssl=self.tls, server_hostname=name)
+        except BaseException:
+            end(sock)
+            raise
+        return protocol
+
+    async def socket(self) -> socket.socket:
+        """A connected socket without TLS, of the address that connects first; raises OSError without one.
+
+        It is the caller's from here on.
+        """
+        attempts: dict[asyncio.Task[None], socket.socket] = {}
+        errors: list[BaseException] = []
+        left = deque(_in_turn(await self._resolver.resolve(self._address)))
+        try:
+            while left or attempts:
+                if left:
+                    task, sock = _attempt(left.popleft())
+                    attempts[task] = sock
+                done, _ = await asyncio.wait(
+                    attempts,
+                    timeout=_NEXT_ADDRESS if left else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done:
+                    sock = attempts.pop(task)
+                    if (error := task.exception()) is None:
+                        return sock
+                    sock.close()
+                    errors.append(error)
+        finally:
+            for task, sock in attempts.items():
+                _abandon(task, sock)
+        raise errors[0] if errors else socket.gaierror(socket.EAI_NONAME, "the name does not resolve")
 
 
-async def connected(
-    sock: socket.socket, factory: Callable[[], Protocol], host: str, tls: ssl.SSLContext | None
-) -> Protocol:
-    """The protocol that the factory makes, on the socket, behind TLS where there is a context."""
-    loop = asyncio.get_running_loop()
-    try:
-        _, protocol = await loop.create_connection(
-            factory, sock=sock, ssl=tls, server_hostname=host if tls else None
-        )
-    except BaseException:
-        give_up(sock)
-        raise
-    return protocol
-
-
-def give_up(sock: socket.socket) -> None:
+def end(sock: socket.socket) -> None:
     """End the connection, whatever still holds the socket.
 
     A TLS handshake that is given up in its first moment would otherwise go on by itself, and succeed with
@@ -81,25 +101,23 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
-    """The addresses of the host, both families in turn: one of them may lead nowhere."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    first = found[0][0]
-    of_first = [(family, address) for family, *_, address in found if family == first]
-    others = [(family, address) for family, *_, address in found if family != first]
-    return [each for each in chain(*zip_longest(of_first, others)) if each is not None]
+def _in_turn(addresses: Sequence[Address]) -> list[Address]:
+    """The addresses, both families in turn: one of them may lead nowhere."""
+    first = [each for each in addresses if (":" in each.host) == (":" in addresses[0].host)]
+    others = [each for each in addresses if each not in first]
+    return [each for each in chain(*zip_longest(first, others)) if each is not None]
 
 
-def _attempt(family: socket.AddressFamily, address: Any) -> tuple[asyncio.Task[None], socket.socket]:
+def _attempt(address: Address) -> tuple[asyncio.Task[None], socket.socket]:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return asyncio.create_task(_connect(sock, address)), sock
 
 
-async def _connect(sock: socket.socket, address: Any) -> None:
-    await asyncio.get_running_loop().sock_connect(sock, address)
+async def _connect(sock: socket.socket, address: Address) -> None:
+    await asyncio.get_running_loop().sock_connect(sock, (address.host, address.port))
 
 
 def _abandon(task: "asyncio.Task[None]", sock: socket.socket) -> None:

@@ -6,7 +6,6 @@ cut.
 """
 
 import asyncio
-import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import h11
 
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.clock import Breather
-from iometer_exporter.provider.dial import connected, dial, tls_context
+from iometer_exporter.provider.dial import Dialer
 
 LARGEST_BODY: Final = 32 * 1024 * 1024
 """Bytes of one answer, decompressed; a page of 1000 installations has about 3 MB."""
@@ -35,7 +34,6 @@ _LONGEST_IDLE: Final = 30.0
 """Seconds for which a connection is kept. Load balancers and routers forget one after minutes, some without a
 word: a request on it would wait for its whole timeout."""
 
-_PORTS: Final = {"http": 80, "https": 443}
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -54,12 +52,10 @@ class HttpTransport:
     However a request ends, nothing is left of it but an idle connection, if any.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        """Send these headers with every request."""
+    def __init__(self, url: str, headers: Mapping[str, str], dialer: Dialer) -> None:
+        """Send these headers with every request, over connections of the dialer."""
         parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or _PORTS[parts.scheme]
-        self._tls: ssl.SSLContext | None = tls_context() if parts.scheme == "https" else None
+        self._dialer = dialer
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = [
             ("Host", parts.netloc),
@@ -88,8 +84,7 @@ class HttpTransport:
             except (_UnansweredError, OSError):
                 if not again or kept.has_answered:
                     raise
-        sock = await dial(self._host, self._port)
-        return await self._exchange(await connected(sock, _Connection, self._host, self._tls), body)
+        return await self._exchange(await self._dialer.connect(_Connection), body)
 
     def _kept(self) -> "_Connection | None":
         """The connection used last, if it can be used again: the others may grow too old."""

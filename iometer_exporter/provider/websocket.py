@@ -6,13 +6,12 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from itertools import count
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from iometer_exporter.provider.dial import dial, give_up, tls_context
+from iometer_exporter.provider.dial import Dialer, end
 from iometer_exporter.provider.document import decode, no_answer
 from iometer_exporter.provider.failures import refused
 
@@ -38,11 +37,10 @@ _SILENT: Final = logging.getLogger("iometer_exporter.provider.websocket.frames")
 _SILENT.setLevel(logging.CRITICAL)
 """websockets logs headers and messages, credentials among them, at debug level."""
 
-_PORTS: Final = {"ws": 80, "wss": 443}
-
 
 async def payloads(
     url: str,
+    dialer: Dialer,
     *,
     headers: Mapping[str, str],
     opening: Mapping[str, str],
@@ -57,7 +55,7 @@ async def payloads(
     does when the socket ends otherwise. Closing the iteration or a cancel, at any moment, ends the socket.
     """
     async with asyncio.timeout(timeout):
-        socket = await _open(url, headers)
+        socket = await _open(url, headers, dialer)
         try:
             await _send(socket, type="connection_init", payload=opening)
             while (message := await _receive(socket))["type"] != "connection_ack":
@@ -101,16 +99,14 @@ class _Connect(connect):
         return exc
 
 
-async def _open(url: str, headers: Mapping[str, str]) -> ClientConnection:
+async def _open(url: str, headers: Mapping[str, str], dialer: Dialer) -> ClientConnection:
     """The open socket; there is no limit in time."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    sock = await dial(host, port)
+    sock = await dialer.socket()
     try:
         socket = await _Connect(
             url,
             sock=sock,
-            ssl=tls_context() if parts.scheme == "wss" else None,
+            ssl=dialer.tls,
             additional_headers={name: value for name, value in headers.items() if name != "User-Agent"},
             user_agent_header=headers.get("User-Agent"),
             subprotocols=[SUBPROTOCOL],
@@ -121,7 +117,7 @@ async def _open(url: str, headers: Mapping[str, str]) -> ClientConnection:
             logger=_SILENT,
         )
     except BaseException:
-        give_up(sock)
+        end(sock)
         raise
     if socket.subprotocol != SUBPROTOCOL:
         socket.transport.abort()

@@ -3,17 +3,19 @@
 import asyncio
 import gzip
 import socket
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
 
 import h11
 import pytest
 
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider import dial, transport
+from iometer_exporter.provider.dial import Dialer
 from iometer_exporter.provider.transport import HttpTransport
+from iometer_exporter.units import Address
 from tests.provider.api import Api, Handler, Request, always, answer, each, http_api
 
 MANY = 60.0
@@ -23,11 +25,15 @@ GOOD = answer(b"{}")
 @asynccontextmanager
 async def asked(handler: Handler) -> AsyncIterator[tuple[HttpTransport, Api]]:
     async with http_api(handler) as api, asyncio.timeout(MANY):
-        http = HttpTransport(api.url, {"User-Agent": "test"})
+        http = HttpTransport(api.url, {"User-Agent": "test"}, dialer(api))
         try:
             yield http, api
         finally:
             http.close()
+
+
+def dialer(api: Api) -> Dialer:
+    return Dialer("127.0.0.1", int(api.url.rpartition(":")[2].partition("/")[0]), secure=False)
 
 
 async def post(http: HttpTransport, *, again: bool = True) -> int:
@@ -187,7 +193,7 @@ async def test_a_switch_to_another_protocol_is_no_answer() -> None:
 
 async def test_path_query_and_port_are_sent_as_they_are() -> None:
     async with http_api(always(GOOD)) as api:
-        http = HttpTransport(f"{api.url}?key=a%20b", {})
+        http = HttpTransport(f"{api.url}?key=a%20b", {}, dialer(api))
         await post(http)
         http.close()
     [request] = api.requests
@@ -195,14 +201,15 @@ async def test_path_query_and_port_are_sent_as_they_are() -> None:
     assert request.headers["host"] == api.url.split("/")[2]
 
 
-def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
-    async def getaddrinfo(*_: Any, **__: Any) -> Any:
-        return [
-            (socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM, 6, "", address)
-            for address in addresses
-        ]
+def dialing(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> Dialer:
+    """A dialer whose name has these addresses."""
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    async def resolve(*_: object) -> tuple[Address, ...]:
+        return tuple(Address(*address) for address in addresses)
+
+    made = Dialer("name", 0, secure=False)
+    monkeypatch.setattr(made._resolver, "resolve", resolve)
+    return made
 
 
 @asynccontextmanager
@@ -229,8 +236,7 @@ def deaf() -> Iterator[tuple[str, int]]:
 
 async def test_of_several_addresses_one_that_refuses_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening() as good:
-        resolving_to(monkeypatch, ("127.0.0.1", 1), good)
-        sock = await dial.dial("name", 0)
+        sock = await dialing(monkeypatch, ("127.0.0.1", 1), good).socket()
         assert sock.getpeername() == good
         sock.close()
 
@@ -239,24 +245,39 @@ async def test_of_several_addresses_one_that_is_silent_costs_a_moment(
     monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int]
 ) -> None:
     async with listening() as good, asyncio.timeout(MANY):
-        resolving_to(monkeypatch, deaf, good)
-        sock = await dial.dial("name", 0)
+        sock = await dialing(monkeypatch, deaf, good).socket()
         assert sock.getpeername() == good
         sock.close()
         await asyncio.sleep(0)
 
 
 async def test_where_no_address_answers_the_first_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolving_to(monkeypatch, ("127.0.0.1", 1), ("127.0.0.1", 2))
     with pytest.raises(ConnectionRefusedError):
-        await dial.dial("name", 0)
+        await dialing(monkeypatch, ("127.0.0.1", 1), ("127.0.0.1", 2)).socket()
 
 
-async def test_both_families_are_tried_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolving_to(monkeypatch, ("::1", 1), ("::2", 1), ("::3", 1), ("127.0.0.1", 1))
-    assert [address for _, address in await dial._addresses("name", 0)] == [
-        ("::1", 1),
-        ("127.0.0.1", 1),
-        ("::2", 1),
-        ("::3", 1),
-    ]
+def test_both_families_are_tried_in_turn() -> None:
+    addresses = [Address(host, 1) for host in ("::1", "::2", "::3", "127.0.0.1")]
+    assert [address.host for address in dial._in_turn(addresses)] == ["::1", "127.0.0.1", "::2", "::3"]
+
+
+async def test_a_name_that_hangs_holds_up_nobody_who_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One lookup at a time, in a thread of its own, however often it is asked for."""
+    release, asked_for = threading.Event(), []
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> list[object]:
+        asked_for.append(host)
+        release.wait(MANY)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    made = Dialer("api.invalid", 1, secure=False)
+    for _ in range(20):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await made.socket()
+    assert asked_for == ["api.invalid"]
+    release.set()
+    with pytest.raises(socket.gaierror):
+        await made.socket()
+    made.close()
