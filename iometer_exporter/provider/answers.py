@@ -4,14 +4,13 @@ A bad item costs itself and is named in the problems, with its path.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from operator import itemgetter
+from datetime import datetime, timedelta
 from sys import intern
 from typing import Any, Final, TypeVar
 
 from iometer_exporter.errors import ObisError
 from iometer_exporter.models import Reading, Register
-from iometer_exporter.obis import ObisCode
+from iometer_exporter.obis import ObisCode, is_energy
 from iometer_exporter.provider import fields
 from iometer_exporter.provider.fields import Problems
 from iometer_exporter.provider.models import (
@@ -31,6 +30,10 @@ from iometer_exporter.provider.models import (
 )
 
 _FULL_BATTERY: Final = 100
+
+_TOGETHER: Final = timedelta(minutes=15)
+"""How much earlier than the energies a power may have been measured to be that of the same reading: the
+longest of the intervals at which a device measures."""
 
 Item = dict[str, Any]
 Known = TypeVar("Known", Meter, Device)
@@ -109,7 +112,7 @@ def _current(item: Item, key: str, known: Sequence[Known], problems: Problems) -
 
 
 def meter(item: Item, problems: Problems) -> Meter | None:
-    """The meter with its registers of the newest time; None and a problem where it has no id."""
+    """The meter with its newest registers; None and a problem where it has no id."""
     meter_id = fields.text(item, "id", problems)
     if not meter_id:
         return None
@@ -119,9 +122,28 @@ def meter(item: Item, problems: Problems) -> Meter | None:
     problems.extend(found)
     if not stamped:
         return Meter(meter_id, number, None)
-    newest = max(stamped, key=itemgetter(0))[0]
-    registers = _by_code([register for time, register in stamped if time == newest], problems)
-    return Meter(meter_id, number, Reading(number, newest, registers, problems=fields.named(found)))
+    time, registers = _merged(stamped, problems)
+    return Meter(meter_id, number, Reading(number, time, registers, problems=fields.named(found)))
+
+
+def _merged(
+    stamped: Sequence[tuple[datetime, Register]], problems: Problems
+) -> tuple[datetime, dict[ObisCode, Register]]:
+    """The time of a reading and its registers, out of the latest of each OBIS code with a time of its own.
+
+    The time is that of the energies, which are what a guard goes by. A counter that was read earlier still
+    holds; of power and the like only what was measured at about that time belongs to it.
+    """
+    newest: dict[ObisCode, datetime] = {}
+    for time, register in stamped:
+        newest[register.code] = max(time, newest.get(register.code, time))
+    registers = _by_code([each for time, each in stamped if time == newest[each.code]], problems)
+    of_energies = [time for code, time in newest.items() if is_energy(code)]
+    moment = max(of_energies or newest.values())
+    earliest = moment - _TOGETHER
+    return moment, {
+        code: register for code, register in registers.items() if is_energy(code) or newest[code] >= earliest
+    }
 
 
 def device(item: Item, problems: Problems) -> Device | None:

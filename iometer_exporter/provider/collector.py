@@ -11,11 +11,12 @@ from prometheus_client.utils import floatToGoString
 from iometer_exporter.collectors import Samples
 from iometer_exporter.errors import PROVIDER_REASONS
 from iometer_exporter.provider import families
+from iometer_exporter.provider.counts import DELAY_BUCKETS, ReadingCounts
 from iometer_exporter.provider.inventory import Inventory
 from iometer_exporter.provider.journal import Journal, Operation
 from iometer_exporter.provider.models import Provider
 from iometer_exporter.provider.state import RESULTS
-from iometer_exporter.provider.stream import DELAY_BUCKETS, ReadingCounts, Readings
+from iometer_exporter.provider.stream import Readings
 from iometer_exporter.providerconfig import ReadingsMode
 
 _OPERATIONS: Final[dict[ReadingsMode, tuple[Operation, ...]]] = {

@@ -9,10 +9,11 @@ from typing import Final, Protocol
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.backoff import Backoff
 from iometer_exporter.provider.clock import Breather, Clock
+from iometer_exporter.provider.counts import ReadingCounts
 from iometer_exporter.provider.journal import Journal, Operation
 from iometer_exporter.provider.models import InstallationsPage, Provider
 from iometer_exporter.provider.pages import installation_pages
-from iometer_exporter.provider.state import Installations
+from iometer_exporter.provider.state import Installations, Refusal
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Inventory:
         journal: Journal,
         clock: Clock,
         *,
+        counts: ReadingCounts,
         interval: float,
         page_size: int,
     ) -> None:
@@ -68,6 +70,7 @@ class Inventory:
         self._installations = installations
         self._journal = journal
         self._clock = clock
+        self._counts = counts
         self._interval = interval
         self._page_size = page_size
         self._backoff = Backoff(_FIRST_WAIT, interval)
@@ -170,7 +173,7 @@ class Inventory:
     async def _apply(self, page: InstallationsPage, breather: Breather) -> None:
         now, monotonic = self._clock.time(), self._clock.monotonic()
         problems = list(page.problems)
-        refused: list[tuple[str, str]] = []
+        refused: list[Refusal] = []
         for installation in page.installations:
             refused += self._installations.see(installation, now, monotonic)
             problems += (
@@ -179,4 +182,5 @@ class Inventory:
             await breather.breathe()
         self._journal.problems("installations", problems)
         self._journal.errors_beside("installations", page.errors)
-        self._journal.refused("installations", refused)
+        self._journal.refused("installations", [(each.why, each.meter) for each in refused])
+        self._counts.results.update("rejected" for each in refused if each.is_first)

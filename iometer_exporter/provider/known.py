@@ -56,6 +56,17 @@ class KnownMeter:
     ahead_since: float = NEVER
     """When the cloud received the served reading, if that was before the reading's own time."""
 
+    def has_passed(self, time: datetime, moment: float) -> bool:
+        """Whether a reading of this time, which the cloud has at Unix time `moment`, is no news.
+
+        Only where the served one was from a time that had not come yet, an older one is news: the guard has
+        to find out which clock is wrong.
+        """
+        served = self.guard.served
+        if served is None:
+            return False
+        return time == served.time or (time < served.time and moment <= self.ahead_since)
+
     def is_new(self, time: datetime) -> bool:
         """Whether no reading of this time was received yet; it is one of those received from now on."""
         moment = int(time.timestamp() * 1000) % _MILLISECONDS
@@ -126,7 +137,9 @@ def encode(
         served = meter.guard.served
         if served is not None:
             owners.append((labels, metrics.counters(served)))
-            stale_at = served.time.timestamp() + stale_after if stale_after else NEVER
+            # A reading from a time to come is as old as its arrival.
+            measured = min(served.time.timestamp(), meter.ahead_since)
+            stale_at = measured + stale_after if stale_after else NEVER
             if now <= stale_at:
                 expiry = min(expiry, stale_at)
                 owners.append((labels, metrics.instantaneous(served)))

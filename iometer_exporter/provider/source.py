@@ -13,12 +13,13 @@ from iometer_exporter.exposition import Format
 from iometer_exporter.guard import Limits
 from iometer_exporter.provider.clock import Breather, Clock, SystemClock
 from iometer_exporter.provider.collector import ProviderCollector
+from iometer_exporter.provider.counts import ReadingCounts
 from iometer_exporter.provider.credentials import Credentials
 from iometer_exporter.provider.inventory import Inventory, InventoryClient
 from iometer_exporter.provider.journal import Journal
 from iometer_exporter.provider.page import page
 from iometer_exporter.provider.state import Installations
-from iometer_exporter.provider.stream import ReadingCounts, Readings, ReadingsClient
+from iometer_exporter.provider.stream import Readings, ReadingsClient
 from iometer_exporter.providerconfig import ProviderConfig, exposure
 
 _log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class ProviderSource:
             self.installations,
             self.journal,
             self.clock,
+            counts=self.counts,
             interval=config.inventory_interval,
             page_size=config.page_size,
         )

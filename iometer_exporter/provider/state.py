@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain, count
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from iometer_exporter.guard import Limits
 from iometer_exporter.models import Reading
@@ -24,6 +24,15 @@ FUTURE: Final = 86400.0
 
 _SKEW: Final = 300.0
 """Seconds that the clock of a meter's device may be ahead of the cloud's."""
+
+
+class Refusal(NamedTuple):
+    """Why a reading of the inventory is not served, and of which meter."""
+
+    why: str
+    meter: str
+    is_first: bool
+    """Whether the reading has not been refused before."""
 
 
 class Installations:
@@ -85,8 +94,8 @@ class Installations:
             self._at[known.position] = None
             self.store.remove(known.position)
 
-    def see(self, installation: Installation, now: float, monotonic: float) -> list[tuple[str, str]]:
-        """Take an installation of the inventory; gives why which meter's reading was refused, for the log."""
+    def see(self, installation: Installation, now: float, monotonic: float) -> list[Refusal]:
+        """Take an installation of the inventory; gives the readings that are refused."""
         known = self._of_shard(installation.id, installation.external_id)
         if known is None:
             return []
@@ -116,12 +125,8 @@ class Installations:
         if not meter.is_new(reading.time):
             return "duplicate", ""
         moment = received.received.timestamp()
-        served = meter.guard.served
-        # Older, it comes late, or the inventory had it already. Only where the one served was from a time
-        # that had not come yet, the guard has to find out which clock is wrong.
-        if served is not None and (
-            reading.time == served.time or (reading.time < served.time and moment <= meter.ahead_since)
-        ):
+        # Older, it comes late, or the inventory had it already.
+        if meter.has_passed(reading.time, moment):
             return "accepted", ""
         return self._judge(known, meter, reading, moment, monotonic)
 
@@ -140,25 +145,26 @@ class Installations:
 
     def _see_meters(
         self, known: Known, installation: Installation, now: float, monotonic: float
-    ) -> list[tuple[str, str]]:
+    ) -> list[Refusal]:
         before = {meter.id: meter for meter in known.meters}
         meters: dict[str, KnownMeter] = {}
-        refused = []
+        refused: list[Refusal] = []
         for seen in installation.meters:
             meter = before.get(seen.id) or KnownMeter(seen.id, seen.number, self._generation)
             meters[seen.id] = meter
             if meter.number != seen.number:
                 meter.number = seen.number
                 self.store.change(known.position)
-            latest, served = seen.latest, meter.guard.served
-            if latest is None or (served is not None and latest.time <= served.time):
+            latest = seen.latest
+            if latest is None or meter.has_passed(latest.time, now):
                 continue
             if latest.time > datetime.fromtimestamp(now + FUTURE, UTC):
                 reason = "its time is in the future"
             else:
                 _, reason = self._judge(known, meter, latest, now, monotonic)
             if reason:
-                refused.append((reason, seen.number))
+                # The subscription may bring it too: one reading is rejected once.
+                refused.append(Refusal(reason, seen.number, meter.is_new(latest.time)))
         for meter_id, meter in before.items():
             # A reading may tell of a meter before the inventory does.
             if meter_id not in meters and meter.generation == self._generation:

@@ -1,19 +1,18 @@
 """The readings of the provider as they come, by subscription or by walking the cursor."""
 
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import accumulate
 from typing import Final, Protocol
 
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.backoff import Backoff
 from iometer_exporter.provider.clock import Breather, Clock
+from iometer_exporter.provider.counts import ReadingCounts
 from iometer_exporter.provider.journal import Journal, Operation
 from iometer_exporter.provider.models import MeterReading, ReadingsPage
 from iometer_exporter.provider.progress import ReadingsProgress
-from iometer_exporter.provider.state import Installations, Result
+from iometer_exporter.provider.state import Installations
 
 _KEPT: Final = 86400.0
 """Seconds for which the API keeps readings."""
@@ -37,9 +36,6 @@ _REST: Final = 1.0
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 
-DELAY_BUCKETS: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
-"""Upper bounds in seconds of the histogram of delays."""
-
 
 class ReadingsClient(Protocol):
     """The part of the client that is asked here."""
@@ -55,26 +51,6 @@ class ReadingsClient(Protocol):
     ) -> AsyncIterator[MeterReading | ProviderError]:
         """Readings as they are received; `opened` is called once the subscription stands."""
         ...
-
-
-class ReadingCounts:
-    """What became of the readings, and how late they came."""
-
-    def __init__(self) -> None:
-        self.results: Counter[Result] = Counter()
-        self.delay_sum = 0.0
-        self._delays = [0] * (len(DELAY_BUCKETS) + 1)
-
-    def delayed(self, seconds: float) -> None:
-        """Count a reading that took so long to the cloud; clocks that disagree give no negative time."""
-        index = next((i for i, bound in enumerate(DELAY_BUCKETS) if seconds <= bound), len(DELAY_BUCKETS))
-        self._delays[index] += 1
-        self.delay_sum += max(seconds, 0.0)
-
-    @property
-    def delays(self) -> list[int]:
-        """How many took at most each of the bounds, and last how many there are."""
-        return list(accumulate(self._delays))
 
 
 class Readings:

@@ -26,7 +26,7 @@ from iometer_exporter.provider.models import (
     ReadingsPage,
     SigningKey,
 )
-from iometer_exporter.provider.state import Installations
+from iometer_exporter.provider.state import Installations, Refusal
 
 NOW: Final = datetime(2026, 11, 11, 11, 11, tzinfo=UTC).timestamp()
 LIMITS: Final = Limits(100_000.0, 600.0)
@@ -118,12 +118,10 @@ def fleet(*known: Installation, **changes: Any) -> Installations:
     return installations
 
 
-def refresh(
-    installations: Installations, *known: Installation, seconds: float = 0.0
-) -> list[tuple[str, str]]:
+def refresh(installations: Installations, *known: Installation, seconds: float = 0.0) -> list[Refusal]:
     """One complete refresh; gives what was refused."""
     installations.begin_refresh()
-    refused = [text for one in known for text in installations.see(one, NOW + seconds, seconds)]
+    refused = [each for one in known for each in installations.see(one, NOW + seconds, seconds)]
     installations.end_refresh()
     return refused
 

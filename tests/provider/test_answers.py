@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.models import Register
-from iometer_exporter.obis import ENERGY_IMPORT, POWER
+from iometer_exporter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
 from iometer_exporter.provider import answers, models
 from iometer_exporter.provider.models import (
     Device,
@@ -128,11 +128,52 @@ def test_both_forms_of_obis_codes() -> None:
     assert set(only.latest.registers) == {ENERGY_IMPORT, POWER}
 
 
-def test_a_register_older_than_the_newest_is_of_another_reading() -> None:
-    old = register(obisCode="1-0:2.8.0", time="2024-12-31T11:45:00Z")
-    [only] = parsed(meters=[meter(latestReadings=[old, register()])]).meters
-    assert only.latest is not None
-    assert (only.latest.time, set(only.latest.registers)) == (TIME, {ENERGY_IMPORT})
+def merged(*registers: dict[str, Any]) -> tuple[datetime, dict[ObisCode, Decimal]]:
+    """The time of the reading that these latest registers make, and its values."""
+    found = []
+    for order in (registers, registers[::-1]):
+        [only] = parsed(meters=[meter(latestReadings=list(order))]).meters
+        assert only.latest is not None
+        found.append((only.latest.time, {code: each.value for code, each in only.latest.registers.items()}))
+    assert found[0] == found[1]
+    return found[0]
+
+
+def test_the_latest_registers_may_have_times_of_their_own() -> None:
+    found = merged(
+        register(),
+        register(obisCode="1-0:2.8.0", value=7, time="2024-12-31T11:00:00Z"),
+        register(obisCode="1-0:16.7.0", unit="W", value=500, time="2024-12-31T12:00:10Z"),
+        register(obisCode="1-0:32.7.0", unit="V", value=230, time="2024-12-31T11:46:00Z"),
+    )
+    assert found == (
+        TIME,
+        {
+            ENERGY_IMPORT: Decimal("12345.678"),
+            ENERGY_EXPORT: Decimal(7),
+            POWER: Decimal(500),
+            ObisCode.parse("1-0:32.7.0"): Decimal(230),
+        },
+    )
+
+
+def test_a_power_of_another_time_is_no_power_of_this_reading() -> None:
+    old = register(obisCode="1-0:16.7.0", unit="W", value=500, time="2024-12-31T11:44:00Z")
+    assert merged(register(), old) == (TIME, {ENERGY_IMPORT: Decimal("12345.678")})
+
+
+def test_of_one_code_the_newest_counts() -> None:
+    old = register(value=12000, time="2024-12-31T11:45:00Z")
+    assert merged(register(), old) == (TIME, {ENERGY_IMPORT: Decimal("12345.678")})
+
+
+def test_without_energies_the_newest_time_counts() -> None:
+    powers = [
+        register(obisCode="1-0:16.7.0", unit="W", value=500, time="2024-12-31T12:00:00Z"),
+        register(obisCode="1-0:36.7.0", unit="W", value=200, time="2024-12-31T11:59:00Z"),
+    ]
+    time, values = merged(*powers)
+    assert (time, len(values)) == (TIME, 2)
 
 
 def test_a_meter_without_a_reading() -> None:

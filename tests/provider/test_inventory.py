@@ -10,6 +10,7 @@ import pytest
 
 from iometer_exporter.errors import ProviderError, ProviderReason
 from iometer_exporter.provider import pages
+from iometer_exporter.provider.counts import ReadingCounts
 from iometer_exporter.provider.inventory import Inventory
 from iometer_exporter.provider.journal import Journal
 from iometer_exporter.provider.models import Installation, InstallationsPage, Meter, Provider
@@ -35,8 +36,15 @@ class Setting:
         self.clock = SimulatedClock()
         self.journal = Journal()
         self.installations = Installations(limits=LIMITS, stale_after=STALE_AFTER)
+        self.counts = ReadingCounts()
         self.inventory = Inventory(
-            client, self.installations, self.journal, self.clock, interval=interval, page_size=page_size
+            client,
+            self.installations,
+            self.journal,
+            self.clock,
+            counts=self.counts,
+            interval=interval,
+            page_size=page_size,
         )
 
     @property
@@ -465,6 +473,8 @@ async def test_refused_readings_are_one_line_a_reason(caplog: pytest.LogCaptureF
     async with running(client) as setting:
         client.fleet = fleet_at(300, 10)
         await setting.clock.advance(2000)
+        # Each once, however often the inventory shows it.
+        assert setting.counts.results == {"rejected": 8}
     [record] = caplog.records
     assert record.getMessage() == "a reading is not served, as may be others: it is decreased"
     assert record.__dict__["meter"] == "M0"

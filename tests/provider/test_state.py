@@ -1,12 +1,14 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from iometer_exporter.models import Reading
+from iometer_exporter.provider import answers
 from iometer_exporter.provider.lines import BLOCK
 from iometer_exporter.provider.models import Meter
 from iometer_exporter.provider.shard import in_shard
-from iometer_exporter.provider.state import Installations, Result
+from iometer_exporter.provider.state import Installations, Refusal, Result
 from tests.provider.fleet import (
     EXPORT,
     LIMITS,
@@ -280,7 +282,7 @@ def test_the_inventory_catches_up_where_readings_do_not_come() -> None:
 def test_the_guard_judges_the_inventory_too() -> None:
     known = fleet(installation(meters=(Meter("m", "M1", reading(0, 1000)),)))
     refused = refresh(known, installation(meters=(Meter("m", "M1", reading(900, 10)),)))
-    assert refused == [("it is decreased", "M1")]
+    assert refused == [Refusal("it is decreased", "M1", is_first=True)]
     assert values(known)[ENERGY] == 3_600_000
 
 
@@ -320,8 +322,66 @@ def test_a_receipt_far_in_the_future_is_rejected() -> None:
 def test_an_inventory_from_the_future_is_not_believed() -> None:
     meters = (Meter("m", "M1", reading(2 * 86400, 1000)),)
     known = fleet()
-    assert refresh(known, installation(meters=meters)) == [("its time is in the future", "M1")]
+    assert refresh(known, installation(meters=meters)) == [
+        Refusal("its time is in the future", "M1", is_first=True)
+    ]
     assert ENERGY not in values(known)
+
+
+def test_a_meter_whose_clock_was_ahead_recovers_by_the_inventory_alone() -> None:
+    """Twenty hours ahead for one reading: not twenty hours without any other."""
+
+    def see(taken: Reading, seconds: float) -> list[Refusal]:
+        return refresh(known, installation(meters=(Meter("m", "M1", taken),)), seconds=seconds)
+
+    known = fleet()
+    assert see(reading(0, 1000), 0) == []
+    assert see(reading(20 * 3600, 1000), 300) == []
+    refused = [see(reading(300 * number, 1001 + number), 300 * number) for number in range(2, 5)]
+    assert [[each.why for each in found] for found in refused] == [["it is replayed"], ["it is replayed"], []]
+    assert values(known, 1200)[TIMESTAMP] == NOW + 1200
+
+
+def test_a_reading_that_both_ways_bring_is_rejected_once() -> None:
+    bad = reading(900, 10)
+    meters = (Meter("m", "M1", bad),)
+    known = fleet(installation(meters=(Meter("m", "M1", reading(0, 1000)),)))
+    refused = [refresh(known, installation(meters=meters), seconds=900) for _ in range(2)]
+    assert [[each.is_first for each in found] for found in refused] == [[True], [False]]
+    assert take(known, bad, meter_id="m") == "duplicate"
+    other = reading(960, 11)
+    assert take(known, other, meter_id="m") == "rejected"
+    [refusal] = refresh(known, installation(meters=(Meter("m", "M1", other),)), seconds=960)
+    assert not refusal.is_first
+
+
+def test_power_from_a_time_to_come_grows_old_from_its_arrival_on() -> None:
+    known = fleet()
+    refresh(known, installation(meters=(Meter("m", "M1", reading(20 * 3600, 1000)),)))
+    assert POWER in values(known, STALE_AFTER)
+    assert POWER not in values(known, STALE_AFTER + 1)
+
+
+def test_energies_and_power_of_different_times_are_all_served() -> None:
+    taken = meter_of(
+        {"time": "2024-12-31T12:00:00Z", "obisCode": "1-0:1.8.0", "value": 1000, "unit": "Wh"},
+        {"time": "2024-12-31T12:00:00Z", "obisCode": "1-0:2.8.0", "value": 7, "unit": "Wh"},
+        {"time": "2024-12-31T12:00:10Z", "obisCode": "1-0:16.7.0", "value": 500, "unit": "W"},
+    )
+    assert taken.latest is not None
+    seconds = taken.latest.time.timestamp() - NOW
+    known = fleet()
+    refresh(known, installation(meters=(taken,)), seconds=seconds)
+    found = values(known, seconds)
+    assert (found[ENERGY], found[POWER]) == (3_600_000, 500)
+    assert found[f"iometer_energy_export_joules_total{M1}"] == 25_200
+
+
+def meter_of(*registers: dict[str, Any]) -> Meter:
+    """The meter M1 as the API sends it."""
+    found = answers.meter({"id": "m", "number": "M1", "latestReadings": list(registers)}, [])
+    assert found is not None
+    return found
 
 
 def test_a_meter_whose_clock_was_ahead_recovers() -> None:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from iometer_exporter.errors import ProviderError
+from iometer_exporter.provider.counts import DELAY_BUCKETS, ReadingCounts
 from iometer_exporter.provider.journal import Journal
 from iometer_exporter.provider.models import MeterReading, ReadingsPage
 from iometer_exporter.provider.shard import in_shard
 from iometer_exporter.provider.state import Installations
-from iometer_exporter.provider.stream import DELAY_BUCKETS, ReadingCounts, Readings
+from iometer_exporter.provider.stream import Readings
 from tests.provider.fleet import (
     NOW,
     Cut,
