@@ -112,6 +112,9 @@ class Inventory:
         except ProviderError as error:
             self._failed(operation, error)
             return self._backoff.failed(error.retry_after)
+        except Exception:
+            self.succeeded = False
+            raise
         else:
             self._journal.succeeded(operation)
             self._journal.turn()

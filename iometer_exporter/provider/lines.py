@@ -20,6 +20,7 @@ Encoded = tuple[Sequence[bytes], float]
 """The lines of one installation by family, and the last Unix time at which all of them are true."""
 
 NEVER: Final = math.inf
+_ALWAYS: Final = -math.inf
 
 _EMPTY: Final = b""
 
@@ -68,8 +69,14 @@ class LineStore:
     """
 
     def __init__(self, families: int, encode: Callable[[int, float], Encoded]) -> None:
-        """Keep lines of so many families; `encode` gives those of a position, from Unix time."""
+        """Keep lines of so many families; `encode` gives those of a position, from Unix time.
+
+        Where it raises, the position has no lines until it does not: each `refresh` tries it again.
+        """
+        self.fault: Exception | None = None
+        """What `encode` raised last, for whoever writes the log; it may be taken away."""
         self._encode = encode
+        self._nothing: tuple[bytes, ...] = (_EMPTY,) * families
         self._pieces: list[list[bytes]] = [[] for _ in range(families)]
         self._lengths: list[list[array[int] | None]] = [[] for _ in range(families)]
         self._expiries: list[array[float]] = []
@@ -132,7 +139,11 @@ class LineStore:
         for block in list(self._changed):
             slots = self._changed.pop(block, None)
             if slots is not None:
-                self._rewrite(block, sorted(slots), now)
+                try:
+                    self._rewrite(block, sorted(slots), now)
+                except BaseException:
+                    self._changed.setdefault(block, set()).update(slots)
+                    raise
                 yield
 
     def pieces(self, family: int) -> list[bytes]:
@@ -140,23 +151,32 @@ class LineStore:
         return [piece for piece in self._pieces[family] if piece]
 
     def _rewrite(self, block: int, slots: Sequence[int], now: float) -> None:
-        encoded = [self._encode(block * BLOCK + slot, now) for slot in slots]
+        encoded = [self._encoded(block * BLOCK + slot, now) for slot in slots]
+        for family, column in enumerate(zip(*(lines for lines, _ in encoded), strict=True)):
+            self._replace(family, block, slots, column)
         expiries = self._expiries[block]
         for slot, (_, expiry) in zip(slots, encoded, strict=True):
             expiries[slot] = expiry
         self._first_expiry[block] = min(expiries)
-        for family, column in enumerate(zip(*(lines for lines, _ in encoded), strict=True)):
-            self._replace(family, block, slots, column)
+
+    def _encoded(self, position: int, now: float) -> Encoded:
+        try:
+            return self._encode(position, now)
+        except Exception as error:
+            # One installation that brings a fault to light costs no other its lines.
+            self.fault = error
+            return self._nothing, _ALWAYS
 
     def _replace(self, family: int, block: int, slots: Sequence[int], lines: Sequence[bytes]) -> None:
         """Put the lines at the slots into the block of the family, and keep the others."""
-        lengths = self._lengths[family][block]
-        if lengths is None:
+        before = self._lengths[family][block]
+        if before is None:
             if not any(lines):
                 return
-            lengths = self._lengths[family][block] = array("I", [0]) * BLOCK
+            before = array("I", [0]) * BLOCK
         old = self._pieces[family][block]
-        ends = list(accumulate(lengths, initial=0))
+        ends = list(accumulate(before, initial=0))
+        lengths = before[:]
         parts: list[bytes] = []
         kept = 0
         for slot, line in zip(slots, lines, strict=True):
@@ -166,6 +186,5 @@ class LineStore:
                 kept = end
                 lengths[slot] = len(line)
         if parts:
-            self._pieces[family][block] = b"".join((*parts, old[kept:]))
-            if not self._pieces[family][block]:
-                self._lengths[family][block] = None
+            piece = b"".join((*parts, old[kept:]))
+            self._pieces[family][block], self._lengths[family][block] = piece, lengths if piece else None

@@ -81,6 +81,7 @@ class ProviderSource:
         self._client = (client or _real_client)(config, credentials)
         self._open = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._fault = ""
         same = before if before is not None and before._place == self._place else None
         self.journal: Journal = before.journal if before is not None else Journal()
         self.counts: ReadingCounts = before.counts if before is not None else ReadingCounts()
@@ -182,9 +183,14 @@ class ProviderSource:
         return page((*collectors, own), self.installations.store, text_format)
 
     async def _write_lines(self) -> None:
-        breather = Breather(_LONGEST_WRITING)
-        for _ in self.installations.store.refresh(self.clock.time()):
+        breather, store = Breather(_LONGEST_WRITING), self.installations.store
+        for _ in store.refresh(self.clock.time()):
             await breather.breathe()
+        if store.fault is not None and repr(store.fault) != self._fault:
+            # Of one kind once: it is tried again at each scrape.
+            self._fault = repr(store.fault)
+            _log.error("an installation cannot be served, please report this", exc_info=store.fault)
+        store.fault = None
 
     async def _write(self) -> None:
         while True:
@@ -207,10 +213,16 @@ class ProviderSource:
         while True:
             try:
                 return await work()
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Nobody has cancelled this: it got lost on its way to something else.
+                _log.exception("reading the provider API ended by itself, please report this")
             except Exception:
                 _log.exception("reading the provider API failed, please report this")
-                self.inventory.tried.set()
-                await self.clock.sleep(_RESTART_WAIT)
+            self.inventory.tried.set()
+            await self.clock.sleep(_RESTART_WAIT)
 
 
 def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -210,3 +211,72 @@ def test_two_that_refresh_at_once_share_the_work() -> None:
     assert len(rest) == 2
     assert items.encoded == 4
     assert items.text(0) == items.expected(0, 0.0)
+
+
+class Faulty:
+    """An encoding that fails at some positions."""
+
+    def __init__(self) -> None:
+        self.bad: set[int] = set()
+
+    def __call__(self, position: int, now: float) -> Encoded:
+        if position in self.bad:
+            raise ValueError(f"position {position}")
+        return (f"a {position}\n".encode(), f"b {now:g}\n".encode()), NEVER
+
+
+def texts(store: LineStore, now: float) -> list[list[str]]:
+    """The lines of each family after a refresh."""
+    for _ in store.refresh(now):
+        pass
+    return [b"".join(store.pieces(family)).decode().splitlines() for family in range(store.families)]
+
+
+def test_a_fault_costs_the_lines_of_its_installation_and_no_others() -> None:
+    encode = Faulty()
+    store = LineStore(2, encode)
+    for _ in range(BLOCK + 1):
+        store.add()
+    encode.bad = {5}
+    found = texts(store, 1.0)
+    assert set(found[0]) == {f"a {place}" for place in range(BLOCK + 1) if place != 5}
+    assert str(store.fault) == "position 5"
+    # It is tried again each time, though nothing has changed, and has its lines once it can.
+    store.fault = None
+    assert texts(store, 2.0) == found
+    assert str(store.fault) == "position 5"
+    encode.bad = set()
+    assert set(texts(store, 3.0)[0]) == {f"a {place}" for place in range(BLOCK + 1)}
+
+
+def test_a_fault_leaves_no_lines_of_before() -> None:
+    """Its label may be that of another by now."""
+    encode = Faulty()
+    store = LineStore(2, encode)
+    position = store.add()
+    assert texts(store, 1.0) == [[f"a {position}"], ["b 1"]]
+    encode.bad = {position}
+    store.change(position)
+    assert texts(store, 2.0) == [[], []]
+
+
+def test_a_rewrite_that_is_interrupted_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LineStore(2, Faulty())
+    for _ in range(3):
+        store.add()
+    expected = [["a 0", "a 1", "a 2"], ["b 1", "b 1", "b 1"]]
+    replace = LineStore._replace
+    calls = 0
+
+    def fails(*arguments: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise MemoryError
+        replace(*arguments)
+
+    monkeypatch.setattr(LineStore, "_replace", fails)
+    with pytest.raises(MemoryError):
+        texts(store, 1.0)
+    assert store.pending
+    assert texts(store, 1.0) == expected

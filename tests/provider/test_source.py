@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from iometer_exporter.exposition import TEXT
+from iometer_exporter.provider import state
 from iometer_exporter.provider.credentials import Credentials
+from iometer_exporter.provider.known import Known, encode
 from iometer_exporter.provider.source import ProviderSource
 from iometer_exporter.providerconfig import ProviderConfig
 from iometer_exporter.simulator.provider import ProviderSimulation
@@ -334,13 +337,65 @@ async def test_a_fault_of_this_program_is_logged_and_the_work_begins_anew(
             patch.setattr("iometer_exporter.provider.state.Installations.see", None)
             async with source(simulation, clock, readings="off") as running:
                 await until(lambda: running.tried)
-                assert running.inventory.succeeded is None
+                assert running.inventory.succeeded is False
                 patch.undo()
                 await clock.advance(31)
                 await until(lambda: running.inventory.succeeded is True)
     assert [record.getMessage() for record in caplog.records] == [
         "reading the provider API failed, please report this"
     ]
+
+
+async def test_a_cancel_that_nobody_sent_does_not_end_the_work(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimulatedClock()
+
+    async def astray(_: object) -> None:
+        raise asyncio.CancelledError
+
+    async with cloud(clock) as simulation:
+        with monkeypatch.context() as patch:
+            patch.setattr("iometer_exporter.provider.inventory.Inventory.refresh", astray)
+            async with source(simulation, clock, readings="off") as running:
+                await until(lambda: running.tried)
+                patch.undo()
+                await clock.advance(31)
+                await until(lambda: running.inventory.succeeded is True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "reading the provider API ended by itself, please report this"
+    ]
+
+
+async def test_an_installation_that_brings_a_fault_to_light_costs_its_own_lines(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimulatedClock()
+
+    def fails(known: Known, **settings: Any) -> Any:
+        if known.position == 1:
+            raise ValueError("odd")
+        return encode(known, **settings)
+
+    async with cloud(clock) as simulation, source(simulation, clock, readings="off") as running:
+        await until(lambda: running.inventory.succeeded is True)
+        whole = await infos(running)
+        with monkeypatch.context() as patch:
+            patch.setattr(state, "encode", fails)
+            for known in running.installations:
+                running.installations.store.change(known.position)
+            for _ in range(3):
+                assert await infos(running) == whole - 1
+        assert await infos(running) == whole
+    [record] = caplog.records
+    assert record.getMessage() == "an installation cannot be served, please report this"
+    assert record.exc_info is not None
+
+
+async def infos(running: ProviderSource) -> int:
+    """Installations that a scrape shows."""
+    text = b"".join(await running.page((), TEXT, local=frozenset()))
+    return text.count(b"\niometer_installation_info{")
 
 
 @pytest.mark.parametrize(("scheme", "warnings"), [("http", 1), ("https", 0)])

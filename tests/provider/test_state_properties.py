@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -29,8 +30,8 @@ from tests.provider.fleet import (
     received,
 )
 
-IDS = st.sampled_from(["i1", "i2", "i3", "i4"])
-NAMES = st.sampled_from(["", "i1", "c1", 'a "quoted" \\ name', "\N{SNOWMAN}"])
+IDS = st.sampled_from(["i1", "i2", "i3", "i1~2"])
+NAMES = st.sampled_from(["", "i1", "i2", "i1~2", "i2~2", "c1", 'a "quoted" \\ name', "\N{SNOWMAN}"])
 NUMBERS = st.sampled_from(["M1", "M2", "", 'M"3'])
 SECONDS = st.integers(-3000, 3000)
 ENERGIES = st.sampled_from(["0", "0.1", "1000", "1000.25", "12345678.9", "99999999999"])
@@ -128,6 +129,28 @@ def test_kept_lines_are_those_of_a_fresh_encoding(
         assert all(count == 1 for count in series.values())
         if text_format is TEXT:
             assert render([Parsed(kept.decode())], TEXT) == kept
+
+
+@pytest.mark.no_cover
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(installations(), max_size=4), min_size=1, max_size=6), st.randoms())
+def test_a_label_stays_with_its_installation(inventories: list[list[Installation]], chance: Random) -> None:
+    """Whatever others are called: it changes with the external id of the installation, or never."""
+    known = Installations(limits=LIMITS, stale_after=STALE_AFTER)
+    for inventory in inventories:
+        before = {one.id: (one.external_id, one.label) for one in known}
+        take(known, "refresh", inventory, 0.0)
+        labels = {one.id: one.label for one in known}
+        assert len(set(labels.values())) == len(labels)
+        for one in known:
+            external_id, label = before.get(one.id, (None, None))
+            assert one.external_id != external_id or one.label == label
+        # Nor does the order in which the API gives them matter from then on.
+        last = {one.id: one for one in inventory}
+        again = list(last.values())
+        chance.shuffle(again)
+        take(known, "refresh", again, 0.0)
+        assert {one.id: one.label for one in known} == labels
 
 
 def take(known: Installations, step: str, given_: object, seconds: float) -> None:
