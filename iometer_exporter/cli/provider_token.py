@@ -14,6 +14,7 @@ import click
 from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.provider_options import Access, json_option, provider_options
 from iometer_exporter.errors import ConfigError, IOmeterError
+from iometer_exporter.models import clean
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.models import LicensePool, RegistrationToken, SigningKey
@@ -84,17 +85,28 @@ def create(
                     "external_id": external_id,
                     "token": made.token,
                     "deeplink": made.deeplink,
-                    "qr_code": urljoin(access.provider.url, made.qr_code),
+                    "qr_code": _address(access.provider.url, made.qr_code),
                 },
                 indent=2,
             )
         )
         return
-    click.echo(f"Registration token of {external_id}, for the installation {made.installation_id}")
-    click.echo(f"  token      {made.token}")
-    click.echo(f"  deep link  {made.deeplink}")
-    click.echo(f"  QR code    {urljoin(access.provider.url, made.qr_code)}")
-    click.echo(f"\n{_qr_code(made.deeplink)}")
+    # A terminal would obey what the API hides in them.
+    name, deep_link = clean(external_id), clean(made.deeplink)
+    click.echo(f"Registration token of {name}, for the installation {made.installation_id or 'unknown'}")
+    click.echo(f"  token      {clean(made.token)}")
+    click.echo(f"  deep link  {deep_link or 'none'}")
+    click.echo(f"  QR code    {clean(_address(access.provider.url, made.qr_code)) or 'none'}")
+    if deep_link:
+        click.echo(f"\n{_qr_code(deep_link)}")
+
+
+def _address(url: str, reference: str) -> str:
+    """The address of the QR code, which the API gives relative to its own; as it was sent if it is none."""
+    try:
+        return urljoin(url, reference) if reference else ""
+    except ValueError:
+        return reference
 
 
 def _chosen_key(keys: Sequence["SigningKey"], wanted: str | None) -> "SigningKey":

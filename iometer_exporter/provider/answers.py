@@ -214,11 +214,17 @@ def signing_key(item: Item, problems: Problems) -> SigningKey | None:
     return SigningKey(key_id, name, fields.boolean(item, "enabled", problems))
 
 
-def registration_token(item: Item, problems: Problems) -> RegistrationToken:
-    """The token and its forms, which may be longer than any label."""
+def registration_token(item: Item, problems: Problems) -> RegistrationToken | None:
+    """The token and its forms, which may be longer than any label; None and a problem where it is missing.
+
+    What is missing beside it is empty. None of it is cleaned: it is passed on as it is.
+    """
+    token = fields.long_text(item, "token", problems)
+    if not token:
+        return None
     return RegistrationToken(
         installation_id=fields.text(item, "installationId", problems),
-        token=fields.long_text(item, "token", problems),
+        token=token,
         qr_code=fields.long_text(item, "qrCode", problems),
         deeplink=fields.long_text(item, "deeplink", problems),
     )
