@@ -6,7 +6,6 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import chain, zip_longest
 from typing import Final, TypeVar
 
@@ -44,11 +43,8 @@ class Dialer:
         sock = await self.socket()
         loop = asyncio.get_running_loop()
         name = self._address.host if self.tls else None
-        try:
-            _, protocol = await loop.create_connection(factory, sock=sock, ssl=self.tls, server_hostname=name)
-        except BaseException:
-            end(sock)
-            raise
+        # It closes the socket where it is cancelled.
+        _, protocol = await loop.create_connection(factory, sock=sock, ssl=self.tls, server_hostname=name)
         return protocol
 
     async def socket(self) -> socket.socket:
@@ -79,17 +75,6 @@ class Dialer:
             for task, sock in attempts.items():
                 _abandon(task, sock)
         raise errors[0] if errors else socket.gaierror(socket.EAI_NONAME, "the name does not resolve")
-
-
-def end(sock: socket.socket) -> None:
-    """End the connection, whatever still holds the socket.
-
-    A TLS handshake that is given up in its first moment would otherwise go on by itself, and succeed with
-    nobody there to close it.
-    """
-    # It may never have been connected, or be closed already.
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
 
 
 def tls_context() -> ssl.SSLContext:

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from iometer_exporter.provider.dial import Dialer, end
+from iometer_exporter.provider.dial import Dialer
 from iometer_exporter.provider.document import decode, no_answer
 from iometer_exporter.provider.failures import refused
 
@@ -101,24 +101,19 @@ class _Connect(connect):
 
 async def _open(url: str, headers: Mapping[str, str], dialer: Dialer) -> ClientConnection:
     """The open socket; there is no limit in time."""
-    sock = await dialer.socket()
-    try:
-        socket = await _Connect(
-            url,
-            sock=sock,
-            ssl=dialer.tls,
-            additional_headers={name: value for name, value in headers.items() if name != "User-Agent"},
-            user_agent_header=headers.get("User-Agent"),
-            subprotocols=[SUBPROTOCOL],
-            proxy=None,
-            max_size=LARGEST_MESSAGE,
-            open_timeout=None,
-            close_timeout=_GOODBYE,
-            logger=_SILENT,
-        )
-    except BaseException:
-        end(sock)
-        raise
+    socket = await _Connect(
+        url,
+        sock=await dialer.socket(),
+        ssl=dialer.tls,
+        additional_headers={name: value for name, value in headers.items() if name != "User-Agent"},
+        user_agent_header=headers.get("User-Agent"),
+        subprotocols=[SUBPROTOCOL],
+        proxy=None,
+        max_size=LARGEST_MESSAGE,
+        open_timeout=None,
+        close_timeout=_GOODBYE,
+        logger=_SILENT,
+    )
     if socket.subprotocol != SUBPROTOCOL:
         socket.transport.abort()
         raise no_answer()

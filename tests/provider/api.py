@@ -3,10 +3,12 @@
 import asyncio
 import json
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import trustme
@@ -29,7 +31,8 @@ class Request:
 
 
 Handler = Callable[[Request], Awaitable[bytes | list[bytes] | None]]
-"""Gives the bytes of the whole answer, or pieces that are sent one by one; None closes the connection."""
+"""Gives the bytes of the whole answer, or pieces that are sent one by one; None closes the connection, and an
+empty last piece resets it."""
 
 
 @dataclass
@@ -59,11 +62,11 @@ def always(data: bytes) -> Handler:
     return handler
 
 
-def each(*answers: bytes | None) -> Handler:
+def each(*answers: bytes | list[bytes] | None) -> Handler:
     """A handler that gives one answer after the other."""
     left = iter(answers)
 
-    async def handler(_request: Request) -> bytes | None:
+    async def handler(_request: Request) -> bytes | list[bytes] | None:
         return next(left)
 
     return handler
@@ -97,6 +100,11 @@ async def http_api(handler: Handler, tls: ssl.SSLContext | None = None) -> Async
                     await writer.drain()
                     # The next one in a packet of its own.
                     await asyncio.sleep(0 if piece is data else 0.001)
+                    if not piece:
+                        sock = writer.get_extra_info("socket")
+                        sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                        writer.transport.abort()
+                        return
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:

@@ -197,7 +197,7 @@ async def test_a_second_cancel_cuts_a_goodbye_short() -> None:
     ended = asyncio.Event()
 
     async with nothing_left(), socket_api(deaf) as api, ProviderClient(api.url, CREDENTIALS) as client:
-        first = asyncio.Event()
+        first, before = asyncio.Event(), descriptors()
 
         async def read() -> None:
             async for _ in client.subscribe(None):
@@ -211,4 +211,6 @@ async def test_a_second_cancel_cuts_a_goodbye_short() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        # The server's end of it is still there, and knows nothing.
+        await until(lambda: descriptors() == before + 1)
         ended.set()

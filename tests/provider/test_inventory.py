@@ -86,25 +86,35 @@ async def test_an_empty_fleet() -> None:
         assert len(setting.installations) == 0
 
 
-async def test_at_most_two_pages_are_asked_for_at_once() -> None:
-    class Counting(ScriptedClient):
-        most = now = 0
+class Capped(ScriptedClient):
+    """Gives at most so many installations, and notes how many pages it is asked for at once."""
 
-        async def installations(self, offset: int, limit: int) -> InstallationsPage:
-            self.now += 1
-            self.most = max(self.most, self.now)
-            try:
-                for _ in range(3):
-                    await asyncio.sleep(0)
-                return await super().installations(offset, limit)
-            finally:
-                self.now -= 1
+    cap = 1_000_000
+    most = now = 0
 
-    client = Counting(fleet=FLEET)
+    async def installations(self, offset: int, limit: int) -> InstallationsPage:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return await super().installations(offset, min(limit, self.cap))
+        finally:
+            self.now -= 1
+
+
+@pytest.mark.parametrize("cap", [3, 2])
+async def test_two_pages_are_asked_for_at_once(cap: int) -> None:
+    """Also where the API gives less: from the second page on it is known how much."""
+    client = Capped(fleet=FLEET)
+    client.cap = cap
     async with running(client, page_size=3) as setting:
-        await setting.clock.settle()
+        for _ in range(4):
+            await setting.clock.settle()
         assert setting.inventory.succeeded is True
         assert client.most == 2
+        begun = [offset for offset, _ in client.pages]
+        assert begun[2:6] == [cap, 2 * cap, 3 * cap, 4 * cap] if cap < 3 else begun[:4] == [0, 3, 6, 9]
 
 
 async def test_the_next_refresh_comes_an_interval_after_the_start_of_the_last() -> None:
@@ -173,22 +183,13 @@ async def test_the_wait_that_the_api_asks_for_is_kept() -> None:
         assert 1234 <= wait <= 1239
 
 
-class Capped(ScriptedClient):
-    """Gives at most so many installations, whatever it is asked for."""
-
-    cap = 1_000_000
-
-    async def installations(self, offset: int, limit: int) -> InstallationsPage:
-        return await super().installations(offset, min(limit, self.cap))
-
-
 @pytest.mark.parametrize("cap", [1, 3, 5, 7, 9, 10])
 async def test_an_api_that_gives_less_than_it_is_asked_for_loses_nothing(cap: int) -> None:
     client = Capped(fleet=list(FLEET))
     client.cap = cap
     async with running(client) as setting:
-        await setting.clock.settle()
-        await setting.clock.settle()
+        for _ in range(10):
+            await setting.clock.settle()
         assert len(setting.installations) == 25
         assert setting.inventory.succeeded is True
         # Not one page more than the fleet has, but the end, and what was on its way when the size was found.
@@ -211,7 +212,8 @@ async def test_a_cap_that_comes_while_running_drops_nothing() -> None:
         assert len(setting.installations) == 300
         client.cap = 50
         await setting.clock.advance(331)
-        await setting.clock.settle()
+        for _ in range(4):
+            await setting.clock.settle()
         assert len(setting.installations) == 300
         assert setting.inventory.succeeded is True
 
@@ -263,6 +265,8 @@ async def test_pages_in_a_circle_end_the_refresh(around: int, caplog: pytest.Log
         assert setting.journal.errors == {("installations", "invalid_document"): 1}
         assert len(setting.installations) == 10 * around
         assert (setting.inventory.succeeded, setting.inventory.tried.is_set()) == (False, True)
+        # Two that show the circle, and one that was on its way.
+        assert len(client.pages) <= around + 3
         await setting.clock.advance(600)
         # Paced, and told once.
         assert len(client.pages) <= 20 * (around + 3)

@@ -86,21 +86,20 @@ async def test_only_a_kept_connection_without_an_answer_is_replaced() -> None:
 
 
 async def test_half_an_answer_is_an_error_and_not_asked_for_again() -> None:
-    async def handler(request: Request) -> bytes | None:
-        if len(api.requests) == 2:
-            return answer(b"{}").replace(b"Length: 2", b"Length: 3")
-        return GOOD if len(api.requests) == 1 else None
-
-    async with asked(handler) as (http, api):
+    async with asked(each(GOOD, [GOOD[:-1], b""], GOOD)) as (http, api):
         await post(http)
-        task = asyncio.create_task(post(http))
-        while len(api.requests) < 2:  # noqa: ASYNC110 (a list tells nobody)
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(0.05)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        with pytest.raises(ConnectionResetError):
+            await post(http)
         assert (len(api.requests), api.connections) == (2, 1)
+
+
+async def test_a_connection_that_ended_while_idle_is_not_even_tried() -> None:
+    """So a request that may be sent only once is not lost on it."""
+    async with asked(each([GOOD, b""], GOOD)) as (http, api):
+        await post(http)
+        await asyncio.sleep(0.05)
+        assert await post(http, again=False) == 200
+        assert api.connections == 2
 
 
 async def test_interim_answers_come_before_the_real_one_but_not_for_ever() -> None:
