@@ -90,11 +90,12 @@ class Capped(ScriptedClient):
     """Gives at most so many installations, and notes how many pages it is asked for at once."""
 
     cap = 1_000_000
-    most = now = 0
+    most = now = together = 0
 
     async def installations(self, offset: int, limit: int) -> InstallationsPage:
         self.now += 1
         self.most = max(self.most, self.now)
+        self.together += self.now > 1
         try:
             for _ in range(3):
                 await asyncio.sleep(0)
@@ -113,8 +114,7 @@ async def test_two_pages_are_asked_for_at_once(cap: int) -> None:
             await setting.clock.settle()
         assert setting.inventory.succeeded is True
         assert client.most == 2
-        begun = [offset for offset, _ in client.pages]
-        assert begun[2:6] == [cap, 2 * cap, 3 * cap, 4 * cap] if cap < 3 else begun[:4] == [0, 3, 6, 9]
+        assert client.together >= len(client.pages) - 4
 
 
 async def test_the_next_refresh_comes_an_interval_after_the_start_of_the_last() -> None:
