@@ -35,10 +35,7 @@ def provider_error(error: BaseException) -> ProviderError:
     """The error with the reason of the metric table and one sentence that quotes little of the other side."""
     chain = list(_chain(error))
     for cause in chain:
-        if isinstance(cause, ProviderError):
-            return cause
-        found = _of_socket(cause)
-        if found is not None:
+        if (found := _of_socket(cause)) is not None:
             return found
     for cause in chain:
         if isinstance(cause, TimeoutError):

@@ -359,6 +359,40 @@ async def test_a_single_object_and_what_is_wrong_with_it() -> None:
         assert (caught.value.reason, caught.value.deed) == (reason, text)
 
 
+async def test_readings_without_an_object() -> None:
+    document = {"data": {"provider": {"readings": None}}, "errors": [{"message": "ill"}]}
+    async with asked(always(answer(document))) as (client, _):
+        with pytest.raises(ProviderError, match=r"gave no provider.readings: ill"):
+            await client.readings()
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (None, "sent an answer without createRegistrationToken"),
+        ({"installationId": "i"}, "sent a bad createRegistrationToken: token is missing, expected a text"),
+    ],
+)
+async def test_an_answer_without_a_token(made: object, text: str) -> None:
+    async with asked(always(answer({"data": {"createRegistrationToken": made}}))) as (client, _):
+        with pytest.raises(ProviderError) as caught:
+            await client.create_registration_token(
+                external_id="e", signing_key_id="k", pool_id="l", start=date(2025, 2, 1)
+            )
+    assert (caught.value.reason, caught.value.deed) == ("invalid_document", text)
+
+
+async def test_a_number_beyond_any_is_a_problem_of_its_own() -> None:
+    value = {"obisCode": "1-0:1.8.0", "time": "2024-12-31T12:00:00Z", "value": 1, "unit": "Wh"}
+    found = {"id": "i", "meters": [{"id": "m", "number": "M", "latestReadings": [value]}], "devices": []}
+    body = json.dumps({"data": {"provider": {"installation": found}}})
+    data = answer(body.replace('"value": 1', '"value": 1e99999999999999999999').encode())
+    async with asked(always(data)) as (client, _):
+        installation = await client.installation(id="i")
+    assert installation is not None
+    assert any("larger than any number" in problem for problem in installation.problems)
+
+
 async def test_a_token_that_is_refused() -> None:
     document = {
         "data": None,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request as Upgrade
 from websockets.http11 import Response
 
@@ -330,6 +330,85 @@ async def test_a_server_of_the_old_protocol_is_refused() -> None:
     _, error = await collect(never, subprotocol="graphql-ws")
     assert error is not None
     assert error.reason in ("protocol", "http_status")
+
+
+async def test_a_server_that_chooses_no_protocol_is_refused() -> None:
+    server = await serve(never, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+    async with server, ProviderClient(url, CREDENTIALS) as client, asyncio.timeout(60):
+        with pytest.raises(ProviderError) as caught:
+            await anext(client.subscribe(None))
+    assert caught.value.reason == "invalid_document"
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n"])
+async def test_what_is_no_websocket(answer: bytes) -> None:
+    async def garbage(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(garbage, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, ProviderClient(url, CREDENTIALS) as client, asyncio.timeout(60):
+        with pytest.raises(ProviderError, match="does not speak WebSocket") as caught:
+            await anext(client.subscribe(None))
+    assert caught.value.reason == "protocol"
+
+
+async def test_pings_are_answered_from_the_beginning_on() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        assert json.loads(await socket.recv())["type"] == "connection_init"
+        for word in ("pong", "ping"):
+            await socket.send(json.dumps({"type": word, "payload": {}}))
+        assert json.loads(await socket.recv()) == {"type": "pong"}
+        await socket.send(json.dumps({"type": "connection_ack", "payload": None}))
+        assert json.loads(await socket.recv())["type"] == "subscribe"
+        await push(socket, data={"readings": message(1)})
+        await socket.wait_closed()
+
+    found, error = await collect(talk, most=1)
+    assert (len(found), error) == (1, None)
+
+
+async def test_a_subscription_that_begins_without_its_acknowledgement_is_none() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await push(socket, data={"readings": message(1)})
+        await socket.wait_closed()
+
+    found, error = await collect(talk)
+    assert found == []
+    assert error is not None
+    assert (error.reason, error.deed) == ("invalid_document", "sent what is no answer to a GraphQL request")
+
+
+async def test_messages_of_another_subscription_are_no_business_of_this_one() -> None:
+    async def talk(socket: ServerConnection) -> None:
+        await accept(socket)
+        for kind in ("next", "error", "complete"):
+            await socket.send(json.dumps({"id": "2", "type": kind, "payload": [{"message": "x"}]}))
+        await push(socket, data={"readings": message(1)})
+        await socket.wait_closed()
+
+    found, error = await collect(talk, most=1)
+    assert (len(found), error) == (1, None)
+
+
+async def test_a_server_that_takes_no_goodbye_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_GOODBYE", 0.05)
+    gone = asyncio.Event()
+
+    async def talk(socket: ServerConnection) -> None:
+        await accept(socket)
+        await push(socket, data={"readings": message(1)})
+        socket.transport.pause_reading()
+        await gone.wait()
+        socket.transport.abort()
+
+    async with socket_api(talk) as api, ProviderClient(api.url, CREDENTIALS) as client, asyncio.timeout(60):
+        stream = client.subscribe(None)
+        assert isinstance(await anext(stream), MeterReading)
+        await stream.aclose()
+        gone.set()
 
 
 async def test_a_message_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
