@@ -4,7 +4,8 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from itertools import count
+from typing import Any, get_args
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.provider.fleet import (
     installation,
     reading,
 )
+from tests.provider.stepping import Moment, cancelled_at
 
 FLEET = [installation(f"i{number}") for number in range(25)]
 TIMEOUT = ProviderError("timeout", "did not answer in time")
@@ -527,3 +529,22 @@ async def test_durations_are_those_of_the_last_request() -> None:
         await setting.clock.advance(340)
         assert setting.journal.durations["installations"] == 1.5
         assert setting.journal.durations["account"] == 0
+
+
+@pytest.mark.parametrize("moment", get_args(Moment))
+async def test_a_refresh_that_is_cancelled_at_any_wait_leaves_no_page_under_way(moment: Moment) -> None:
+    async def refreshed() -> bool:
+        return await setting.inventory.refresh() is None
+
+    tasks = asyncio.all_tasks()
+    for wait in count(1):
+        setting = Setting(Capped(fleet=list(FLEET)), page_size=3)
+        cancelled = await cancelled_at(wait, moment, refreshed()) is None
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == tasks
+        if not cancelled:
+            break
+        assert await setting.inventory.refresh() is None
+        assert len(setting.installations) == len(FLEET)
+    assert wait > 5
+    assert setting.inventory.succeeded is True
