@@ -68,8 +68,8 @@ class Samples:
 class BridgeCollector(Collector):
     """The families of bridges, from one snapshot of each.
 
-    `now` is Unix time; instantaneous values of readings older than `stale_after` seconds are left out
-    (0: never).
+    `now` is Unix time; instantaneous values of readings older than `stale_after` seconds, by their time or
+    since they came, are left out (0: never).
     """
 
     def __init__(self, snapshots: Iterable[Snapshot], *, now: float, stale_after: float) -> None:
@@ -83,17 +83,18 @@ class BridgeCollector(Collector):
         for snapshot in self._snapshots:
             _add_fetch(samples, snapshot)
             if snapshot.reading is not None:
-                self._add_reading(samples, (snapshot.bridge, snapshot.reading.meter), snapshot.reading)
+                self._add_reading(samples, snapshot, snapshot.reading)
             if snapshot.sent is not None:
                 samples.add_all((snapshot.bridge, snapshot.sent.meter), registers(snapshot.sent))
             if snapshot.status is not None:
                 _add_status(samples, (snapshot.bridge, snapshot.meter), snapshot.status)
         yield from samples
 
-    def _add_reading(self, samples: Samples, labels: tuple[str, str], reading: Reading) -> None:
-        samples.add_all(labels, counters(reading))
+    def _add_reading(self, samples: Samples, snapshot: Snapshot, reading: Reading) -> None:
+        labels = (snapshot.bridge, reading.meter)
+        samples.add_all(labels, counters(reading, is_held=snapshot.is_held))
         # Last night's power is no power.
-        if not self._stale_after or self._now - reading.time.timestamp() <= self._stale_after:
+        if not snapshot.is_stale(self._now, self._stale_after):
             samples.add_all(labels, instantaneous(reading))
 
 

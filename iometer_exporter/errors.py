@@ -7,6 +7,7 @@ IOmeterError
 ├── TargetError       a probe's target that is no address or may not be asked
 ├── FetchError        a bridge gave no document (carries the reason of the metric table)
 ├── ProviderError     the provider API gave no data (carries the reason of its metric)
+├── StateError        a state file, or an entry in it, that cannot be used
 ├── DiscoveryError    mDNS cannot be used on this host
 ├── OutputError       stdout or a file cannot be written (disk full, ...)
 └── StartError        the process cannot do its job here (port in use, ...)
@@ -90,6 +91,10 @@ class ProviderError(IOmeterError):
         self.reason: ProviderReason = reason
         self.deed = deed
         self.retry_after = retry_after
+
+
+class StateError(IOmeterError):
+    """A state file, or an entry in it, that is damaged, of something else or of a newer version."""
 
 
 class DiscoveryError(IOmeterError):

@@ -81,11 +81,11 @@ def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[
     yield from _reading_problems(snapshot)
     if snapshot.status is not None:
         yield from _status_problems(snapshot.status)
-    if snapshot.reading is not None:
-        age = now - snapshot.reading.time.timestamp()
-        if stale_after and age > stale_after:
+    age = snapshot.age(now)
+    if age is not None:
+        if snapshot.is_stale(now, stale_after):
             yield Problem(
-                f"the reading is {duration(age)} old",
+                f"the reading is {duration(max(age, snapshot.seen_for))} old",
                 "check the core on the meter, its way to the bridge, and the interval set in the app",
             )
         elif age < -_CLOCK_SKEW:
@@ -110,6 +110,8 @@ def probe_log(snapshot: Snapshot, *, target: str, duration: float) -> Iterator[s
         yield f"meter {sent.meter or 'unknown'}, {len(sent.registers)} registers of {sent.time.isoformat()}"
         if sent.time != served.time:
             yield f"that reading was refused, served is the one of {served.time.isoformat()}"
+        if snapshot.is_held:
+            yield "its counters are held back until it is clear that it is no replay of the past"
     rejected = ", ".join(f"{reason} {count}" for reason, count in snapshot.rejected.items())
     yield f"readings refused since the start: {rejected or 'none'}"
     yield f"probe {'succeeded' if snapshot.up else 'failed'} after {duration:.3f} s"

@@ -12,6 +12,7 @@ from iometer_exporter.config import Config
 from iometer_exporter.descriptors import kept_connections
 from iometer_exporter.errors import ConfigError, TargetError
 from iometer_exporter.guard import Limits
+from iometer_exporter.memory import Memory
 from iometer_exporter.probed import Probed
 from iometer_exporter.resolve import Resolver, literal
 from iometer_exporter.roster import Roster
@@ -34,13 +35,20 @@ def _no_services() -> Sequence[Service]:
 class Fleet:
     """The known bridges; `services` gives those that mDNS knows now. Close it with `aclose`."""
 
-    def __init__(self, config: Config, services: Callable[[], Sequence[Service]] = _no_services) -> None:
+    def __init__(
+        self,
+        config: Config,
+        services: Callable[[], Sequence[Service]] = _no_services,
+        memory: Memory | None = None,
+    ) -> None:
+        """Read the bridges of the configuration and the services; the memory outlives each bridge."""
         self._config = config
         self._names = Resolver()
         self._transport = BridgeTransport(idle_connections=kept_connections())
         network = Network(self._names, self._transport)
-        self._roster = Roster(config, services, network, self._names)
-        self._probed = Probed(_limits(config), network, _PROBED)
+        memory = Memory() if memory is None else memory
+        self._roster = Roster(config, services, network, self._names, memory)
+        self._probed = Probed(_limits(config), network, memory, _PROBED)
 
     async def __aenter__(self) -> "Fleet":
         return self

@@ -97,9 +97,9 @@ def _provider(summary: "Summary") -> str:
 
 def _card(snapshot: Snapshot, *, now: float, stale_after: float) -> str:
     state = '<span class="state up">up</span>' if snapshot.up else '<span class="state down">down</span>'
-    age = None if snapshot.reading is None else now - snapshot.reading.time.timestamp()
-    fresh = age is not None and not (stale_after and age > stale_after)
-    power = _power(snapshot.reading) if snapshot.reading is not None and fresh else ""
+    age = snapshot.age(now)
+    is_fresh = not snapshot.is_stale(now, stale_after)
+    power = _power(snapshot.reading) if snapshot.reading is not None and is_fresh else ""
     rows = "".join(
         f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>\n" for label, value in _facts(snapshot, age)
     )

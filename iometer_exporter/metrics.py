@@ -250,9 +250,9 @@ Sample = tuple[Family, tuple[str, ...], float | None]
 """A value of a family, with the labels after those that say whose it is."""
 
 
-def counters(reading: Reading) -> Iterator[Sample]:
-    """What stays true of a reading however old it is: the energies, and its time."""
-    for code, joules in quantities.energies(reading).items():
+def counters(reading: Reading, *, is_held: bool = False) -> Iterator[Sample]:
+    """What stays true of a reading however old it is: the energies, unless they are held, and its time."""
+    for code, joules in quantities.energies(reading).items() if not is_held else ():
         if family := _TOTALS.get(code):
             yield family, (), float(joules)
         for total, family in _TARIFFS:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from iometer_exporter.bridge import Network
 from iometer_exporter.guard import Limits
+from iometer_exporter.memory import Memory
 from iometer_exporter.target import Target
 from iometer_exporter.units import Address
 
@@ -20,10 +21,11 @@ class Probed:
     none that somebody waits for.
     """
 
-    def __init__(self, limits: Limits, network: Network, most: int) -> None:
-        """Remember at most so many."""
+    def __init__(self, limits: Limits, network: Network, memory: Memory, most: int) -> None:
+        """Remember at most so many; the memory of their meters is kept apart, and longer."""
         self._limits = limits
         self._network = network
+        self._memory = memory
         self._most = most
         self._targets: OrderedDict[Target, None] = OrderedDict()
         self._at: dict[Address, Target] = {}
@@ -55,7 +57,9 @@ class Probed:
         """The bridge at these IP addresses, which have been checked."""
         target = next((self._at[ip] for ip in ip_addresses if ip in self._at), None)
         if target is None:
-            target = Target(str(ip_addresses[0]), "probed", ip_addresses, self._limits, self._network)
+            target = Target(
+                str(ip_addresses[0]), "probed", ip_addresses, self._limits, self._network, self._memory
+            )
             self._make_room()
         else:
             self._remove(target)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from iometer_exporter import obis
@@ -20,7 +21,9 @@ _HERTZ: Final[_Scale] = {"mHz": Decimal("0.001"), "Hz": 1}
 
 JOULES_PER_KWH: Final = 3_600_000
 
-_LARGEST_COUNTER: Final = 10**18
+_KWH: Final = Decimal(JOULES_PER_KWH)
+
+LARGEST_COUNTER: Final = 10**18
 """Joules, more than all of Europe's meters together count in a month: no meter shows it."""
 
 
@@ -43,25 +46,30 @@ def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     for code in reading.registers:
         if obis.is_energy(code):
             value = _value(reading, code, _JOULES)
-            if value is not None and 0 <= value < _LARGEST_COUNTER:
+            if value is not None and 0 <= value < LARGEST_COUNTER:
                 counters[code] = value
     return counters
 
 
-def resolution(reading: Reading, code: ObisCode) -> Decimal:
-    """The unit in which an energy counter of `energies` counts, in joules, from 1 Wh to 1 kWh.
+def resolutions(reading: Reading, counters: Mapping[ObisCode, Decimal]) -> dict[ObisCode, Decimal]:
+    """The units in which the counters that `energies` found in the reading count, in joules, at most 1 kWh.
 
-    The last digit sent; but a meter whose PIN is not entered shows whole kWh and no power.
+    The last digit sent; but a meter whose PIN is not entered shows whole kWh of everything, and no power.
     """
-    register = reading.registers[code]
-    scale = _JOULES[register.unit]
-    if register.value * scale % JOULES_PER_KWH == 0 and power(reading) is None:
-        return Decimal(JOULES_PER_KWH)
-    exponent = register.value.as_tuple().exponent
-    assert isinstance(exponent, int)  # noqa: S101 (models lets no NaN or infinity through)
-    # Further out the limits below decide anyway, and a zero may claim an exponent that no number can have.
-    last_digit = Decimal(1).scaleb(min(max(exponent, -9), 9)) * scale
-    return min(max(last_digit, Decimal(_JOULES["Wh"])), Decimal(JOULES_PER_KWH))
+    if is_coarse(reading, counters):
+        return dict.fromkeys(counters, _KWH)
+    return {code: _last_digit(reading.registers[code]) for code in counters}
+
+
+def is_coarse(reading: Reading, counters: Mapping[ObisCode, Decimal]) -> bool:
+    """Whether the reading looks like that of a meter without its PIN; a fine one may do so by chance."""
+    return all(not value % JOULES_PER_KWH for value in counters.values()) and power(reading) is None
+
+
+def joules(register: Register) -> Decimal | None:
+    """The energy in the register in joules; None if its unit is none of energy."""
+    scale = _JOULES.get(register.unit)
+    return None if scale is None else register.value * scale
 
 
 def power(reading: Reading) -> float | None:
@@ -99,6 +107,18 @@ def phases(reading: Reading) -> Iterator[Phase]:
 def frequency(reading: Reading) -> float | None:
     """Grid frequency in Hz (14.7.0)."""
     return _float(_value(reading, obis.FREQUENCY, _HERTZ))
+
+
+def _last_digit(register: Register) -> Decimal:
+    exponent = register.value.as_tuple().exponent
+    assert isinstance(exponent, int)  # noqa: S101 (models lets no NaN or infinity through)
+    # Further out the limit decides anyway, and a zero may claim an exponent that no number can have.
+    return _digit(min(max(exponent, -9), 9), register.unit)
+
+
+@cache
+def _digit(exponent: int, unit: str) -> Decimal:
+    return min(Decimal(1).scaleb(exponent) * _JOULES[unit], _KWH)
 
 
 def _stands_in_for_total(reading: Reading) -> bool:

@@ -11,7 +11,9 @@ from iometer_exporter.announcements import Service
 from iometer_exporter.bridge import Network
 from iometer_exporter.config import BridgeConfig, Config
 from iometer_exporter.guard import Limits
+from iometer_exporter.memory import Memory
 from iometer_exporter.resolve import Resolver
+from iometer_exporter.snapshot import Source
 from iometer_exporter.target import Target
 from iometer_exporter.units import Address
 
@@ -33,8 +35,10 @@ class Roster:
         services: Callable[[], Sequence[Service]],
         network: Network,
         names: Resolver,
+        memory: Memory,
     ) -> None:
-        """Take the configuration, and a function that gives the services announced now."""
+        """Take the configuration, what gives the services announced now, and the memory of meters."""
+        self._memory = memory
         self._services = services
         self._seen: Sequence[Service] | None = None
         self._network = network
@@ -174,7 +178,7 @@ class Roster:
         for bridge in bridges:
             target = before.pop(bridge.address, None)
             if target is None:
-                target = Target(bridge.name, "configured", [bridge.address], self._limits, self._network)
+                target = self._target(bridge.name, "configured", [bridge.address])
             target.name, target.labels = bridge.name, bridge.labels
             self._configured[bridge.address] = target
         for target in before.values():
@@ -182,6 +186,9 @@ class Roster:
         self._ways = {address: way for address, way in self._ways.items() if address in self._configured}
         self._names.configure(address.host for address in self._configured)
         self._seen = None
+
+    def _target(self, name: str, source: Source, addresses: Sequence[Address]) -> Target:
+        return Target(name, source, addresses, self._limits, self._network, self._memory)
 
     def _match(self, services: Sequence[Service]) -> list[Service]:
         """Take services as other ways to configured bridges; gives those that are bridges of their own."""
@@ -232,9 +239,7 @@ class Roster:
             else:
                 taken = {target.name for target in self.all()}
                 label = _free_name(name, service.addresses[0], taken)
-                self._discovered[name] = Target(
-                    label, "discovered", service.addresses, self._limits, self._network
-                )
+                self._discovered[name] = self._target(label, "discovered", service.addresses)
         if self.limited and not limited:
             _log.warning(
                 "%d more bridges announce themselves than discovery.limit lets in: name yours with --bridge, "

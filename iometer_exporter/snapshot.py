@@ -38,7 +38,8 @@ class Snapshot:
 
     `reading` is what the guard lets through, `sent` what the bridge sent; both and `status` are None
     where the endpoint gave no valid document, and `failures` then says why. `errors` and `rejected`
-    count since the start of the process.
+    count since the start of the process. `seen_for` is for how many seconds `reading` has been known;
+    while `is_held`, its energies may not be served as counters yet.
     """
 
     bridge: str
@@ -52,6 +53,20 @@ class Snapshot:
     failures: Mapping[Endpoint, FetchError]
     errors: Mapping[tuple[Endpoint, Reason], int]
     rejected: Mapping[Rejection, int]
+    seen_for: float = 0.0
+    is_held: bool = False
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the time of the reading at Unix time `now`, negative if it is in the future."""
+        return None if self.reading is None else now - self.reading.time.timestamp()
+
+    def is_stale(self, now: float, stale_after: float) -> bool:
+        """Whether the reading is older than `stale_after` seconds (0: never), by its time or since it came.
+
+        Of a bridge whose clock is ahead, the time alone would say so a day too late.
+        """
+        age = self.age(now)
+        return age is not None and bool(stale_after) and max(age, self.seen_for) > stale_after
 
     @property
     def up(self) -> bool:

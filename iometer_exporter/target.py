@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Final
 from iometer_exporter.bridge import BridgeClient, Network
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.guard import Guard, Judgement, Limits, Rejection
+from iometer_exporter.memory import Memory
 from iometer_exporter.models import Reading, Status, parse_reading, parse_status
 from iometer_exporter.sharing import Shared
 from iometer_exporter.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
@@ -28,11 +30,11 @@ _PROBLEMS_LOGGED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What one fetch of an endpoint gave: a document or a failure; `served` is the guarded reading."""
+    """What one fetch of an endpoint gave: a document or a failure; the guard's judgement on a reading."""
 
     duration: float
     document: Reading | Status | None = None
-    served: Reading | None = None
+    judgement: Judgement | None = None
     failure: FetchError | None = None
 
 
@@ -40,8 +42,15 @@ class Target:
     """A bridge that is read again and again; end it with `aclose`."""
 
     def __init__(
-        self, name: str, source: Source, addresses: Sequence[Address], limits: Limits, network: Network
+        self,
+        name: str,
+        source: Source,
+        addresses: Sequence[Address],
+        limits: Limits,
+        network: Network,
+        memory: Memory | None = None,
     ) -> None:
+        """Read at the addresses; the memory, if there is one, knows meters that were read before."""
         self.name = name
         self.labels: Mapping[str, str] = {}
         """For service discovery, from the configuration."""
@@ -54,21 +63,25 @@ class Target:
         """Whether it ever gave a valid document."""
         self.shares = {endpoint: Shared(partial(self._fetch, endpoint)) for endpoint in ENDPOINTS}
         self._client = BridgeClient(addresses, network)
-        self._guard = Guard(limits)
+        self._guard = Guard(limits, memory)
         self._meter = ""
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
         self._rejected: Counter[Rejection] = Counter()
         self._state: dict[Endpoint, Reason | None] = {}
         self._problems: dict[Endpoint, frozenset[str]] = {}
         self._rejection: Rejection | None = None
+        self._is_held = False
 
     async def aclose(self) -> None:
         """Give up what is under way."""
         await asyncio.gather(*(share.aclose() for share in self.shares.values()))
+        self._guard.remember()
         self._client.close()
 
     async def retire(self) -> None:
         """Wait for the scrapes under way, then end."""
+        # At once, for the bridge that takes this one's place; and again at the end.
+        self._guard.remember()
         await asyncio.gather(*(share.settle() for share in self.shares.values()))
         await self.aclose()
 
@@ -128,19 +141,22 @@ class Target:
         """What one scrape knows, from the outcome of each endpoint."""
         sent, status = outcomes["reading"].document, outcomes["status"].document
         status = status if isinstance(status, Status) else None
+        judgement = outcomes["reading"].judgement
         meter = (status.meter if status else "") or self._meter
         snapshot = Snapshot(
             bridge=self.name,
             address=str(self.addresses[0]),
             source=self.source,
             meter=meter,
-            reading=_with_meter(outcomes["reading"].served, meter),
+            reading=_with_meter(judgement.served if judgement else None, meter),
             sent=_with_meter(sent if isinstance(sent, Reading) else None, meter),
             status=status,
             durations={endpoint: fetched.duration for endpoint, fetched in outcomes.items()},
             failures={e: fetched.failure for e, fetched in outcomes.items() if fetched.failure},
             errors=dict(self._errors),
             rejected=dict(self._rejected),
+            seen_for=asyncio.get_running_loop().time() - judgement.seen if judgement else 0.0,
+            is_held=judgement is not None and judgement.is_held,
         )
         self.answering = snapshot.up
         return snapshot
@@ -175,13 +191,15 @@ class Target:
         self._note(endpoint, failure)
         return Fetched(loop.time() - started, failure=failure)
 
-    def _judge(self, reading: Reading, now: float) -> Reading:
-        judgement = self._guard.judge(reading, now)
+    def _judge(self, reading: Reading, now: float) -> Judgement:
+        owners = (self.device_id, self.name) if self.device_id else (self.name,)
+        judgement = self._guard.judge(reading, now, wall=time.time(), owners=owners)
         if judgement.rejection:
             self._rejected[judgement.rejection] += 1
         self._log_judgement(reading, judgement)
         self._rejection = judgement.rejection
-        return judgement.served
+        self._is_held = judgement.is_held
+        return judgement
 
     def _note(self, endpoint: Endpoint, failure: FetchError | None) -> None:
         """Count a failure, and log it when it is another one than before: not once per scrape."""
@@ -222,6 +240,12 @@ class Target:
             )
         elif self._rejection and not judgement.rejection:
             _log.info("readings are believable again", extra=fields)
+        if judgement.is_held and not self._is_held:
+            _log.info(
+                "counters held back: the reading of %s may be a replay",
+                judgement.served.time.isoformat(),
+                extra=fields,
+            )
 
 
 def _with_meter(reading: Reading | None, meter: str) -> Reading | None:

@@ -14,6 +14,8 @@ ORDER = [
     "obis",
     "models",
     "quantities",
+    "history",
+    "memory",
     "guard",
     "snapshot",
     "units",
@@ -66,7 +68,7 @@ ORDER = [
 LAZY = {("config", "yamlfile")}
 """Imported inside a function, from further down, for the sake of the start-up."""
 
-PURE = ["obis", "models", "quantities", "guard", "snapshot", "metrics", "collectors"]
+PURE = ["obis", "models", "quantities", "history", "memory", "guard", "snapshot", "metrics", "collectors"]
 IO = {"asyncio", "httpx", "io", "os", "pathlib", "socket", "subprocess", "threading", "time", "zeroconf"}
 
 

@@ -210,3 +210,8 @@ def test_a_battery_above_the_limit_is_no_problem() -> None:
 )
 def test_the_age_of_the_reading(age: float, stale_after: float, expected: list[str]) -> None:
     assert [p.what for p in found(snapshot_of("battery"), age=age, stale_after=stale_after)] == expected
+
+
+def test_a_reading_from_the_future_that_stays_is_as_old_as_it_is_known() -> None:
+    snapshot = replace(snapshot_of("battery"), seen_for=3600.0)
+    assert [p.what for p in found(snapshot, age=-86_400.0, stale_after=1200.0)] == ["the reading is 1 h old"]

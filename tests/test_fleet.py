@@ -12,6 +12,7 @@ from iometer_exporter.announcements import Service
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.errors import Reason
 from iometer_exporter.fleet import Fleet
+from iometer_exporter.obis import ENERGY_IMPORT
 from iometer_exporter.snapshot import Snapshot
 from iometer_exporter.units import Address
 from tests import documents
@@ -293,7 +294,7 @@ async def test_a_change_of_state_is_logged_once(caplog: pytest.LogCaptureFixture
     ):
         for _ in range(3):
             await scrape(fleet)
-        answers["reading"] = documents.reading()
+        answers["reading"] = documents.reading(time.time())
         for _ in range(3):
             await scrape(fleet)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -448,3 +449,98 @@ async def test_a_reload_counts_for_probed_bridges_too() -> None:
         fleet.reconfigure(Config(max_power=1.0))
         snapshot = await fleet.probe(str(server.address), deadline)
     assert snapshot.rejected == {"implausible": 1}
+
+
+def present(snapshot: Snapshot) -> float:
+    """The import counter served, in Wh."""
+    assert snapshot.reading is not None
+    assert not snapshot.is_held
+    return float(snapshot.reading.registers[ENERGY_IMPORT].value)
+
+
+def sending(answers: list[bytes], meter: str | None = "1ISK0000000001", device_id: str = "1") -> Handler:
+    return bridge(lambda: answers[0], lambda: documents.status(meter=meter, device_id=device_id))
+
+
+async def test_a_number_that_only_the_status_knows_changes_no_history() -> None:
+    now = time.time()
+    answers = [documents.reading(now, meter=None, imported=1000.5)]
+    async with raw_server(sending(answers)) as server, Fleet(config(house=server)) as fleet:
+        first = (await scrape(fleet))["house"]
+        answers[0] = documents.reading(now - 60, meter=None, imported=900.5)
+        second = (await scrape(fleet))["house"]
+    assert (first.meter, second.meter) == ("1ISK0000000001", "1ISK0000000001")
+    assert (present(first), present(second)) == (1000.5, 1000.5)
+    assert second.rejected == {"replayed": 1}
+
+
+async def test_a_discovered_bridge_that_is_configured_goes_on_where_it_was() -> None:
+    now = time.time()
+    answers = [documents.reading(now, imported=1000.5)]
+    async with raw_server(sending(answers)) as server:
+        services = [service("house", server)]
+        async with Fleet(Config(), lambda: services) as fleet:
+            assert present((await scrape(fleet))["house"]) == 1000.5
+            answers[0] = documents.reading(now - 60, imported=900.5)
+            fleet.reconfigure(config(house=server))
+            found = (await scrape(fleet))["house"]
+    assert (found.source, present(found)) == ("configured", 1000.5)
+
+
+async def test_a_bridge_at_another_address_under_another_name_goes_on_where_it_was() -> None:
+    now = time.time()
+    answers = [documents.reading(now, imported=1000.5)]
+    async with (
+        raw_server(sending(answers)) as old,
+        raw_server(sending(answers)) as new,
+        Fleet(config(house=old)) as fleet,
+    ):
+        await scrape(fleet)
+        answers[0] = documents.reading(now - 60, imported=900.5)
+        fleet.reconfigure(config(home=new))
+        assert present((await scrape(fleet))["home"]) == 1000.5
+
+
+async def test_a_bridge_without_any_number_is_known_by_its_device() -> None:
+    now = time.time()
+    answers = [documents.reading(now, meter=None, imported=1000.5)]
+    handler = sending(answers, meter=None, device_id="658c")
+    async with raw_server(handler) as old, raw_server(handler) as new, Fleet(config(house=old)) as fleet:
+        for _ in range(2):
+            await scrape(fleet)
+        answers[0] = documents.reading(now - 60, meter=None, imported=900.5)
+        fleet.reconfigure(config(house=new))
+        assert present((await scrape(fleet))["house"]) == 1000.5
+
+
+async def test_a_probed_bridge_that_was_forgotten_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("iometer_exporter.fleet._PROBED", 1)
+    now = time.time()
+    answers = [documents.reading(now, imported=1000.5)]
+    async with (
+        raw_server(sending(answers)) as server,
+        raw_server(healthy(meter="other")) as other,
+        Fleet(Config()) as fleet,
+    ):
+        for target in (server, other):
+            await fleet.probe(str(target.address), asyncio.get_running_loop().time() + 5)
+        answers[0] = documents.reading(now - 60, imported=900.5)
+        again = await fleet.probe(str(server.address), asyncio.get_running_loop().time() + 5)
+    assert present(again) == 1000.5
+
+
+async def test_a_snapshot_says_for_how_long_its_reading_has_been_known() -> None:
+    now = time.time()
+    answers = [documents.reading(now + 86_400)]
+    async with raw_server(sending(answers)) as server, Fleet(config(house=server)) as fleet:
+        first = (await scrape(fleet))["house"]
+        await asyncio.sleep(0.05)
+        second = (await scrape(fleet))["house"]
+    assert 0 <= first.seen_for < 0.05 + second.seen_for
+    assert second.seen_for >= 0.05
+    # A day ahead, it is stale as soon as any other that nobody renews.
+    assert second.is_stale(now, 0.05)
+    assert not second.is_stale(now, 3600.0)
+    assert not second.is_stale(now, 0.0)

@@ -417,3 +417,25 @@ def test_any_snapshots_give_a_text_without_duplicates_that_both_parsers_read(
     assert [sample for sample, count in Counter(found).items() if count > 1] == []
     strict = all_samples(parsed_strictly(render(collectors, OPENMETRICS)))
     assert Counter(strict) == Counter(found)
+
+
+def test_power_of_a_clock_that_is_ahead_is_left_out_once_nobody_renews_it() -> None:
+    """By its time the reading is never old."""
+    seen = {seconds: replace(snapshot_of("battery"), seen_for=seconds) for seconds in (1200.0, 1200.1)}
+    assert "iometer_power_watts" in text_of(seen[1200.0], age=-86_400)
+    assert "iometer_power_watts" not in text_of(seen[1200.1], age=-86_400)
+    assert "iometer_energy_import_joules_total" in text_of(seen[1200.1], age=-86_400)
+    assert "iometer_power_watts" in text_of(seen[1200.1], age=-86_400, stale_after=0)
+
+
+def test_of_a_reading_that_is_held_back_all_but_the_counters_is_served() -> None:
+    whole = text_of(snapshot_of("tariffs"))
+    held = text_of(replace(snapshot_of("tariffs"), is_held=True))
+    missing = set(whole.splitlines()) - set(held.splitlines())
+    assert {line.split("{")[0] for line in missing if not line.startswith("#")} == {
+        "iometer_energy_import_joules_total",
+        "iometer_energy_export_joules_total",
+        "iometer_tariff_energy_import_joules_total",
+        "iometer_tariff_energy_export_joules_total",
+    }
+    assert set(held.splitlines()) <= set(whole.splitlines())

@@ -26,7 +26,7 @@ def samples(text: str) -> dict[tuple[str, str], float]:
 
 async def test_a_probe_answers_with_one_bridge_and_nothing_of_the_exporter() -> None:
     async with (
-        raw_server(bridge(documents.reading, documents.status)) as server,
+        raw_server(bridge(lambda: documents.reading(time.time()), documents.status)) as server,
         raw_server(bridge(documents.reading, documents.status)) as other,
         exporter(other) as client,
     ):
@@ -345,3 +345,9 @@ async def test_the_debug_page_tells_what_was_asked_answered_and_rejected() -> No
         "probe_success 1.0",
     ):
         assert any(found.startswith(line) for found in answer.text.splitlines()), line
+
+
+async def test_the_debug_page_tells_why_there_are_no_counters_yet() -> None:
+    async with raw_server(bridge(documents.reading, documents.status)) as server, exporter() as client:
+        answer = await client.get("/probe", params={"target": str(server.address), "debug": "true"})
+    assert "its counters are held back until it is clear that it is no replay of the past" in answer.text

@@ -5,6 +5,7 @@ import pytest
 
 from iometer_exporter.bridge import Network
 from iometer_exporter.guard import Limits
+from iometer_exporter.memory import Memory
 from iometer_exporter.probed import Probed
 from iometer_exporter.resolve import Resolver
 from iometer_exporter.transport import BridgeTransport
@@ -19,7 +20,7 @@ def at(number: int) -> Address:
 
 @pytest.fixture
 async def probed() -> AsyncIterator[Probed]:
-    bridges = Probed(LIMITS, Network(Resolver(), BridgeTransport()), 3)
+    bridges = Probed(LIMITS, Network(Resolver(), BridgeTransport()), Memory(), 3)
     yield bridges
     await bridges.aclose()
 

@@ -696,7 +696,7 @@ _IN_INDIA: Final = timezone(timedelta(hours=5, minutes=30))
         (lambda now: now.astimezone(_IN_INDIA).isoformat(), 0),
         (lambda now: now.strftime("%Y-%m-%dT%H:%M:%S.250000Z"), 0.25),
         (lambda now: (now + timedelta(hours=3)).isoformat(), 10800),
-        (lambda now: (now - timedelta(minutes=10)).isoformat(), -600),
+        (lambda now: (now - timedelta(minutes=1)).isoformat(), -60),
     ],
     ids=[
         "no zone",
@@ -705,7 +705,7 @@ _IN_INDIA: Final = timezone(timedelta(hours=5, minutes=30))
         "other zone",
         "fraction",
         "in the future",
-        "ten minutes old",
+        "a minute old",
     ],
 )
 async def test_a_time_is_served_as_it_is_and_without_zone_it_is_utc(
@@ -720,22 +720,41 @@ async def test_a_time_is_served_as_it_is_and_without_zone_it_is_utc(
 
 
 @pytest.mark.parametrize(
-    ("written", "timestamp", "has_power"),
+    ("written", "timestamp", "is_old"),
     [
-        ("9999-12-31T23:59:59Z", 253402300799, True),
-        ("0001-01-01T00:00:00Z", -62135596800, False),
-        ("1970-01-01T00:00:00Z", 0, False),
-        ("2024-11-11", 1731283200, False),
+        ("9999-12-31T23:59:59Z", 253402300799, False),
+        ("0001-01-01T00:00:00Z", -62135596800, True),
+        ("1970-01-01T00:00:00Z", 0, True),
+        ("2024-11-11", 1731283200, True),
     ],
 )
-async def test_a_time_far_away_is_served_and_an_old_one_without_power(
-    written: str, timestamp: float, has_power: bool
+async def test_a_time_far_away_is_served_and_an_old_one_at_first_as_registers_and_time_alone(
+    written: str, timestamp: float, is_old: bool
 ) -> None:
     page = await page_of(documents.reading(written))
+    expected = {name: value for name, value in GOOD_READING.items() if not is_old or "register" in name}
     assert page.of()["reading_timestamp_seconds"] == timestamp
-    assert page.of()["energy_import_joules_total"] == GOOD_READING["energy_import_joules_total"]
-    assert ("power_watts" in page.of()) == has_power
+    assert page.reading_of() == expected
     assert page.errors_of() == {}
+
+
+async def test_a_first_reading_of_ten_minutes_ago_gives_power_at_once_and_counters_with_the_next(
+    logged: Callable[[], list[str]],
+) -> None:
+    now = int(time.time())
+    answers = [documents.reading(now - 600)]
+    async with (
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
+        exporter(server) as client,
+    ):
+        first = await scrape(client)
+        answers[0] = documents.reading(now)
+        second = await scrape(client)
+    assert first.of()["reading_timestamp_seconds"] == now - 600
+    assert first.reading_of() == {n: v for n, v in GOOD_READING.items() if not n.startswith("energy")}
+    assert [line.rpartition(" of ")[0] for line in logged()] == ["counters held back: the reading"]
+    assert second.reading_of() == GOOD_READING
+    assert second.rejected_of() == {}
 
 
 @pytest.mark.parametrize(
@@ -1066,6 +1085,64 @@ async def test_a_reading_that_cannot_be_true_is_refused_and_shown_as_register_on
     assert page.errors_of() == {}
     [line] = logged()
     assert line.startswith("reading of ")
+
+
+def _whole_kwh(imported: int, exported: int) -> list[dict[str, Any]]:
+    """All that a meter sends without its PIN."""
+    return [
+        {"obis": documents.IMPORT, "value": imported, "unit": "Wh"},
+        {"obis": documents.EXPORT, "value": exported, "unit": "Wh"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (
+            [
+                {"imported": 12345678.9, "exported": 5432.1},
+                {"registers": _whole_kwh(12345000, 5000)},
+                {"registers": _whole_kwh(12346000, 5000)},
+                {"imported": 12345999.8, "exported": 5432.2},
+                {"imported": 12346000.3, "exported": 5432.3},
+            ],
+            [
+                (12345678.9, 5432.1),
+                (12345678.9, 5432.1),
+                (12346000, 5432.1),
+                (12346000, 5432.2),
+                (12346000.3, 5432.3),
+            ],
+        ),
+        (
+            [
+                {"imported": 1000.5, "exported": 5000000.5},
+                {"imported": 1000.6, "exported": 5000800.5},
+                {"imported": 1000.7, "exported": 5000010.5},
+                {"imported": 1000.8, "exported": 5000900.5},
+            ],
+            [(1000.5, 5000000.5), (1000.6, 5000800.5), (1000.7, 5000800.5), (1000.8, 5000900.5)],
+        ),
+    ],
+    ids=["the PIN is lost and comes back", "a wrong export that max_power allows"],
+)
+async def test_a_counter_waits_for_the_meter_where_a_reading_is_only_coarse_or_corrected(
+    sent: list[dict[str, Any]], expected: list[tuple[float, float]], logged: Callable[[], list[str]]
+) -> None:
+    now = int(time.time())
+    answers = [b""]
+    async with (
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
+        exporter(server) as client,
+    ):
+        for step, (reading, (imported, exported)) in enumerate(zip(sent, expected, strict=True)):
+            answers[0] = documents.reading(now + 60 * step, **reading)
+            page = await scrape(client)
+            assert page.of()["energy_import_joules_total"] == pytest.approx(imported * 3600, rel=1e-15)
+            assert page.of()["energy_export_joules_total"] == pytest.approx(exported * 3600, rel=1e-15)
+            assert page.of()["reading_timestamp_seconds"] == now + 60 * step
+    assert page.rejected_of() == {}
+    assert logged() == []
 
 
 async def test_a_clock_that_was_far_ahead_is_forgotten_after_three_readings_that_agree(

@@ -13,6 +13,7 @@ from iometer_exporter.bridge import Network
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig, check_names
 from iometer_exporter.errors import TargetError
 from iometer_exporter.fleet import parse_target
+from iometer_exporter.memory import Memory
 from iometer_exporter.resolve import Resolver
 from iometer_exporter.roster import Roster
 from iometer_exporter.target import Target
@@ -38,7 +39,7 @@ async def roster(
     config: Config, services: Callable[[], Sequence[Service]], resolver: Resolver | None = None
 ) -> AsyncIterator[Roster]:
     names, transport = resolver or Resolver(), BridgeTransport()
-    found = Roster(config, services, Network(names, transport), names)
+    found = Roster(config, services, Network(names, transport), names, Memory())
     try:
         yield found
     finally:

@@ -22,7 +22,7 @@ from iometer_exporter.exporter import Exporter
 from iometer_exporter.fleet import Fleet
 from iometer_exporter.web import create_app, is_impatient, scrape_budget
 from tests import documents
-from tests.rawserver import RawServer, bridge, hanging, raw_server, response
+from tests.rawserver import Handler, RawServer, bridge, hanging, raw_server, response
 
 CONFIG = Config(discovery=DiscoveryConfig(enabled=False))
 
@@ -43,8 +43,13 @@ async def exporter(
             yield client
 
 
+def healthy() -> Handler:
+    """A bridge whose reading is that of now: the counters of an old one would be held back at first."""
+    return bridge(lambda: documents.reading(time.time()), documents.status)
+
+
 async def test_metrics_are_exact_and_never_cached_on_the_way() -> None:
-    async with raw_server(bridge(documents.reading, documents.status)) as server, exporter(server) as client:
+    async with raw_server(healthy()) as server, exporter(server) as client:
         answer = await client.get("/metrics", headers={"Accept-Encoding": "identity"})
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -64,7 +69,7 @@ async def test_metrics_are_exact_and_never_cached_on_the_way() -> None:
 
 
 async def test_metrics_as_openmetrics() -> None:
-    async with raw_server(bridge(documents.reading, documents.status)) as server, exporter(server) as client:
+    async with raw_server(healthy()) as server, exporter(server) as client:
         answer = await client.get(
             "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
         )

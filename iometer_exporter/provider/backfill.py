@@ -161,7 +161,7 @@ class Backfill:
             report.written += 1
             report.meters += series != counted
             counted = series
-            for samples in (metrics.counters(reading), metrics.instantaneous(reading)):
+            for samples in (metrics.counters(judgement.served), metrics.instantaneous(reading)):
                 for family, more, value in samples:
                     if value is not None:
                         self._column(family, more).add(series, time, value)

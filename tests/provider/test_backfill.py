@@ -163,7 +163,7 @@ def test_a_reading_that_comes_late_is_none_of_a_fallen_counter(tmp_path: Path) -
 
 
 def test_a_meter_that_was_really_reset_goes_on_by_the_clock_of_its_readings(tmp_path: Path) -> None:
-    _, report = written(tmp_path, [reading(15 * number, 100 + number) for number in range(3)],
+    _, report = written(tmp_path, [reading(15 * number, 5000 + number) for number in range(3)],
                         [reading(45 + 15 * number, number) for number in range(5)])  # fmt: skip
     assert report.refused == {"decreased": 2}
     assert report.written == 6

@@ -168,7 +168,7 @@ async def test_help_speaks_of_the_provider_only_where_there_is_one() -> None:
 async def test_a_meter_that_a_bridge_reads_is_served_by_it_only() -> None:
     async with (
         cloud() as simulation,
-        raw_server(bridge(documents.reading, documents.status)) as box,
+        raw_server(bridge(lambda: documents.reading(time.time()), documents.status)) as box,
         running(File(config_of(simulation, box))) as exporter,
     ):
         await exporter.tried()
