@@ -74,6 +74,15 @@ class Config:
     probe_allow: tuple[Network, ...] = _PRIVATE_NETWORKS
     """Where `/probe` may ask for bridges that are neither configured nor discovered."""
     provider: ProviderConfig | None = None
+    state_file: str | None = None
+    """Where what guards know is kept across restarts; empty for nowhere, None for the default."""
+
+
+def parse_state_file(text: str) -> str:
+    """The path of a state file, empty for `off`; raises ConfigError for what no file can be named."""
+    if not text or clean(text) != text:
+        raise ConfigError(f"{text!r} is not a path: write one such as /var/lib/iometer-exporter/state.json")
+    return "" if text == "off" else text
 
 
 def parse_bridge(text: str) -> BridgeConfig:
@@ -128,6 +137,7 @@ def parse_config(text: str) -> Config:
         bridges=tuple(_bridge(child) for child in section.children("bridges")),
         probe_allow=_probe_allow(section.child("probe")),
         provider=_provider(section),
+        state_file=section.take("state_file", _state_file, defaults.state_file),
     )
     section.done()
     try:
@@ -166,6 +176,11 @@ def _provider(section: Section) -> ProviderConfig | None:
     # An empty mapping asks for the defaults, with the credentials of the environment.
     given = section.take("provider", lambda _: True, False)
     return provider_config(section.child("provider")) if given else None
+
+
+def _state_file(value: object) -> str:
+    # In YAML, off is false.
+    return "" if value is False else parse_state_file(as_text(value))
 
 
 def _bridge(section: Section) -> BridgeConfig:

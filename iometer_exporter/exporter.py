@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iometer_exporter.announcements import Service
@@ -12,9 +13,11 @@ from iometer_exporter.discovery import Discovery
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.fleet import Fleet
 from iometer_exporter.guard import Limits
+from iometer_exporter.memory import Memory
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import ProviderSource
+    from iometer_exporter.statekeeper import StateKeeper
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +37,17 @@ class Exporter:
         """Unix time at which a good configuration was last read."""
         self.reload_successful = True
         self._discovery: Discovery | None = None
-        self.fleet = Fleet(self.config, self._services)
+        self._memory = Memory()
+        self._state: StateKeeper | None = None
+        self.fleet = Fleet(self.config, self._services, self._memory)
         self.provider: ProviderSource | None = None
         """The provider API, if one is configured."""
         self.provider = self._source(self.config)
         self._reloading = asyncio.Lock()
 
     async def __aenter__(self) -> "Exporter":
+        # First: the guards go on from it.
+        await self._keep_state(self.config.state_file)
         if self.config.discovery.enabled:
             self._discovery = Discovery(self.config.discovery)
             self._discovery.start()
@@ -53,6 +60,7 @@ class Exporter:
         if self._discovery is not None:
             await self._discovery.aclose()
         await self.fleet.aclose()
+        await self._keep_state(None)
 
     async def stop_reading(self) -> None:
         """End what reads in the background, so that it is over when the last scrapes are."""
@@ -108,8 +116,22 @@ class Exporter:
                     self._discovery.first_round_done.set()
             if old is not None:
                 await old.aclose()
+        if config.state_file != before.state_file:
+            await self._keep_state(config.state_file)
         self.fleet.reconfigure(config)
         await self._exchange(provider)
+
+    async def _keep_state(self, path: str | None) -> None:
+        """Keep what is known in the file at the path, no longer in the one before; without path in none."""
+        before, self._state = self._state, None
+        if before is not None:
+            await before.aclose()
+        if path:
+            # Imported here: most have no file, and the start-up is theirs.
+            from iometer_exporter.statekeeper import StateKeeper
+
+            self._state = StateKeeper(Path(path), [self._memory], started=time.time())
+            await self._state.start()
 
     async def _exchange(self, provider: "ProviderSource | None") -> None:
         """Go on with the source of the new configuration, which may be the one that runs."""

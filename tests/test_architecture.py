@@ -30,6 +30,8 @@ ORDER = [
     "clients",
     "webgate",
     "descriptors",
+    "statefile",
+    "statekeeper",
     "http_answer",
     "httptools_reader",
     "h11_reader",

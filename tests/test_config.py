@@ -88,6 +88,10 @@ def test_what_is_left_out_has_its_default(text: str) -> None:
         ("stale_after: 0s", Config(stale_after=0.0)),
         ("reset_after: 0", Config(reset_after=0.0)),
         ("timeout: 500ms", Config(timeout=0.5)),
+        ("state_file: /data/state.json", Config(state_file="/data/state.json")),
+        ("state_file: off", Config(state_file="")),
+        ("state_file: 'off'", Config(state_file="")),
+        ("state_file: ./off", Config(state_file="./off")),
         ("bridges: [{host: a}]", Config(bridges=(BridgeConfig(Address("a"), "a"),))),
         (
             "bridges: [{host: a, port: 81}]",
@@ -105,6 +109,7 @@ def test_single_settings(text: str, config: Config) -> None:
 
 NO_DURATION = "is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
 NO_POWER = "is no power, write a number and a unit such as 500W or 100kW"
+NO_PATH = "is not a path: write one such as /var/lib/iometer-exporter/state.json"
 NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, without http:// and path"
 
 BAD = {
@@ -122,6 +127,10 @@ BAD = {
     "timeout: 10": f"timeout: '10' {NO_DURATION}",
     "timeout: soon": f"timeout: 'soon' {NO_DURATION}",
     "timeout: 0": "timeout: is 0, expected a duration above it such as 10s",
+    "state_file: ''": f"state_file: '' {NO_PATH}",
+    'state_file: "a\\0b"': f"state_file: 'a\\x00b' {NO_PATH}",
+    "state_file: true": "state_file: is the value true, expected a text (put it in quotes)",
+    "state_file: [a]": "state_file: is a list, expected a text (put it in quotes)",
     "timeout: 0ms": "timeout: is 0, expected a duration above it such as 10s",
     "timeout: -1s": f"timeout: '-1s' {NO_DURATION}",
     "timeout: true": f"timeout: 'True' {NO_DURATION}",

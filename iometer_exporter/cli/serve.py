@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from iometer_exporter.cli.options import LISTEN_ADDRESS, POSITIVE_DURATION, Parsed, logging_options, option
-from iometer_exporter.config import BridgeConfig, Config, check_names, load_config, parse_bridge
+from iometer_exporter.config import (
+    BridgeConfig,
+    Config,
+    check_names,
+    load_config,
+    parse_bridge,
+    parse_state_file,
+)
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
 
@@ -72,6 +80,14 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
     is_flag=True,
     help="Allow to reload the configuration with POST /-/reload (SIGHUP always does).",
 )
+@option(
+    "--state.file",
+    "state_file",
+    type=Parsed("PATH", parse_state_file),
+    default=None,
+    help="File that keeps what is known of meters across restarts; 'off' for none.  "
+    "[default: state.json in $STATE_DIRECTORY, which systemd sets; else off]",
+)
 @logging_options()
 def serve(
     *,
@@ -83,6 +99,7 @@ def serve(
     web_config_file: Path | None,
     auth_exempt_health: bool,
     lifecycle: bool,
+    state_file: str | None,
 ) -> None:
     """Serve the values of bridges on /metrics."""
     try:
@@ -92,7 +109,9 @@ def serve(
 
     def load() -> Config:
         config = load_config(config_file) if config_file else Config()
-        return _overridden(config, bridges=bridges, discovery=discovery, timeout=timeout)
+        return _overridden(
+            config, bridges=bridges, discovery=discovery, timeout=timeout, state_file=state_file
+        )
 
     config = load()
     gate = _gate(web_config_file, exempt_health=auth_exempt_health) if web_config_file else None
@@ -123,7 +142,12 @@ def _gate(file: Path, *, exempt_health: bool) -> "WebGate":
 
 
 def _overridden(
-    config: Config, *, bridges: tuple[BridgeConfig, ...], discovery: bool | None, timeout: float | None
+    config: Config,
+    *,
+    bridges: tuple[BridgeConfig, ...],
+    discovery: bool | None,
+    timeout: float | None,
+    state_file: str | None,
 ) -> Config:
     """The configuration with what flags and environment say in place of what the file says."""
     if bridges:
@@ -132,4 +156,14 @@ def _overridden(
         config = replace(config, discovery=replace(config.discovery, enabled=discovery))
     if timeout is not None:
         config = replace(config, timeout=timeout)
+    if state_file is not None:
+        config = replace(config, state_file=state_file)
+    elif config.state_file is None:
+        config = replace(config, state_file=_default_state_file())
     return config
+
+
+def _default_state_file() -> str:
+    """The file in the folder that systemd gives a unit with `StateDirectory=`, the first of several."""
+    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return str(Path(folder) / "state.json") if folder else ""
