@@ -26,6 +26,8 @@ LABEL org.opencontainers.image.title="iometer-exporter" \
 # What could install something else is not needed any more.
 RUN rm -rf /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip*
 COPY --from=build /opt/iometer-exporter /opt/iometer-exporter
+# For a volume with the state file: a new one takes the owner of the folder in the image.
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/iometer-exporter
 ENV PATH=/opt/iometer-exporter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 # A number, so that Kubernetes can see that it is not root; no such user need exist.

@@ -188,6 +188,46 @@ def test_the_unit_starts_the_program_and_waits_until_it_is_ready() -> None:
     assert service["ExecReload"] == ["/bin/sh -c 'kill -HUP $MAINPID'"]
 
 
+def test_the_unit_keeps_the_state_in_a_folder_of_its_own() -> None:
+    service = unit_keys("Service")
+    assert service["StateDirectory"] == ["iometer-exporter"]
+    assert service["StateDirectoryMode"] == ["0700"]
+    # Set by systemd, and the program's default follows it.
+    assert "state.file" not in UNIT.read_text()
+
+
+STATE_FOLDER = "/var/lib/iometer-exporter"
+
+
+def test_compose_keeps_the_state_in_a_volume_that_the_user_of_the_image_may_write() -> None:
+    exporter = compose()["exporter"]
+    assert exporter["volumes"] == [f"exporter-state:{STATE_FOLDER}"]
+    assert exporter["environment"]["IOMETER_EXPORTER_STATE_FILE"] == f"{STATE_FOLDER}/state.json"
+    user, _, group = instruction("USER").partition(":")
+    assert f"RUN install -d -m 0700 -o {user} -g {group} {STATE_FOLDER}" in final_stage()
+
+
+def test_the_pod_keeps_the_state_in_a_volume_of_its_group() -> None:
+    found = documents()
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert f"--state.file={STATE_FOLDER}/state.json" in container["args"]
+    assert {"name": "state", "mountPath": STATE_FOLDER} in container["volumeMounts"]
+    [claim] = [volume["persistentVolumeClaim"] for volume in pod["volumes"] if volume["name"] == "state"]
+    assert claim == {"claimName": found["PersistentVolumeClaim"]["metadata"]["name"]}
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+    # Two at once would write over each other.
+    assert found["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert found["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_the_options_of_the_pod_are_there() -> None:
+    [container] = documents()["Deployment"]["spec"]["template"]["spec"]["containers"]
+    [serve] = [command for name, command in commands() if name == "serve"]
+    known = {option for parameter in serve.params for option in parameter.opts}
+    assert {argument.partition("=")[0] for argument in container["args"][1:]} <= known
+
+
 def test_the_unit_leaves_what_mdns_and_the_readiness_need() -> None:
     [families] = unit_keys("Service")["RestrictAddressFamilies"]
     assert set(families.split()) == {"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"}

@@ -26,8 +26,10 @@ Every series of a bridge carries `bridge`: the configured name, else the name by
 itself, else its address. Series of a meter or its device also carry `meter`, the number of the meter, empty
 while unknown. Units are base units: 3 600 000 J are 1 kWh. **What is unknown is absent**: never 0, never NaN.
 
-Power, voltage, current and frequency are left out once a reading is older than `stale_after` (20 minutes):
-last night's power is no power. Counters stay, as the meter's own do.
+Power, voltage, current and frequency are left out once a reading is older than `stale_after` (20 minutes),
+or has been the same for that long: last night's power is no power. Counters stay, as the meter's own do, and
+never fall unless the meter's own did. After a start they may
+[come a minute later](configuration.md#what-outlives-a-restart).
 
 | metric | type | labels | meaning |
 |---|---|---|---|
