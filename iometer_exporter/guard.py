@@ -19,9 +19,10 @@ The rules, for each meter by itself; "the truth" is what has been believed so fa
 - **The same time** as the truth: the last reading again. The first one of that time stands.
 - **Older, and no energy above the truth: a replay,** however long it lasts and whatever it looks like. A
   meter's energies only rise, so all that it ever sent looks like this. It never counts towards a new truth,
-  and never ends what does. The exception needs two faults at once, registers that were reset (or a wrong
-  first reading) under a clock that was wrong: if the truth is more than an hour ahead of this host's clock,
-  and the reading is not, the truth's clock was wrong, and its age says nothing.
+  and never ends what does, unless it is newer than that and contradicts it. The exception needs two faults
+  at once, registers that were reset (or a wrong first reading) under a clock that was wrong: if the truth
+  is more than an hour ahead of this host's clock, and the reading is not, the truth's clock was wrong, and
+  its age says nothing.
 - **Everything else is refused, but may become the truth.** Newer and lower: the registers may have been
   reset. Newer and too high: they may have been set. Older, but with more energy than the truth: the truth's
   clock was ahead, since the meter cannot have shown that then. Such readings are put into chains, each
@@ -164,6 +165,12 @@ class _Chain:
     history: History
     length: int = 1
 
+    def is_denied_by(self, reading: Reading, found: dict[ObisCode, Energy], limits: Limits) -> bool:
+        """Whether the reading is newer than these, and does not agree with them."""
+        if reading.time <= self.history.last.time:
+            return False
+        return self.history.objection(reading, found, limits.max_power) is not None
+
 
 class MeterGuard:
     """The readings of one meter, judged one after the other."""
@@ -217,6 +224,9 @@ class MeterGuard:
             return _serving(truth)
         if rejection == "replayed" and truth.has_seen(found) and not _was_ahead(truth, reading, wall):
             self.has_changed = False
+            self._chains = tuple(
+                each for each in self._chains if not each.is_denied_by(reading, found, limits)
+            )
             return _serving(truth, rejection)
         chain = self._follow(reading, found, limits, now, wall)
         if self._refused_since is None:

@@ -176,7 +176,11 @@ class History:
             after = other.counters.get(code)
             if after is None:
                 other.counters[code] = before
-            elif before.served > after.served and not before.is_below_all(Energy(after.value, after.unit)):
+                continue
+            if before.value < after.floor:
+                # One more jump, which may turn out to be wrong as any other.
+                after.floor, after.jumped = before.value, after.time
+            if before.served > after.served and not before.is_below_all(Energy(after.value, after.unit)):
                 after.served, after.register = before.served, before.register
         self.counters = other.counters
         self.seen, self.seen_at = other.seen, other.seen_at

@@ -560,6 +560,16 @@ def test_a_future_reading_that_was_refused_does_not_end_the_chain_after_it() -> 
     assert guard.judge(reading(11 * MINUTE, 11), 11 * MINUTE).reset
 
 
+def test_wrong_values_now_and_then_under_a_clock_that_was_wrong_become_no_truth() -> None:
+    """Where the meter stands still, all that is right looks like a replay, but it contradicts them."""
+    guard = new_guard()
+    guard.judge(reading(3000, 1000.5, 10.5), 0.0)
+    for minute in range(1, 40):
+        exported = 10**9 if minute % 5 == 0 else 10.5
+        judgement = guard.judge(reading(minute * MINUTE, 1000.5, exported), minute * MINUTE)
+        assert (judgement.rejection, judgement.reset) == ("replayed", False)
+
+
 @pytest.mark.parametrize("ahead", [7200.0, 86_400.0, 1e9])
 def test_a_first_reading_from_the_future_with_a_wrong_total_is_forgiven(ahead: float) -> None:
     """All that is true looks like a replay of it; but its time has not come."""
