@@ -17,7 +17,7 @@ from iometer_exporter.memory import Memory
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import ProviderSource
-    from iometer_exporter.statekeeper import StateKeeper
+    from iometer_exporter.statekeeper import Keeper, StateKeeper
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +130,10 @@ class Exporter:
             # Imported here: most have no file, and the start-up is theirs.
             from iometer_exporter.statekeeper import StateKeeper
 
-            self._state = StateKeeper(Path(path), [self._memory], started=time.time())
+            keepers: list[Keeper] = [self._memory]
+            if self.provider is not None:
+                keepers.append(self.provider.memory)
+            self._state = StateKeeper(Path(path), keepers, started=time.time())
             await self._state.start()
 
     async def _exchange(self, provider: "ProviderSource | None") -> None:
@@ -139,10 +142,20 @@ class Exporter:
         if provider is not before:
             if before is not None:
                 await before.aclose()
+            await self._keep_provider(before, provider)
             if provider is not None:
                 await provider.start()
         if provider is not None:
             provider.configure(_limits(self.config), self.config.stale_after)
+
+    async def _keep_provider(self, before: "ProviderSource | None", after: "ProviderSource | None") -> None:
+        """Keep in the state file what the new source knows; for the same place, the old one knew it too."""
+        if self._state is None or (before and after and before.memory is after.memory):
+            return
+        if before is not None:
+            self._state.remove(before.memory)
+        if after is not None:
+            await self._state.add(after.memory)
 
     def _source(self, config: Config) -> "ProviderSource | None":
         """The source for a configuration: none, the one that runs if it serves that, else a new one.

@@ -18,6 +18,7 @@ from iometer_exporter.provider.credentials import Credentials
 from iometer_exporter.provider.inventory import Inventory, InventoryClient
 from iometer_exporter.provider.journal import Journal
 from iometer_exporter.provider.page import page
+from iometer_exporter.provider.remembered import ProviderMemory
 from iometer_exporter.provider.state import Installations
 from iometer_exporter.provider.stream import Readings, ReadingsClient
 from iometer_exporter.providerconfig import ProviderConfig, exposure
@@ -85,10 +86,12 @@ class ProviderSource:
         same = before if before is not None and before._place == self._place else None
         self.journal: Journal = before.journal if before is not None else Journal()
         self.counts: ReadingCounts = before.counts if before is not None else ReadingCounts()
+        self.memory: ProviderMemory = same.memory if same is not None else ProviderMemory(config.url)
+        """For the state file."""
         self.installations: Installations = (
             same.installations
             if same is not None
-            else Installations(limits=limits, stale_after=stale_after, shard=config.shard)
+            else Installations(limits=limits, stale_after=stale_after, shard=config.shard, memory=self.memory)
         )
         self.inventory: Inventory = Inventory(
             self._client,
@@ -107,6 +110,7 @@ class ProviderSource:
             counts=self.counts,
             resume=same.readings.resume if same is not None else None,
         )
+        self.memory.resume = lambda: self.readings.resume
         if before is not None:
             self.readings.reconnects = before.readings.reconnects
         if same is not None:
@@ -144,7 +148,9 @@ class ProviderSource:
         self.installations.stale_after = stale_after
 
     async def start(self) -> None:
-        """Begin to read in the background."""
+        """Begin to read in the background, from where an earlier run has ended if the memory knows it."""
+        if self.readings.resume is None:
+            self.readings.resume = self.memory.recall_resume()
         if (warning := exposure(self.config.url)) is not None:
             _log.warning("%s", warning)
         await self._open.enter_async_context(self._client)

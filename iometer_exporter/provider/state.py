@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from itertools import chain, count
 from typing import Final, Literal, NamedTuple, get_args
 
-from iometer_exporter.guard import Limits
+from iometer_exporter.guard import Limits, MeterGuard
+from iometer_exporter.history import History
 from iometer_exporter.models import Reading
 from iometer_exporter.provider.families import INSTALLATION_FAMILIES
 from iometer_exporter.provider.known import NOTHING, Known, KnownMeter, LicenseFacts, encode
 from iometer_exporter.provider.lines import NEVER, Encoded, LineStore
 from iometer_exporter.provider.models import Installation, MeterReading
+from iometer_exporter.provider.remembered import ProviderMemory
 from iometer_exporter.provider.settling import Settling
 from iometer_exporter.provider.shard import WHOLE, Shard, in_shard
 
@@ -38,8 +40,20 @@ class Refusal(NamedTuple):
 class Installations:
     """What is known, and its lines; times given as `now` are Unix times."""
 
-    def __init__(self, *, limits: Limits, stale_after: float, shard: Shard = WHOLE) -> None:
-        """Keep the installations of the shard; `stale_after` is in seconds, 0 for never."""
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        stale_after: float,
+        shard: Shard = WHOLE,
+        memory: ProviderMemory | None = None,
+    ) -> None:
+        """Keep the installations of the shard; `stale_after` is in seconds, 0 for never.
+
+        Guards go on from what the memory has of an earlier run, and it learns of them.
+        """
+        self._memory = memory or ProviderMemory("")
+        self._memory.histories = self._histories
         self.limits = limits
         """What guards believe; a change counts from the next reading on."""
         self.shard = shard
@@ -51,6 +65,16 @@ class Installations:
         self._at: list[Known | None] = []
         self._generation = 0
         self._settling = Settling()
+
+    def _histories(self) -> Iterator[tuple[str, str, History]]:
+        for known in tuple(self._by_id.values()):
+            for meter in known.meters:
+                if meter.guard.history is not None:
+                    yield known.id, meter.id, meter.guard.history
+
+    def _new_meter(self, known: Known, meter_id: str, number: str) -> KnownMeter:
+        history = self._memory.recall(known.id, meter_id)
+        return KnownMeter(meter_id, number, self._generation, MeterGuard(history))
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -89,6 +113,7 @@ class Installations:
 
     def end_refresh(self) -> None:
         """Drop those that have vanished."""
+        self._memory.forget()
         for known in [self._by_id[vanished] for vanished in self.vanished()]:
             del self._by_id[known.id], self._by_label[known.label]
             self._at[known.position] = None
@@ -120,7 +145,7 @@ class Installations:
             return "rejected", "its time is in the future"
         meter = next((meter for meter in known.meters if meter.id == received.meter_id), None)
         if meter is None:
-            meter = KnownMeter(received.meter_id, reading.meter, self._generation)
+            meter = self._new_meter(known, received.meter_id, reading.meter)
             known.meters = (*known.meters, meter)
         if not meter.is_new(reading.time):
             return "duplicate", ""
@@ -128,15 +153,20 @@ class Installations:
         # Older, it comes late, or the inventory had it already.
         if meter.has_passed(reading.time, moment):
             return "accepted", ""
-        return self._judge(known, meter, reading, moment, monotonic)
+        return self._judge(known, meter, reading, moment, now, monotonic)
 
     def _judge(
-        self, known: Known, meter: KnownMeter, reading: Reading, moment: float, monotonic: float
+        self, known: Known, meter: KnownMeter, reading: Reading, moment: float, now: float, monotonic: float
     ) -> tuple[Result, str]:
         """Let the guard judge a reading that the cloud had at Unix time `moment`."""
         meter.sent = reading
         self.store.change(known.position)
-        judgement = meter.guard.judge(reading, monotonic, self.limits)
+        # The first reading of all is the cloud's newest, not what a bridge replays in these seconds: its
+        # counters are not held back.
+        wall = now if meter.guard.history is not None else None
+        judgement = meter.guard.judge(reading, monotonic, self.limits, wall)
+        if meter.guard.has_changed:
+            self._memory.note_change()
         if judgement.rejection is not None:
             return "rejected", f"it is {judgement.rejection}"
         self._settling.kept()
@@ -150,7 +180,7 @@ class Installations:
         meters: dict[str, KnownMeter] = {}
         refused: list[Refusal] = []
         for seen in installation.meters:
-            meter = before.get(seen.id) or KnownMeter(seen.id, seen.number, self._generation)
+            meter = before.get(seen.id) or self._new_meter(known, seen.id, seen.number)
             meters[seen.id] = meter
             if meter.number != seen.number:
                 meter.number = seen.number
@@ -161,7 +191,7 @@ class Installations:
             if latest.time > datetime.fromtimestamp(now + FUTURE, UTC):
                 reason = "its time is in the future"
             else:
-                _, reason = self._judge(known, meter, latest, now, monotonic)
+                _, reason = self._judge(known, meter, latest, now, now, monotonic)
             if reason:
                 # The subscription may bring it too: one reading is rejected once.
                 refused.append(Refusal(reason, seen.number, meter.is_new(latest.time)))
