@@ -29,7 +29,10 @@ _GATHERING: Final = 1.0
 _ENTRIES_AT_ONCE: Final = 64
 """Entries that are put together before the event loop gets its turn: about two milliseconds."""
 
-_LONGEST_ENDING: Final = 2.0
+_SHARE: Final = 30.0
+"""How many times as long as writing took is waited: a large fleet is not written all the time."""
+
+_LONGEST_ENDING: Final = 5.0
 """Seconds that the last version may take: a disk that hangs must not keep the process alive."""
 
 _T = TypeVar("_T")
@@ -155,8 +158,10 @@ class StateKeeper:
         while True:
             await self._changed.wait()
             await asyncio.sleep(min(_GATHERING, self._interval))
+            began = asyncio.get_running_loop().time()
             await self._write()
-            await asyncio.sleep(self._interval)
+            took = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(self._interval, _SHARE * took))
 
     async def _write(self, *, ended: bool = False) -> None:
         if not self._changed.is_set() and not ended:
