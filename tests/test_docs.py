@@ -142,3 +142,15 @@ def test_every_command_is_known_to_the_help() -> None:
 def test_constraints_are_names_and_versions_only() -> None:
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line), line
+
+
+def test_every_claim_about_security_names_a_test_that_exists() -> None:
+    page = (DOCS / "security.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "claim" not in line]
+    assert len(rows) > 30
+    for row in rows:
+        tests = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+        assert tests, f"this claim names no test: {row}"
+        for file, name in tests:
+            source = (ROOT / "tests" / file).read_text()
+            assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), f"there is no {file}::{name}"
