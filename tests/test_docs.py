@@ -11,6 +11,7 @@ from iometer_exporter import __version__
 from iometer_exporter.cli import cli
 from iometer_exporter.metrics import FAMILIES, PROBE_FAMILIES, Family
 from iometer_exporter.provider.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES, SHARED_FAMILIES
+from iometer_exporter.simulator import FAULTS, SITUATIONS
 from tests.test_cli import commands
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +115,29 @@ def test_every_option_and_command_is_in_the_page_of_configuration() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert f"`{parameter.opts[0]}" in page, f"{name} {parameter.opts[0]}"
+
+
+def faults_table() -> str:
+    """Faults first, then what some bridges are like."""
+    rows = {kind: f"| `{kind}` | {text} |\n" for kind, text in FAULTS.items()}
+    faults = "".join(row for kind, row in rows.items() if kind not in SITUATIONS)
+    situations = "".join(row for kind, row in rows.items() if kind in SITUATIONS)
+    return (
+        f"| fault | what the bridge does |\n|---|---|\n{faults}\n"
+        f"| situation | nothing is wrong, but |\n|---|---|\n{situations}"
+    )
+
+
+def test_the_table_of_faults_is_that_of_the_simulator() -> None:
+    page = DOCS / "configuration.md"
+    before, begin, rest = page.read_text().partition("<!-- faults of simulate -->\n\n")
+    _, end, after = rest.partition("\n<!-- end of faults -->")
+    assert begin
+    assert end
+    expected = before + begin + faults_table() + end + after
+    if os.environ.get("REGENERATE_DOCS"):
+        page.write_text(expected)
+    assert page.read_text() == expected
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

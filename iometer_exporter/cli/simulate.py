@@ -18,12 +18,16 @@ from iometer_exporter.cli.options import (
 from iometer_exporter.cli.simulate_provider import provider
 from iometer_exporter.cli.waiting import until_told_to_stop
 from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
-from iometer_exporter.simulator import FAULTS, Simulation, describe, parse_fault
+from iometer_exporter.simulator import FAULTS, SITUATIONS, Simulation, describe, parse_fault
 from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, url_of
 from iometer_exporter.units import Address
 
 _BELOW: Final = "iometer_exporter.simulate.below"
 """Whether the first word after `simulate` is a command of its own."""
+
+
+def _listed(*, faulty: bool) -> str:
+    return ", ".join(kind for kind in FAULTS if (kind not in SITUATIONS) == faulty)
 
 
 def _home_options(command: Command) -> Command:
@@ -45,7 +49,8 @@ def _home_options(command: Command) -> Command:
             "faults",
             type=Parsed("KIND[@N]", parse_fault),
             multiple=True,
-            help=f"Fault of all bridges or of bridge N, may be given several times: {', '.join(FAULTS)}.",
+            help=f"Fault of all bridges or of bridge N, may be given several times: {_listed(faulty=True)}. "
+            f"Or a situation, with nothing wrong: {_listed(faulty=False)}.",
         ),
         option(
             "--firmware",

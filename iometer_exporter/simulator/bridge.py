@@ -3,11 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from random import Random
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from iometer_exporter.simulator.faults import Timing
+from iometer_exporter.simulator.faults import ENDPOINTS, Endpoint, Fault, Timing
 from iometer_exporter.simulator.home import Home
 from iometer_exporter.simulator.noise import bits, smooth
 from iometer_exporter.simulator.registers import registers
@@ -20,19 +21,24 @@ Document = dict[str, Any]
 _HOMES: Final = ((True, True), (True, False), (False, True), (False, False))
 """(PV, heat pump) of the first homes; then they repeat with other people in them."""
 
+_GLITCHES: Final[frozenset[Fault]] = frozenset(("decrease", "spike", "wrong-export"))
+
 _BATTERY_STEP: Final = 10 * 86_400
 """Seconds in which the battery loses one percent."""
 
 
 class SimulatedBridge:
-    """A bridge with a core on the meter of a home; `faults` and `timing` may be changed at any time."""
+    """A bridge with a core on the meter of a home.
+
+    `faults`, `endpoints` and `timing` may be changed at any time.
+    """
 
     def __init__(
         self,
         number: int = 1,
         *,
         seed: int = 1,
-        faults: Iterable[str] = (),
+        faults: Iterable[Fault] = (),
         firmware: Firmware = "new",
         speedup: float = 1.0,
         interval: float = 1.0,
@@ -41,7 +47,9 @@ class SimulatedBridge:
     ) -> None:
         """Bridge `number` (from 1) of a seed; `interval` is the seconds between two measurements."""
         self.number = number
-        self.faults = set(faults)
+        self.faults: set[Fault] = set(faults)
+        self.endpoints: set[Endpoint] = set(ENDPOINTS)
+        """Those whose answers show what goes wrong on the wire."""
         self.firmware: Firmware = firmware
         self.interval = interval
         self.timing = timing or Timing()
@@ -89,6 +97,11 @@ class SimulatedBridge:
     def power_watts(self) -> int:
         """True grid power in W at the last document, whatever the document said."""
         return self.home.power_watts
+
+    def wire_faults(self, endpoint: str) -> AbstractSet[Fault]:
+        """What goes wrong with the answer to a request for an endpoint, or for anything else."""
+        spared: frozenset[Fault] = frozenset()
+        return spared if endpoint in ENDPOINTS and endpoint not in self.endpoints else self.faults
 
     def reading(self, now: float | None = None) -> Document:
         """The document of /v1/reading at a unix time (default: the clock's)."""
@@ -152,11 +165,23 @@ class SimulatedBridge:
         behind = self.timing.replayed(elapsed) if "replay" in self.faults else None
         if behind is not None:
             home = home.rewound(self._measured(now - behind))
-        glitch = self.timing.glitch(elapsed) if self.faults & {"decrease", "spike"} else None
-        shown = registers(home, seed=self._seed, faults=self.faults, glitch=glitch)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(home.time))
-        meter = {"number": self.meter, "reading": {"time": stamp, "registers": shown}}
+        faults = self._faults_at(elapsed)
+        glitch = self.timing.glitch(elapsed) if faults & _GLITCHES else None
+        shown = registers(home, seed=self._seed, faults=faults, glitch=glitch)
+        moment = home.time + (self.timing.clock_ahead if "clock-ahead" in faults else 0)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+        number = {} if "meter-in-status" in faults else {"number": self.meter}
+        meter: Document = {**number, "reading": {"time": stamp, "registers": shown}}
         return self._head("reading") | {"meter": meter}
+
+    def _faults_at(self, elapsed: float) -> set[Fault]:
+        """The faults of the documents so many seconds after the start, those that pass as they stand then."""
+        faults = set(self.faults)
+        if "pin-lost" in faults and self.timing.without_pin(elapsed):
+            faults.add("pin-missing")
+        if elapsed >= self.timing.first_wrong_seconds:
+            faults.discard("wrong-first")
+        return faults
 
     def _head(self, kind: str) -> Document:
         head: Document = {"__typename": f"iometer.{kind}.v1"}
@@ -175,7 +200,8 @@ class SimulatedBridge:
             lost = int((now - self._started) // _BATTERY_STEP)
             core["batteryLevel"] = 7 if "battery-low" in self.faults else max(1, self._battery - lost)
         core["attachmentStatus"] = "detached" if "detached" in self.faults else "attached"
-        core["pinStatus"] = "missing" if "pin-missing" in self.faults else "entered"
+        missing = "pin-missing" in self._faults_at(now - self._started)
+        core["pinStatus"] = "missing" if missing else "entered"
         return core
 
     def _rssi(self, now: float, which: int) -> int:

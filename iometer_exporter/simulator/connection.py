@@ -1,16 +1,28 @@
 """One client's connection to a simulated bridge, with every fault that a socket can show."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from functools import partial
+from random import Random
 from typing import Any, Final, cast
 
 from iometer_exporter.simulator import wire
 from iometer_exporter.simulator.bridge import SimulatedBridge
+from iometer_exporter.simulator.faults import ENDPOINTS, Fault
 
 _PATHS: Final = {"/v1/reading": "reading", "/v1/status": "status"}
 
 _HUGE: Final = 200 * 1000 * 1000
 _PIECE: Final = b" " * 65536
+
+_PADDED: Final = 65536
+"""Bytes of the body that comes in chunks of one byte."""
+
+_RESET: Final = struct.pack("ii", 1, 0)
+"""For SO_LINGER: a close that the other side sees as a reset."""
 
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Router</title></head><body>Please log in.</body></html>"
 _NOISE: Final = bytes((i * 197 + 91) % 256 for i in range(512))
@@ -35,12 +47,15 @@ class Connection(asyncio.Protocol):
         self._made = False
         self._number = 0
         self._doomed = False
+        self._unseen = False
+        self._random = Random()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection."""
         self._transport = cast("asyncio.Transport", transport)
         self._made = True
+        self._unseen = all("no-accept" in self._bridge.wire_faults(endpoint) for endpoint in ENDPOINTS)
         if self._doomed:
             self._transport.abort()
         bridge = self._bridge
@@ -68,6 +83,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Collect bytes until there is a whole head."""
+        if self._unseen:
+            return
         self._received += data
         if self._task is None:
             self._next()
@@ -105,39 +122,76 @@ class Connection(asyncio.Protocol):
         self._answers += 1
         if not request.keep_alive:
             self._transport.close()
-        elif "close-idle" in self._bridge.faults and self._number % 2 == 0:
-            loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(self._bridge.timing.idle_seconds, self._transport.close)
+        else:
+            self._watch_idle(self._bridge.wire_faults(_PATHS.get(request.path, "")))
         if not self._transport.is_closing():
             self._next()
+
+    def _watch_idle(self, faults: AbstractSet[Fault]) -> None:
+        """Close the connection after a moment without a request, where the faults say so."""
+        farewell: Callable[[], None] | None = None
+        if "idle-408" in faults:
+            farewell = partial(self._send, wire.error(408, keep_alive=False), close=True)
+        elif "close-idle" in faults and self._number % 2 == 0:
+            farewell = self._transport.close
+        if farewell is not None:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._bridge.timing.idle_seconds, farewell)
 
     async def _answer(self, request: wire.Request) -> None:
         bridge = self._bridge
         endpoint = _PATHS.get(request.path, "")
         bridge.requests[endpoint or "other"] += 1
-        if "hang" in bridge.faults:
+        faults = bridge.wire_faults(endpoint)
+        if faults & {"hang", "no-accept"} or ("swallow" in faults and self._answers):
             await asyncio.get_running_loop().create_future()
-        stale = "close-idle" in bridge.faults and self._number % 2 == 1 and self._answers
-        if stale or "drop" in bridge.faults:
+        stale = "close-idle" in faults and self._number % 2 == 1 and self._answers
+        if stale or "drop" in faults:
             self._transport.close()
             return
-        delay = self._latency + (bridge.timing.slow_seconds if "slow" in bridge.faults else 0.0)
-        if delay:
+        if delay := self._delay(faults):
             await asyncio.sleep(delay)
-        if "huge" in bridge.faults:
+        if "huge" in faults:
             await self._flood()
+        elif "interim-flood" in faults:
+            await self._endless(b"", wire.INTERIM * 100, every=0)
+        elif "drip-head" in faults:
+            await self._endless(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", every=bridge.timing.drip_seconds)
         elif request.method == "GET" and "text/event-stream" in request.accept and self._offers(endpoint):
             await self._stream(endpoint)
         else:
-            self._send(self._body(request, endpoint), close="truncated" in bridge.faults)
+            self._send_whole(request, endpoint, faults)
+
+    def _delay(self, faults: AbstractSet[Fault]) -> float:
+        """Seconds until the answer begins."""
+        timing, delay = self._bridge.timing, self._latency
+        if "slow" in faults:
+            delay += timing.slow_seconds
+        if "jitter" in faults:
+            delay += timing.jitter_around + self._random.uniform(-1, 1) * timing.jitter_spread
+        return max(0.0, delay)
+
+    def _send_whole(self, request: wire.Request, endpoint: str, faults: AbstractSet[Fault]) -> None:
+        """Send an answer in one piece, or as much of it as the faults leave."""
+        answer = self._body(request, endpoint, faults)
+        if "reset-body" in faults:
+            self._transport.write(answer)
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+            return
+        if "doubled" in faults:
+            answer += answer
+        if "trailing" in faults:
+            answer += _NOISE
+        self._send(answer, close=bool(faults & {"truncated", "tiny-chunks"}))
 
     def _offers(self, endpoint: str) -> bool:
-        wrong = {f"no-{endpoint}", "http-500", "garbage", "truncated"}
-        return bool(endpoint) and not self._bridge.faults & wrong
+        wrong = {f"no-{endpoint}", "http-500", "garbage", "truncated", "reset-body", "tiny-chunks"}
+        return bool(endpoint) and not self._bridge.wire_faults(endpoint) & wrong
 
-    def _body(self, request: wire.Request, endpoint: str) -> bytes:
+    def _body(self, request: wire.Request, endpoint: str, faults: AbstractSet[Fault]) -> bytes:
         """The response to a request that gets one."""
-        faults, keep = self._bridge.faults, request.keep_alive
+        keep = request.keep_alive
         if request.method != "GET":
             return wire.error(405, keep_alive=keep)
         if "http-500" in faults:
@@ -149,7 +203,10 @@ class Connection(asyncio.Protocol):
         if not endpoint or f"no-{endpoint}" in faults:
             return wire.error(404, keep_alive=keep)
         body = wire.encode(self._document(endpoint))
-        if "truncated" in faults:
+        if "tiny-chunks" in faults:
+            pieces = [wire.chunk(bytes([byte])) for byte in body.ljust(_PADDED)]
+            return b"".join([wire.stream_head("application/json"), *pieces, wire.chunk(b"")])
+        if faults & {"truncated", "reset-body"}:
             half = len(body) // 2
             return wire.response(200, body[:half], content_type="application/json", missing=len(body) - half)
         return wire.response(200, body, content_type="application/json", keep_alive=keep)
@@ -172,6 +229,14 @@ class Connection(asyncio.Protocol):
             await self._writable.wait()
             await asyncio.sleep(0)
         self._send(wire.chunk(b""), close=True)
+
+    async def _endless(self, head: bytes, piece: bytes, *, every: float) -> None:
+        """Send a piece over and over, for as long as the client listens."""
+        self._transport.write(head)
+        while True:
+            self._transport.write(piece)
+            await self._writable.wait()
+            await asyncio.sleep(every)
 
     def _send(self, data: bytes, *, close: bool) -> None:
         self._transport.write(data)

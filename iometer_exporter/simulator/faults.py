@@ -4,44 +4,112 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
 from iometer_exporter.errors import ConfigError
 
-FAULTS: Final[dict[str, str]] = {
+Fault = Literal[
+    "no-reading",
+    "no-status",
+    "disconnected",
+    "detached",
+    "pin-missing",
+    "pin-lost",
+    "battery-low",
+    "replay",
+    "decrease",
+    "spike",
+    "wrong-export",
+    "wrong-first",
+    "clock-ahead",
+    "reset-meter",
+    "slow",
+    "jitter",
+    "hang",
+    "no-accept",
+    "swallow",
+    "drop",
+    "truncated",
+    "reset-body",
+    "drip-head",
+    "interim-flood",
+    "tiny-chunks",
+    "garbage",
+    "huge",
+    "doubled",
+    "trailing",
+    "close-idle",
+    "idle-408",
+    "http-500",
+    "wired",
+    "import-only",
+    "tariffs",
+    "three-phase",
+    "phase-only",
+    "no-meter",
+    "meter-in-status",
+]
+"""What a simulated bridge can be told to do."""
+
+FAULTS: Final[dict[Fault, str]] = {
     "no-reading": "/v1/reading answers 404, as before the first reading.",
     "no-status": "/v1/status answers 404, as on some firmware.",
-    "no-meter": "The status names no meter.",
     "disconnected": "The core is out of radio reach, the reading stays as it was when that began.",
     "detached": "The core has come off the meter, the reading stays as it was when that began.",
     "pin-missing": "The meter's PIN is not entered: whole kWh only, and no power.",
+    "pin-lost": "The meter loses its PIN now and then for a minute, as after a power cut, and gets it back.",
     "battery-low": "The core's battery is at 7 %.",
+    "replay": "Every 15 minutes a run of 30 older readings comes back, then the present again.",
+    "decrease": "Now and then an energy register is lower than before, with a new time.",
+    "spike": "Now and then an energy register is absurdly high, with a new time.",
+    "wrong-export": "Now and then the export register is 20 kWh too high, which 15 minutes could explain.",
+    "wrong-first": "In the first seconds after the start the export register shows 99,999 kWh.",
+    "clock-ahead": "The bridge's clock is a day ahead.",
+    "reset-meter": "After a while all registers restart at zero, with the same meter number.",
+    "slow": "Every answer takes 3 s.",
+    "jitter": "Every answer takes a random time of 1.5 to 2.5 s.",
+    "hang": "Requests are accepted and never answered.",
+    "no-accept": "Connections are established, and nobody ever reads from them.",
+    "swallow": "A kept-alive connection swallows its second request and all others without a word.",
+    "drop": "The connection is closed instead of an answer.",
+    "truncated": "The connection is closed in the middle of the body.",
+    "reset-body": "The connection is reset in the middle of the body.",
+    "drip-head": "The head of the answer comes a byte at a time, without end.",
+    "interim-flood": "Interim answers (103) come without end, the answer itself never.",
+    "tiny-chunks": "The body has 64 KiB, in chunks of one byte.",
+    "garbage": "The answer is 200 with HTML or random bytes.",
+    "huge": "The answer is a body of 200 MB.",
+    "doubled": "Each answer is sent twice.",
+    "trailing": "Random bytes follow the body.",
+    "close-idle": "An idle kept-alive connection is closed without a word, or at its second request.",
+    "idle-408": "An idle kept-alive connection is told 408 Request Timeout and closed.",
+    "http-500": "Every answer is 500.",
     "wired": "The core is powered by wire and has no battery.",
     "import-only": "The meter has no export register, and the home no PV.",
     "tariffs": "The meter also counts import by day (1.8.1) and night tariff (1.8.2).",
     "three-phase": "The meter also sends power, voltage and current per phase, and the frequency.",
     "phase-only": "The meter has no 16.7.0 and sends its total power as 36.7.0 alone.",
-    "replay": "Every 15 minutes a run of 30 older readings comes back, then the present again.",
-    "decrease": "Now and then an energy register is lower than before, with a new time.",
-    "spike": "Now and then an energy register is absurdly high, with a new time.",
-    "reset-meter": "After a while all registers restart at zero, with the same meter number.",
-    "slow": "Every answer takes 3 s.",
-    "hang": "Requests are accepted and never answered.",
-    "drop": "The connection is closed instead of an answer.",
-    "truncated": "The connection is closed in the middle of the body.",
-    "garbage": "The answer is 200 with HTML or random bytes.",
-    "huge": "The answer is a body of 200 MB.",
-    "close-idle": "An idle kept-alive connection is closed without a word, or at its second request.",
-    "http-500": "Every answer is 500.",
+    "no-meter": "The status names no meter.",
+    "meter-in-status": "Only the status names the meter, the reading does not.",
 }
-"""Every kind of fault and what it does."""
+"""Every kind of fault and what it does; last the situations."""
+
+SITUATIONS: Final[frozenset[Fault]] = frozenset(
+    ("wired", "import-only", "tariffs", "three-phase", "phase-only", "no-meter", "meter-in-status")
+)
+"""What some meters and firmwares are like, with nothing wrong."""
+
+Endpoint = Literal["reading", "status"]
+"""The two documents of a bridge, `/v1/reading` and `/v1/status`."""
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = get_args(Endpoint)
 
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
     """A kind of fault, and the 1-based number of the bridge that has it (None: all have it)."""
 
-    kind: str
+    kind: Fault
     bridge: int | None = None
 
     def __str__(self) -> str:
@@ -69,8 +137,21 @@ class Timing:
     glitch_seconds: float = 10.0
     """For how long a wrong value is shown."""
 
+    first_wrong_seconds: float = 10.0
+    """For how long after the start the wrong first value is shown."""
+
+    pin_first: float = 30.0
+    pin_every: float = 600.0
+    pin_seconds: float = 60.0
+    """For how long the meter is without its PIN each time."""
+
     reset_after: float = 60.0
+    clock_ahead: float = 86_400.0
     slow_seconds: float = 3.0
+    jitter_around: float = 2.0
+    jitter_spread: float = 0.5
+    drip_seconds: float = 0.1
+    """Between two bytes of a dripping head."""
     idle_seconds: float = 1.0
 
     def replayed(self, elapsed: float) -> float | None:
@@ -86,13 +167,37 @@ class Timing:
         number, since = divmod(elapsed - self.glitch_first, self.glitch_every)
         return None if number < 0 or since >= self.glitch_seconds else int(number)
 
+    def without_pin(self, elapsed: float) -> bool:
+        """Whether the meter that loses its PIN now and then is without it now."""
+        number, since = divmod(elapsed - self.pin_first, self.pin_every)
+        return number >= 0 and since < self.pin_seconds
+
+    @classmethod
+    def at_once(cls) -> "Timing":
+        """A timing by which every passing fault strikes when it is switched on, and stays."""
+        never = 1e9
+        return cls(
+            replay_first=0.0,
+            replay_every=never,
+            replay_spacing=never / 30,
+            glitch_first=0.0,
+            glitch_every=never,
+            glitch_seconds=never,
+            first_wrong_seconds=never,
+            pin_first=0.0,
+            pin_every=never,
+            pin_seconds=never,
+            reset_after=0.0,
+        )
+
 
 def parse_fault(text: str) -> FaultSpec:
     """The fault written as `KIND` or `KIND@N`; raises ConfigError for an unknown kind or number."""
-    kind, at, bridge = text.partition("@")
-    if kind not in FAULTS:
-        near = difflib.get_close_matches(kind, FAULTS, n=1, cutoff=0.0)
-        raise ConfigError(f"there is no fault {kind!r}, the nearest is {near[0]!r}")
+    name, at, bridge = text.partition("@")
+    kind = next((fault for fault in FAULTS if fault == name), None)
+    if kind is None:
+        near = difflib.get_close_matches(name, FAULTS, n=1, cutoff=0.0)
+        raise ConfigError(f"there is no fault {name!r}, the nearest is {near[0]!r}")
     if not at:
         return FaultSpec(kind)
     if not re.fullmatch(r"[1-9][0-9]{0,5}", bridge, re.ASCII):

@@ -4,6 +4,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from iometer_exporter.simulator.electrical import split
+from iometer_exporter.simulator.faults import Fault
 from iometer_exporter.simulator.home import Home
 
 Register = dict[str, Any]
@@ -14,6 +15,8 @@ _TENTHS_PER_KWH: Final = 10_000
 _DECREASE_TENTHS: Final = 50_000
 _SPIKE_TENTHS: Final = 0xFFFFFFFF
 """What a lost sign bit makes of a small number."""
+_JUMP_TENTHS: Final = 200_000
+_NONSENSE_TENTHS: Final = 999_990_000
 
 
 def obis(code: str) -> str:
@@ -22,8 +25,11 @@ def obis(code: str) -> str:
     return f"01-00:{c:02x}.{d:02x}.{e:02x}*ff"
 
 
-def registers(home: Home, *, seed: int, faults: AbstractSet[str], glitch: int | None) -> list[Register]:
-    """All registers that the meter of a home shows at the home's time; `glitch` numbers a wrong value."""
+def registers(home: Home, *, seed: int, faults: AbstractSet[Fault], glitch: int | None) -> list[Register]:
+    """All registers that the meter of a home shows at the home's time.
+
+    `glitch` numbers the wrong value that is shown now; None where values are right.
+    """
     energy = {"1.8.0": home.import_tenths}
     if "tariffs" in faults:
         energy["1.8.1"] = home.day_tenths
@@ -32,12 +38,14 @@ def registers(home: Home, *, seed: int, faults: AbstractSet[str], glitch: int | 
         energy["2.8.0"] = home.export_tenths
     if glitch is not None:
         _spoil(energy, glitch, faults)
+    if "wrong-first" in faults and "2.8.0" in energy:
+        energy["2.8.0"] = _NONSENSE_TENTHS
     if "pin-missing" in faults:
         return [_energy(code, tenths // _TENTHS_PER_KWH * _TENTHS_PER_KWH) for code, tenths in energy.items()]
     return [_energy(code, tenths) for code, tenths in energy.items()] + _instant(home, seed, faults)
 
 
-def _instant(home: Home, seed: int, faults: AbstractSet[str]) -> list[Register]:
+def _instant(home: Home, seed: int, faults: AbstractSet[Fault]) -> list[Register]:
     total = home.power_watts
     found = [] if "phase-only" in faults else [_register("16.7.0", total, "W")]
     if "three-phase" in faults:
@@ -50,7 +58,7 @@ def _instant(home: Home, seed: int, faults: AbstractSet[str]) -> list[Register]:
     return found
 
 
-def _spoil(energy: dict[str, int], glitch: int, faults: AbstractSet[str]) -> None:
+def _spoil(energy: dict[str, int], glitch: int, faults: AbstractSet[Fault]) -> None:
     """Make one total wrong: import and export take turns, where export has a value to lose."""
     both = energy.get("2.8.0", 0) > _DECREASE_TENTHS
     code = "2.8.0" if both and glitch % 2 == 0 else "1.8.0"
@@ -58,6 +66,8 @@ def _spoil(energy: dict[str, int], glitch: int, faults: AbstractSet[str]) -> Non
         energy[code] = max(0, energy[code] - _DECREASE_TENTHS)
     if "spike" in faults:
         energy[code] += _SPIKE_TENTHS
+    if "wrong-export" in faults and "2.8.0" in energy:
+        energy["2.8.0"] += _JUMP_TENTHS
 
 
 def _energy(code: str, tenths: int) -> Register:

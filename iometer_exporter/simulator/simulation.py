@@ -2,13 +2,13 @@
 
 import ipaddress
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.simulator.bridge import Firmware, SimulatedBridge
-from iometer_exporter.simulator.faults import FaultSpec, check_faults
+from iometer_exporter.simulator.faults import ENDPOINTS, Endpoint, FaultSpec, check_faults
 from iometer_exporter.simulator.server import BridgeServer
 
 if TYPE_CHECKING:
@@ -65,6 +65,16 @@ class Simulation:
             for number in range(1, bridges + 1)
         ]
         self.servers = [BridgeServer(bridge, latency=latency) for bridge in self.bridges]
+
+    def switch(self, *faults: FaultSpec, endpoints: Iterable[Endpoint] = ENDPOINTS) -> None:
+        """Have these faults from now on and no others; raises ConfigError for what cannot be.
+
+        What goes wrong on the wire does so in the answers of these endpoints only.
+        """
+        check_faults(faults, len(self.bridges))
+        for bridge in self.bridges:
+            bridge.faults = {fault.kind for fault in faults if fault.hits(bridge.number)}
+            bridge.endpoints = set(endpoints)
 
     async def __aenter__(self) -> "Simulation":
         async with AsyncExitStack() as stack:

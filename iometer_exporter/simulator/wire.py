@@ -12,6 +12,7 @@ _REASONS: Final = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    408: "Request Timeout",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
 }
@@ -64,6 +65,10 @@ def response(
 def error(status: int, *, keep_alive: bool = True) -> bytes:
     """A response that says what is wrong in its status line's own words."""
     return response(status, _REASONS[status].encode(), keep_alive=keep_alive)
+
+
+INTERIM: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </v1>\r\n\r\n"
+"""An answer that says that the answer is still to come."""
 
 
 def stream_head(content_type: str) -> bytes:

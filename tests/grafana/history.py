@@ -25,7 +25,7 @@ from iometer_exporter.collectors import BridgeCollector, ExporterCollector
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.guard import Guard, Limits, Rejection
 from iometer_exporter.models import Reading, Status, parse_reading, parse_status
-from iometer_exporter.simulator import Home, SimulatedBridge, Timing
+from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing
 from iometer_exporter.snapshot import ENDPOINTS, Endpoint, Snapshot
 from tests.conftest import require_program
 from tests.grafana.history_plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
@@ -177,7 +177,7 @@ class _Bridge:
     def _duration(self, failed: bool) -> float:
         return _TIMEOUT if failed else round(self._latency.uniform(0.02, 0.09), 6)
 
-    def _set_fault(self, fault: str, on: bool) -> None:
+    def _set_fault(self, fault: Fault, on: bool) -> None:
         (self._sim.faults.add if on else self._sim.faults.discard)(fault)
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from iometer_exporter.simulator import Fault
+
 ZONE: Final = ZoneInfo("Europe/Berlin")
 
 SEED: Final = 7
@@ -60,7 +62,7 @@ class Household:
 
     name: str
     home: int
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

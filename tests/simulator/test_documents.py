@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from iometer_exporter.simulator import SimulatedBridge
+from iometer_exporter.simulator import Fault, SimulatedBridge, Timing
 from iometer_exporter.simulator import bridge as module
 from iometer_exporter.simulator.registers import obis
 
@@ -126,7 +126,7 @@ def test_no_meter(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("kind", ["disconnected", "detached"])
-def test_reading_freezes_when_the_core_is_gone(clock: Clock, kind: str) -> None:
+def test_reading_freezes_when_the_core_is_gone(clock: Clock, kind: Fault) -> None:
     bridge = make(clock)
     clock.now += 10
     bridge.faults.add(kind)
@@ -259,6 +259,49 @@ def test_wrong_values_come_and_go(clock: Clock, kind: str, change: float) -> Non
         assert set(off.values()) <= {0.0, change}
         wrong += [code for code, difference in off.items() if difference]
     assert wrong == ["02.08.00"] * 2 + ["01.08.00"] * 2
+
+
+def test_a_lost_pin_comes_back(clock: Clock) -> None:
+    bridge = make(clock, "pin-lost")
+    lost = []
+    for _ in range(20):
+        shown = after(clock, bridge, 10)
+        assert ("10.07.00" in shown) == (bridge.status()["device"]["core"]["pinStatus"] == "entered")
+        lost.append("10.07.00" not in shown)
+    assert lost == [False] * 2 + [True] * 6 + [False] * 12
+
+
+def test_a_wrong_export_is_20_kwh_too_high_for_a_while(clock: Clock) -> None:
+    bridge = make(clock, "wrong-export")
+    off = [round(after(clock, bridge, 10)["02.08.00"] - bridge.export_wh, 1) for _ in range(6)]
+    assert off == [0, 0, 20_000, 0, 0, 0]
+    clock.now += 90
+    assert bridge.reading()["meter"]["reading"]["registers"][0]["value"] == bridge.import_wh
+
+
+def test_the_first_export_is_wrong_for_a_moment(clock: Clock) -> None:
+    bridge = make(clock, "wrong-first")
+    assert values(bridge.reading())["02.08.00"] == 99_999_000
+    assert after(clock, bridge, 10)["02.08.00"] == bridge.export_wh
+
+
+@pytest.mark.parametrize("kind", ["wrong-export", "wrong-first"])
+def test_a_meter_without_export_has_no_wrong_one(clock: Clock, kind: Fault) -> None:
+    bridge = make(clock, kind, "import-only")
+    bridge.timing = Timing.at_once()
+    assert values(bridge.reading()) == values(make(clock, "import-only").reading())
+
+
+def test_a_clock_that_is_a_day_ahead(clock: Clock) -> None:
+    bridge = make(clock, "clock-ahead")
+    assert stamp(bridge.reading()) == clock.now + 86_400
+    assert bridge.import_wh == make(clock).import_wh
+
+
+def test_only_the_status_names_the_meter(clock: Clock) -> None:
+    bridge = make(clock, "meter-in-status")
+    assert "number" not in bridge.reading()["meter"]
+    assert bridge.status()["meter"]["number"] == bridge.meter
 
 
 def test_export_that_is_zero_cannot_decrease(clock: Clock) -> None:

@@ -1,23 +1,19 @@
+from typing import Any, cast, get_args
+
 import pytest
 
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.simulator import FAULTS, FaultSpec, Timing, parse_fault
+from iometer_exporter.simulator import FAULTS, Fault, FaultSpec, Timing, parse_fault
 from iometer_exporter.simulator.faults import check_faults
 
-NAMES = """
-    no-reading no-status no-meter disconnected detached pin-missing battery-low wired import-only tariffs
-    three-phase phase-only replay decrease spike reset-meter slow hang drop truncated garbage huge close-idle
-    http-500
-"""
 
-
-def test_every_kind_is_there_and_described_in_a_sentence() -> None:
-    assert list(FAULTS) == NAMES.split()
+def test_every_kind_is_described_in_a_sentence() -> None:
+    assert tuple(FAULTS) == get_args(Fault)
     assert all(text.endswith(".") and text.count(". ") == 0 for text in FAULTS.values())
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_parses_a_kind_for_all_or_one(kind: str) -> None:
+def test_parses_a_kind_for_all_or_one(kind: Fault) -> None:
     assert parse_fault(kind) == FaultSpec(kind)
     assert parse_fault(f"{kind}@12") == FaultSpec(kind, 12)
     assert str(parse_fault(f"{kind}@12")) == f"{kind}@12"
@@ -50,7 +46,7 @@ def test_fault_for_a_bridge_that_is_not_there() -> None:
     with pytest.raises(ConfigError, match=r"^fault hang@4 is for bridge 4, but there are only 3$"):
         check_faults([FaultSpec("hang", 4)], 3)
     with pytest.raises(ConfigError, match="no fault 'hnag'"):
-        check_faults([FaultSpec("hnag")], 3)
+        check_faults([FaultSpec(cast(Any, "hnag"))], 3)
 
 
 def test_a_replay_runs_from_the_past_to_the_present_every_15_minutes() -> None:
@@ -71,3 +67,18 @@ def test_glitches_are_numbered() -> None:
     timing = Timing()
     moments = (0, 29, 30, 39, 40, 149, 150, 160)
     assert [timing.glitch(elapsed) for elapsed in moments] == [None, None, 0, 0, None, None, 1, None]
+
+
+def test_a_pin_is_lost_now_and_then() -> None:
+    timing = Timing()
+    moments = (0, 29, 30, 89, 90, 629, 630, 690)
+    expected = [False, False, True, True, False, False, True, False]
+    assert [timing.without_pin(elapsed) for elapsed in moments] == expected
+
+
+def test_passing_faults_can_strike_at_once_and_stay() -> None:
+    timing = Timing.at_once()
+    for elapsed in (0.0, 1.0, 86_400.0):
+        assert timing.replayed(elapsed) is not None
+        assert timing.glitch(elapsed) == 0
+        assert timing.without_pin(elapsed)

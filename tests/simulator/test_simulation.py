@@ -161,6 +161,23 @@ async def test_describe_tells_a_person_what_is_there() -> None:
     assert "  home  " in lines[3]
 
 
+async def test_faults_are_switched_by_name() -> None:
+    simulation = Simulation(bridges=3, faults=[FaultSpec("wired")])
+    simulation.switch(FaultSpec("hang", 2), FaultSpec("doubled"), endpoints=["status"])
+    assert [bridge.faults for bridge in simulation.bridges] == [
+        {"doubled"},
+        {"doubled", "hang"},
+        {"doubled"},
+    ]
+    assert [bridge.wire_faults("reading") for bridge in simulation.bridges] == [set()] * 3
+    assert simulation.bridges[1].wire_faults("status") == {"doubled", "hang"}
+    with pytest.raises(ConfigError, match="there are only 3"):
+        simulation.switch(FaultSpec("hang", 4))
+    simulation.switch()
+    assert [bridge.faults for bridge in simulation.bridges] == [set()] * 3
+    assert simulation.bridges[1].endpoints == {"reading", "status"}
+
+
 async def test_describe_is_silent_about_no_faults() -> None:
     assert "faults" not in describe(Simulation(bridges=1))[0]
 

@@ -4,7 +4,7 @@ import json
 import httpx
 import pytest
 
-from iometer_exporter.simulator import SimulatedBridge
+from iometer_exporter.simulator import ENDPOINTS, Endpoint, SimulatedBridge
 from tests.waiting import until
 
 from .conftest import Clock, Connect, Start, fetch
@@ -251,6 +251,111 @@ async def test_close_idle_closes_every_other_connection_at_its_second_request(
     await asyncio.sleep(0.02)
     client.get("/v1/reading")
     assert await client.ended()
+
+
+@pytest.mark.parametrize("kind", ["no-accept", "swallow", "drip-head", "interim-flood"])
+async def test_a_request_without_an_answer_ends_with_its_client(
+    start: Start, connect: Connect, kind: str
+) -> None:
+    bridge = await start(kind)
+    client = await connect(bridge)
+    client.get("/v1/reading")
+    if kind == "swallow":
+        assert (await client.answer()).status == 200
+        client.get("/v1/reading")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await client.answer() if kind != "interim-flood" else await client.reader.read()
+    await client.close()
+    await until(lambda: bridge.open_connections == 0)
+
+
+async def test_a_connection_that_nobody_reads_costs_later_ones_nothing(
+    start: Start, connect: Connect
+) -> None:
+    bridge = await start("no-accept")
+    unseen = await connect(bridge)
+    unseen.get("/v1/reading")
+    await until(lambda: bridge.open_connections == 1)
+    bridge.faults.clear()
+    assert (await fetch(bridge, "/v1/reading")).status == 200
+    assert bridge.requests["reading"] == 1
+
+
+async def test_a_head_drips_a_byte_at_a_time(start: Start, connect: Connect) -> None:
+    bridge = await start("drip-head")
+    bridge.timing.drip_seconds = 0.001
+    client = await connect(bridge)
+    client.get("/v1/reading")
+    assert await client.reader.readuntil(b"xxxxx") == b"HTTP/1.1 200 OK\r\nX-Slow: xxxxx"
+
+
+async def test_interim_answers_come_without_end(start: Start, connect: Connect) -> None:
+    client = await connect(await start("interim-flood"))
+    client.get("/v1/reading")
+    for _ in range(1000):
+        assert (await client.head()).status == 103
+
+
+async def test_a_document_in_tiny_chunks(start: Start, connect: Connect) -> None:
+    bridge = await start("tiny-chunks")
+    client = await connect(bridge)
+    client.get("/v1/reading")
+    assert (await client.head()).fields["transfer-encoding"] == "chunked"
+    body = b"".join([await client.chunk() for _ in range(65536)])
+    assert await client.chunk() == b""
+    assert len(body) == 65536
+    assert json.loads(body) == bridge.reading()
+    assert await client.ended()
+
+
+async def test_reset_in_the_middle_of_the_body(start: Start, connect: Connect) -> None:
+    client = await connect(await start("reset-body"))
+    client.get("/v1/reading")
+    with pytest.raises(ConnectionResetError):
+        await client.answer()
+
+
+async def test_each_answer_is_sent_twice(start: Start, connect: Connect) -> None:
+    client = await connect(await start("doubled"))
+    client.get("/v1/status")
+    assert (await client.answer()) == (await client.answer())
+
+
+async def test_noise_after_the_body(start: Start, connect: Connect) -> None:
+    bridge = await start("trailing")
+    client = await connect(bridge)
+    client.get("/v1/status")
+    assert (await client.answer()).document == bridge.status()
+    assert len(await client.reader.readexactly(512)) == 512
+
+
+async def test_an_idle_connection_is_told_so_and_closed(start: Start, connect: Connect) -> None:
+    bridge = await start("idle-408")
+    bridge.timing.idle_seconds = 0.01
+    client = await connect(bridge)
+    client.get("/v1/status")
+    assert [(await client.answer()).status for _ in range(2)] == [200, 408]
+    assert await client.ended()
+    assert bridge.requests["status"] == 1
+
+
+async def test_jitter_is_around_its_middle(start: Start) -> None:
+    bridge = await start("jitter")
+    bridge.timing.jitter_around, bridge.timing.jitter_spread = 0.05, 0.0
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert (await fetch(bridge, "/v1/reading")).status == 200
+    assert loop.time() - began > 0.045
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_a_fault_of_one_endpoint_spares_the_other(start: Start, endpoint: Endpoint) -> None:
+    bridge = await start("http-500")
+    bridge.endpoints = {endpoint}
+    statuses = {name: (await fetch(bridge, f"/v1/{name}")).status for name in ENDPOINTS}
+    assert statuses.pop(endpoint) == 500
+    assert list(statuses.values()) == [200]
 
 
 async def test_faults_can_change_while_it_runs(start: Start) -> None:
