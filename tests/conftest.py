@@ -9,6 +9,7 @@ import pytest
 
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "ip": "iproute2",
     "openssl": "openssl",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",

@@ -1,0 +1,1 @@
+"""What the exporter costs, and what it withstands: commands that measure, in processes of their own."""
