@@ -5,12 +5,14 @@ import gzip
 import json
 import logging
 import math
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import pytest
@@ -204,6 +206,20 @@ async def endless(_head: bytes, writer: asyncio.StreamWriter) -> bool:
         await writer.drain()
 
 
+async def interim_without_end(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+    while True:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </v1>\r\n\r\n" * 50)
+        await writer.drain()
+
+
+async def reset_in_the_body(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + documents.reading()[:100])
+    no_lingering = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
+    writer.transport.abort()
+    return False
+
+
 @dataclass(frozen=True)
 class NoDocument:
     """An answer that holds no document, its reason, and how the one line in the log begins."""
@@ -249,6 +265,44 @@ NO_DOCUMENTS: Final = (
         + (b"8000\r\n" + b" " * 0x8000 + b"\r\n") * 3,
         "too_large",
         "sent a body of more than 65536 bytes",
+    ),
+    _sent(
+        "too many chunks",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 600 + b"0\r\n\r\n",
+        "too_large",
+        "sent a body in more than 512 chunks",
+    ),
+    _sent(
+        "too large around its chunks",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + (b"1;%b\r\n \r\n" % (b"x" * 2000)) * 400
+        + b"0\r\n\r\n",
+        "too_large",
+        "sent an answer of more than 131072 bytes",
+    ),
+    NoDocument(
+        "interim answers without end",
+        interim_without_end,
+        "protocol",
+        "no document: HTTP exchange broken: more than 10 interim answers",
+    ),
+    _sent(
+        "too many headers",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"Content-Length: 2\r\n\r\n{}",
+        "protocol",
+        "HTTP exchange broken: more than 100 headers",
+    ),
+    _sent(
+        "another protocol",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        "protocol",
+        "HTTP exchange broken: another protocol that was not asked for",
+    ),
+    NoDocument(
+        "reset in the body",
+        reset_in_the_body,
+        "protocol",
+        "no document: HTTP exchange broken: ",
     ),
     NoDocument("hangs", hanging, "timeout", "no document: no complete answer within 0.", timeout=0.4),
     NoDocument(
@@ -372,6 +426,69 @@ async def test_an_answer_without_a_document_costs_only_its_endpoint(
     lines = logged()
     assert len(lines) == 3, "one line for each endpoint that fails, not one for each scrape"
     assert all(line.startswith(case.log) for line in lines)
+
+
+def kept(last: Callable[[asyncio.StreamWriter, bytes], None]) -> Handler:
+    """A good bridge that does something more after each answer, which it gets."""
+    good = serving()
+
+    async def handler(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        sent: list[bytes] = []
+
+        class Spy:
+            def write(self, data: bytes) -> None:
+                sent.append(data)
+                writer.write(data)
+
+        keep = await good(head, cast("asyncio.StreamWriter", Spy()))
+        last(writer, b"".join(sent))
+        return keep and not writer.is_closing()
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(lambda writer, answer: writer.write(answer), id="each answer twice"),
+        pytest.param(lambda writer, _: writer.write(b"\x00noise"), id="noise after the body"),
+        pytest.param(
+            lambda writer, _: (writer.write(response(b"", status="408 Request Timeout")), writer.close()),
+            id="408 while idle",
+        ),
+        pytest.param(lambda writer, _: writer.close(), id="closed while idle"),
+        pytest.param(lambda writer, _: writer.write_eof(), id="half closed while idle"),
+    ],
+)
+async def test_what_comes_on_an_idle_connection_is_not_the_next_answer(
+    last: Callable[[asyncio.StreamWriter, bytes], None], logged: Callable[[], list[str]]
+) -> None:
+    async with raw_server(kept(last)) as server, exporter(server) as client:
+        for _ in range(4):
+            page = await scrape(client)
+            assert page.up_of() == (1, 1, 1)
+            assert page.reading_of() == GOOD_READING
+            assert page.status_of() == GOOD_STATUS
+            assert time.time() - page.of()["reading_timestamp_seconds"] < 30
+            await asyncio.sleep(0.01)
+    assert page.errors_of() == {}
+    assert logged() == []
+
+
+async def test_a_kept_connection_that_swallows_is_given_up_for_a_new_one() -> None:
+    good, answered = serving(), set[asyncio.StreamWriter]()
+
+    async def swallowing(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        if writer in answered:
+            return await hanging(head, writer)
+        answered.add(writer)
+        return await good(head, writer)
+
+    async with raw_server(swallowing) as server, exporter(server) as client:
+        for _ in range(2):
+            page = await scrape(client)
+            assert page.up_of() == (1, 1, 1)
+    assert page.errors_of() == {}
 
 
 @pytest.mark.parametrize(
