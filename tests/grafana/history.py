@@ -248,7 +248,8 @@ def _scrape(
 
 def write(scenario: Scenario, folder: Path, job: str = "iometer") -> History:
     """Add the blocks of a scenario, scraped by a job of that name, to those below the folder."""
-    promtool = require_program("promtool")
+    # Before the work that would be in vain.
+    require_program("promtool")
     recorder = Recorder({"job": job, "instance": scenario.instance})
     # Nothing here lives in cycles, and there are millions of small objects to look through.
     gc.disable()
@@ -256,6 +257,12 @@ def write(scenario: Scenario, folder: Path, job: str = "iometer") -> History:
         truths = simulate(scenario, recorder)
     finally:
         gc.enable()
+    return History(scenario, write_blocks(recorder, folder), truths, recorder.samples)
+
+
+def write_blocks(recorder: Recorder, folder: Path) -> Path:
+    """Add what was recorded to the blocks below the folder; the folder that holds them."""
+    promtool = require_program("promtool")
     folder.mkdir(parents=True, exist_ok=True)
     text, blocks = folder / "history.om", folder / "data"
     recorder.write(text)
@@ -263,7 +270,7 @@ def write(scenario: Scenario, folder: Path, job: str = "iometer") -> History:
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=1000h"]
     subprocess.run([*command, str(text), str(blocks)], check=True, capture_output=True, text=True)
     text.unlink()
-    return History(scenario, blocks, truths, recorder.samples)
+    return blocks
 
 
 def _main(name: str, folder: str) -> None:
