@@ -39,7 +39,8 @@ The rules, for each meter by itself; "the truth" is what has been believed so fa
   with it, and falls out by `stale_after` as at any other time.
 - **After a restart** the truth is what was kept. If the last run did not end in order, it may have served
   later readings than those kept. Counters wait likewise, until a reading comes that is younger than this
-  run, or one has stood for a minute, or newer ones have come in their own time for a minute.
+  run, or one has stood for a minute, or newer ones have come in their own time for a minute. One with fewer
+  digits than were served tells nothing: they wait on until the meter has passed what was kept.
 """
 
 from collections import OrderedDict
@@ -246,7 +247,7 @@ class MeterGuard:
             self._end_refusals()
         if self._since is None:
             self._since = now
-        if truth.is_held and now - self._since >= _STANDING:
+        if truth.is_held and now - self._since >= _STANDING and not _may_have_served_more(truth):
             _release(truth)
             return True
         return False
@@ -260,11 +261,12 @@ class MeterGuard:
         now: float,
         wall: float | None,
     ) -> None:
-        if truth.is_held and (
+        is_true = truth.is_held and (
             _is_present(truth, reading, wall) or self._comes_in_its_time(truth, reading, now)
-        ):
-            _release(truth)
+        )
         truth.believe(reading, found, limits.max_power, now, wall)
+        if is_true and not _may_have_served_more(truth):
+            _release(truth)
         self._since = now
         self._end_refusals()
 
@@ -331,6 +333,11 @@ def _is_present(truth: History, reading: Reading, wall: float | None) -> bool:
 def _was_ahead(truth: History, reading: Reading, wall: float | None) -> bool:
     """Whether the truth's time has not come yet, and the reading's has: then its age shows no replay."""
     return wall is not None and truth.last.time.timestamp() > wall + _AHEAD >= reading.time.timestamp()
+
+
+def _may_have_served_more(truth: History) -> bool:
+    """Whether an earlier run may have served a value that the meter, for lack of digits, does not show."""
+    return truth.behind_until is not None and truth.is_too_coarse
 
 
 def _release(truth: History) -> None:

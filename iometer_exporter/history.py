@@ -140,6 +140,14 @@ class History:
             return "implausible"
         return None
 
+    @property
+    def is_too_coarse(self) -> bool:
+        """Whether a counter waits for a meter that shows fewer digits than were served."""
+        return any(
+            counter.value < counter.served and counter.served % counter.unit
+            for counter in self.counters.values()
+        )
+
     def has_seen(self, found: Mapping[ObisCode, Energy]) -> bool:
         """Whether no energy is above what the meter had counted by the last believed reading."""
         return all(

@@ -100,6 +100,30 @@ def test_after_a_kill_counters_wait_for_a_reading_younger_than_the_run(is_orderl
     ]
 
 
+def test_after_a_kill_whole_kwh_tell_nothing_until_they_pass_what_was_kept() -> None:
+    """The PIN is lost, and what was served last may be more than what is kept: nobody can know."""
+    memory = again(remembered(reading(0, "1000.5")), is_behind=True, started=WALL + 100)
+    guard = Guard(LIMITS, memory)
+    for seconds, shown, is_held in (
+        (101, 1000, True),
+        (102, 1000, True),
+        (900, 1000, True),
+        (960, 2000, False),
+    ):
+        judgement = guard.judge(reading(seconds, shown), float(seconds), wall=WALL + seconds)
+        assert judgement.is_held == is_held, seconds
+    assert energies(judgement.served)[ENERGY_IMPORT] == 2000 * 3600
+
+
+def test_after_a_kill_whole_kwh_that_stand_tell_nothing_either() -> None:
+    memory = again(remembered(reading(0, "1000.5")), is_behind=True, started=WALL + 100)
+    guard = Guard(LIMITS, memory)
+    held = [guard.judge(reading(90, 1000), float(now), wall=WALL + now).is_held for now in (101, 170, 300)]
+    assert held == [True, True, True]
+    # With the PIN comes the truth.
+    assert not guard.judge(reading(301, "1000.6"), 301.0, wall=WALL + 301).is_held
+
+
 def test_after_a_kill_a_reading_that_stands_for_a_minute_is_believed() -> None:
     guard = Guard(LIMITS, again(remembered(reading(0, 1000.5)), is_behind=True, started=WALL + 100))
     held = [guard.judge(reading(0, 1000.5), now, wall=WALL + 100 + now).is_held for now in (0.0, 59.0, 60.0)]
