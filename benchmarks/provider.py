@@ -27,14 +27,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-from iometer_exporter import server
-from iometer_exporter.config import Config, load_config
+from iometer_exporter.config.file import Config, load_config
 from iometer_exporter.exporter import Exporter
-from iometer_exporter.models import Register
-from iometer_exporter.provider.models import MeterReading
+from iometer_exporter.meter.models import Register
+from iometer_exporter.provider.api.models import MeterReading
 from iometer_exporter.provider.source import ProviderSource
-from iometer_exporter.simulator.provider import ProviderSimulation
-from iometer_exporter.sockets import ListenAddress, listen
+from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.web import server
+from iometer_exporter.web.listen import ListenAddress, listen
 
 HOST = "127.0.0.1"
 CLOUD_PORT = 18180

@@ -5,7 +5,7 @@ from typing import Any, Final
 from grafana.panels import DATASOURCE
 from grafana.queries import BRIDGE, EXPORTER, metric
 from grafana.texts import Text
-from iometer_exporter import metrics
+from iometer_exporter.metrics import families as metrics
 
 Json = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from iometer_exporter import metrics
-from iometer_exporter.metrics import Family
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.families import Family
 
 EXPORTER: Final = ('job=~"$job"', 'instance=~"$instance"')
 """The matchers of what Prometheus itself says about an exporter, such as `up`."""

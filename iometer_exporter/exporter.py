@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iometer_exporter.announcements import Service
-from iometer_exporter.config import Config
-from iometer_exporter.discovery import Discovery
+from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.discovery.browser import Discovery
+from iometer_exporter.bridges.fleet import Fleet
+from iometer_exporter.config.file import Config
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.fleet import Fleet
-from iometer_exporter.guard import Limits
-from iometer_exporter.memory import Memory
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.memory import Memory
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import ProviderSource
-    from iometer_exporter.statekeeper import Keeper, StateKeeper
+    from iometer_exporter.state.keeper import Keeper, StateKeeper
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Exporter:
             await before.aclose()
         if path:
             # Imported here: most have no file, and the start-up is theirs.
-            from iometer_exporter.statekeeper import StateKeeper
+            from iometer_exporter.state.keeper import StateKeeper
 
             keepers: list[Keeper] = [self._memory]
             if self.provider is not None:
@@ -165,7 +165,7 @@ class Exporter:
         if config.provider is None:
             return None
         # Imported here: few have a provider, and the start-up is that of all.
-        from iometer_exporter.provider.credentials import load
+        from iometer_exporter.provider.api.credentials import load
         from iometer_exporter.provider.source import ProviderSource
 
         credentials, before = load(config.provider), self.provider

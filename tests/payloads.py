@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from iometer_exporter.models import Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.models import Reading, Status, parse_reading, parse_status
 
 FIXTURES: Final = Path(__file__).parent / "fixtures"
 

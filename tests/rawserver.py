@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from iometer_exporter.units import Address
+from iometer_exporter.net.addresses import Address
 
 Handler = Callable[[bytes, asyncio.StreamWriter], Coroutine[Any, Any, bool]]
 """Gets the head of a request; returns whether the connection is kept."""

@@ -12,9 +12,9 @@ import bcrypt
 import trustme
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from iometer_exporter.clients import ClientLimits
-from iometer_exporter.httpserver import HttpServer
-from iometer_exporter.webgate import WebGate
+from iometer_exporter.web.clients import ClientLimits
+from iometer_exporter.web.gate import WebGate
+from iometer_exporter.web.http_server import HttpServer
 
 PASSWORD = "open-sesame-4711"
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from iometer_exporter.sockets import DEFAULT_PORT
+from iometer_exporter.web.listen import DEFAULT_PORT
+from tests.cli.test_cli import commands
 from tests.conftest import require_program
-from tests.test_cli import commands
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -9,10 +9,14 @@ import pytest
 
 from iometer_exporter import __version__
 from iometer_exporter.cli import cli
-from iometer_exporter.metrics import FAMILIES, PROBE_FAMILIES, Family
-from iometer_exporter.provider.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES, SHARED_FAMILIES
+from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Family
+from iometer_exporter.provider.served.families import (
+    INSTALLATION_FAMILIES,
+    PROVIDER_FAMILIES,
+    SHARED_FAMILIES,
+)
 from iometer_exporter.simulator import FAULTS, SITUATIONS
-from tests.test_cli import commands
+from tests.cli.test_cli import commands
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iometer_exporter.config import Config, parse_config
+from iometer_exporter.config.file import Config, parse_config
 from tests.conftest import require_program
 
 ROOT = Path(__file__).parent.parent

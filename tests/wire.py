@@ -5,11 +5,11 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Final
 
-from iometer_exporter.connection import Connection
-from iometer_exporter.h11_reader import H11Reader
-from iometer_exporter.http_answer import AnswerReader
-from iometer_exporter.httptools_reader import HttptoolsReader
-from iometer_exporter.transport import BridgeTransport
+from iometer_exporter.bridges.http.answer import AnswerReader
+from iometer_exporter.bridges.http.connection import Connection
+from iometer_exporter.bridges.http.h11_reader import H11Reader
+from iometer_exporter.bridges.http.httptools_reader import HttptoolsReader
+from iometer_exporter.bridges.http.transport import BridgeTransport
 
 Reader = Callable[[], AnswerReader]
 

@@ -34,8 +34,8 @@ from grafana.queries import (
 )
 from grafana.transforms import columns, limit, sort, totals
 from grafana.variables import BASE_FEE, EXPORT_PRICE, IMPORT_PRICE
-from iometer_exporter import metrics
-from iometer_exporter.metrics import Family
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.families import Family
 
 NO_ENERGY: Final = "No energy known for this time"
 NO_EXPORT: Final = "Nothing fed in, or no export register"

@@ -24,8 +24,8 @@ from grafana.panels import (
 from grafana.queries import BRIDGE, JOULES_PER_KWH, metric, state
 from grafana.texts import Text
 from grafana.transforms import columns, merge, sort
-from iometer_exporter import metrics
-from iometer_exporter.metrics import Family
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.families import Family
 from prometheus.thresholds import DEFAULTS
 
 PROBLEMS: Final = (

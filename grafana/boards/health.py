@@ -23,7 +23,7 @@ from grafana.panels import (
 )
 from grafana.queries import EXPORTER, metric, state
 from grafana.transforms import columns
-from iometer_exporter import metrics
+from iometer_exporter.metrics import families as metrics
 from prometheus.thresholds import DEFAULTS
 
 UP: Final = states({0: ("Down", RED), 1: ("Up", GREEN)})

@@ -25,7 +25,7 @@ from grafana.panels import (
 from grafana.queries import BRIDGE, EXPORTER, cost, kwh, metric, net, revenue
 from grafana.transforms import columns
 from grafana.variables import EXPORT_PRICE, IMPORT_PRICE
-from iometer_exporter import metrics
+from iometer_exporter.metrics import families as metrics
 from prometheus.build import ALERTS
 from prometheus.thresholds import DEFAULTS
 

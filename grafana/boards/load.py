@@ -10,8 +10,8 @@ from grafana.queries import metric, quarter_hour
 from grafana.texts import Text
 from grafana.transforms import columns, limit, matrix, sort
 from grafana.variables import SUMMER_TIME, UTC_OFFSET
-from iometer_exporter import metrics
-from iometer_exporter.metrics import Family
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.families import Family
 
 NO_POWER: Final = "No power known: without the meter's PIN there are whole kWh only"
 NO_EXPORT: Final = "Nothing fed in, or no export register"

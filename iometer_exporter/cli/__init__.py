@@ -18,8 +18,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "discover": "discover:discover",
     "simulate": "simulate:simulate",
     "demo": "simulate:demo",
-    "config": "configuration:configuration",
-    "provider": "provider:provider",
+    "config": "config_check:configuration",
+    "provider": "provider.group:provider",
     "healthcheck": "healthcheck:healthcheck",
 }
 """Module below this package and command in it, by name."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from iometer_exporter import facts, obis, quantities
+from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter.bridges.fleet import Fleet
+from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.cli.options import POSITIVE_DURATION, Parsed, logging_options, option
 from iometer_exporter.cli.table import table
-from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig, parse_bridge
-from iometer_exporter.fleet import Fleet
-from iometer_exporter.models import Reading, Register, Status
-from iometer_exporter.snapshot import Snapshot
+from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, parse_bridge
+from iometer_exporter.meter import obis, quantities
+from iometer_exporter.meter.models import Reading, Register, Status
 
 
 @click.command()

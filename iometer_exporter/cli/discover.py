@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from iometer_exporter.announcements import Service
+from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.cli.options import POSITIVE_DURATION, logging_options, option
 from iometer_exporter.cli.table import table
-from iometer_exporter.config import DiscoveryConfig
-from iometer_exporter.discovery import Discovery
+from iometer_exporter.config.file import DiscoveryConfig
 from iometer_exporter.errors import IOmeterError
 
 

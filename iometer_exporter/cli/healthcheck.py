@@ -9,7 +9,7 @@ import click
 
 from iometer_exporter.cli.options import POSITIVE_DURATION, Parsed, option
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.sockets import DEFAULT_PORT
+from iometer_exporter.web.listen import DEFAULT_PORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import click
 
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.log import set_up
-from iometer_exporter.sockets import parse_listen_address
-from iometer_exporter.units import parse_duration
+from iometer_exporter.net.addresses import parse_duration
+from iometer_exporter.web.listen import parse_listen_address
 
 ENV_PREFIX: Final = "IOMETER_EXPORTER_"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from iometer_exporter.cli.options import LISTEN_ADDRESS, POSITIVE_DURATION, Parsed, logging_options, option
-from iometer_exporter.config import (
+from iometer_exporter.config.file import (
     BridgeConfig,
     Config,
     check_names,
@@ -20,10 +20,10 @@ from iometer_exporter.config import (
     parse_state_file,
 )
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen
+from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen
 
 if TYPE_CHECKING:
-    from iometer_exporter.webgate import WebGate
+    from iometer_exporter.web.gate import WebGate
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def serve(
     # Modules that load leave no garbage; looking for it is a twentieth of the start.
     gc.disable()
     # Imported here, after everything that can be wrong has been said.
-    from iometer_exporter import server
+    from iometer_exporter.web import server
 
     asyncio.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
 
@@ -135,8 +135,8 @@ def _warn_if_empty(config: Config) -> None:
 
 def _gate(file: Path, *, exempt_health: bool) -> "WebGate":
     # Imported here: most exporters are not guarded, and TLS and bcrypt are large.
-    from iometer_exporter.webconfig import load_web_config
-    from iometer_exporter.webgate import WebGate
+    from iometer_exporter.config.web_file import load_web_config
+    from iometer_exporter.web.gate import WebGate
 
     return WebGate(load_web_config(file), exempt_paths=HEALTH_PATHS if exempt_health else ())
 

@@ -7,20 +7,13 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from iometer_exporter.cli.options import (
-    DURATION,
-    LISTEN_ADDRESS,
-    Command,
-    Parsed,
-    logging_options,
-    option,
-)
-from iometer_exporter.cli.simulate_provider import provider
-from iometer_exporter.cli.waiting import until_told_to_stop
-from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.cli.options import DURATION, LISTEN_ADDRESS, Command, Parsed, logging_options, option
+from iometer_exporter.cli.signals import until_told_to_stop
+from iometer_exporter.cli.simulate_cloud import provider
+from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.net.addresses import Address
 from iometer_exporter.simulator import FAULTS, SITUATIONS, Simulation, describe, parse_fault
-from iometer_exporter.sockets import DEFAULT_PORT, ListenAddress, listen, url_of
-from iometer_exporter.units import Address
+from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen, url_of
 
 _BELOW: Final = "iometer_exporter.simulate.below"
 """Whether the first word after `simulate` is a command of its own."""
@@ -140,7 +133,7 @@ async def _simulate(simulation: Simulation) -> None:
 
 
 async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress]) -> None:
-    from iometer_exporter.server import running
+    from iometer_exporter.web.server import running
 
     sockets = listen(listen_addresses)
     async with simulation:

@@ -12,15 +12,15 @@ from typing import IO, Final, Self
 
 from prometheus_client.utils import floatToGoString
 
-from iometer_exporter import metrics
 from iometer_exporter.errors import OutputError
-from iometer_exporter.guard import Limits, MeterGuard
-from iometer_exporter.metrics import Family
-from iometer_exporter.models import Reading
-from iometer_exporter.provider.lines import escape
-from iometer_exporter.provider.models import MeterReading
-from iometer_exporter.provider.shard import Shard, in_shard
-from iometer_exporter.provider.spool import Spool, no_room
+from iometer_exporter.meter.guard import Limits, MeterGuard
+from iometer_exporter.meter.models import Reading
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.families import Family
+from iometer_exporter.provider.api.models import MeterReading
+from iometer_exporter.provider.served.lines import escape
+from iometer_exporter.provider.served.shard import Shard, in_shard
+from iometer_exporter.provider.sorted_readings import Spool, no_room
 
 FAMILIES: Final = (
     metrics.ENERGY_IMPORT,

@@ -8,16 +8,16 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from iometer_exporter.collectors import Samples
+from iometer_exporter.bridges.collector import Samples
+from iometer_exporter.config.provider import ReadingsMode
 from iometer_exporter.errors import PROVIDER_REASONS
-from iometer_exporter.provider import families
-from iometer_exporter.provider.counts import DELAY_BUCKETS, ReadingCounts
-from iometer_exporter.provider.inventory import Inventory
-from iometer_exporter.provider.journal import Journal, Operation
-from iometer_exporter.provider.models import Provider
-from iometer_exporter.provider.state import RESULTS
-from iometer_exporter.provider.stream import Readings
-from iometer_exporter.providerconfig import ReadingsMode
+from iometer_exporter.provider.api.models import Provider
+from iometer_exporter.provider.reading.inventory import Inventory
+from iometer_exporter.provider.reading.readings import Readings
+from iometer_exporter.provider.reading.request_log import Journal, Operation
+from iometer_exporter.provider.served import families
+from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
+from iometer_exporter.provider.served.installations import RESULTS
 
 _OPERATIONS: Final[dict[ReadingsMode, tuple[Operation, ...]]] = {
     "subscribe": ("account", "installations", "subscription"),

@@ -9,19 +9,19 @@ from typing import Any, Final, Protocol, Self
 
 from prometheus_client.registry import Collector
 
-from iometer_exporter.exposition import Format
-from iometer_exporter.guard import Limits
-from iometer_exporter.provider.clock import Breather, Clock, SystemClock
+from iometer_exporter.config.provider import ProviderConfig, exposure
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.metrics.exposition import Format
+from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.collector import ProviderCollector
-from iometer_exporter.provider.counts import ReadingCounts
-from iometer_exporter.provider.credentials import Credentials
-from iometer_exporter.provider.inventory import Inventory, InventoryClient
-from iometer_exporter.provider.journal import Journal
-from iometer_exporter.provider.page import page
-from iometer_exporter.provider.remembered import ProviderMemory
-from iometer_exporter.provider.state import Installations
-from iometer_exporter.provider.stream import Readings, ReadingsClient
-from iometer_exporter.providerconfig import ProviderConfig, exposure
+from iometer_exporter.provider.reading.clock import Breather, Clock, SystemClock
+from iometer_exporter.provider.reading.inventory import Inventory, InventoryClient
+from iometer_exporter.provider.reading.readings import Readings, ReadingsClient
+from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.served.counts import ReadingCounts
+from iometer_exporter.provider.served.exposition import page
+from iometer_exporter.provider.served.installations import Installations
+from iometer_exporter.provider.served.remembered import ProviderMemory
 
 _log = logging.getLogger(__name__)
 
@@ -233,6 +233,6 @@ class ProviderSource:
 
 def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
     # Imported here: with it come websockets and h11, which a test with a client of its own does not need.
-    from iometer_exporter.provider.client import ProviderClient
+    from iometer_exporter.provider.api.client import ProviderClient
 
     return ProviderClient(config.url, credentials)

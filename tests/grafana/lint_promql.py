@@ -19,7 +19,7 @@ from promql_parser import (
 )
 
 from grafana import interpolate
-from iometer_exporter.metrics import FAMILIES
+from iometer_exporter.metrics.families import FAMILIES
 from tests.grafana.boards import children
 from tests.grafana.lint import Json, Rule, expressions, panels
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from grafana.texts import LANGUAGES
-from iometer_exporter.metrics import FAMILIES, PROBE_FAMILIES
-from iometer_exporter.provider.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
+from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
 from tests.grafana import lint, lint_promql
 from tests.grafana.boards import ROOT, boards, rules
 from tests.grafana.boards import selectors as selectors_of

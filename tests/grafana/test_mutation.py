@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from grafana.drawing.source import Source
-from iometer_exporter import metrics
-from iometer_exporter.metrics import Family
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.families import Family
 from iometer_exporter.simulator import SimulatedBridge
 from tests.grafana import boards
 from tests.grafana.empty import lacking

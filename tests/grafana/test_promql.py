@@ -16,7 +16,7 @@ from grafana import localtime, queries
 from grafana.boards.energy import so_far
 from grafana.boards.fleet import PROBLEMS, severity
 from grafana.boards.home import LATEST
-from iometer_exporter import metrics
+from iometer_exporter.metrics import families as metrics
 from tests.conftest import require_program
 
 pytestmark = pytest.mark.end_to_end

@@ -12,20 +12,20 @@ from tests.mutation.mutants import differences
 from tests.mutation.running import ROOT, NotGreenError, Run
 
 MODULES: Final[Mapping[str, Sequence[str]]] = {
-    "obis": ["tests/test_obis.py"],
-    "models": ["tests/test_models.py"],
-    "quantities": ["tests/test_quantities.py"],
-    "guard": ["tests/test_guard.py"],
-    "http_answer": ["tests/test_transport.py", "tests/test_bridge.py"],
-    "httptools_reader": ["tests/test_transport.py", "tests/test_bridge.py"],
-    "h11_reader": ["tests/test_transport.py", "tests/test_bridge.py"],
-    "connection": ["tests/test_transport.py", "tests/test_bridge.py"],
-    "transport": ["tests/test_transport.py", "tests/test_bridge.py"],
-    "sharing": ["tests/test_sharing.py"],
-    "probed": ["tests/test_probed.py"],
-    "roster": ["tests/test_roster.py", "tests/test_fleet.py"],
-    "fleet": ["tests/test_fleet.py", "tests/test_probe.py"],
-    "target": ["tests/test_fleet.py"],
+    "meter/obis": ["tests/meter/test_obis.py"],
+    "meter/models": ["tests/meter/test_models.py"],
+    "meter/quantities": ["tests/meter/test_quantities.py"],
+    "meter/guard": ["tests/meter/test_guard.py"],
+    "bridges/http/answer": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
+    "bridges/http/httptools_reader": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
+    "bridges/http/h11_reader": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
+    "bridges/http/connection": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
+    "bridges/http/transport": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
+    "bridges/single_flight": ["tests/bridges/test_single_flight.py"],
+    "bridges/probed": ["tests/bridges/test_probed.py"],
+    "bridges/inventory": ["tests/bridges/test_inventory.py", "tests/bridges/test_fleet.py"],
+    "bridges/fleet": ["tests/bridges/test_fleet.py", "tests/bridges/test_probe.py"],
+    "bridges/bridge": ["tests/bridges/test_fleet.py"],
 }
 """The tests that are to notice a change of each module."""
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"{unknown[0]!r} is not a module, take some of {', '.join(MODULES)}")
     good = True
     for name in options.modules or MODULES:
-        memory = MEMORY / f"{name}.json"
+        memory = MEMORY / f"{name.replace('/', '.')}.json"
         if options.again:
             memory.unlink(missing_ok=True)
         try:
@@ -57,11 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def source_of(name: str) -> Path:
-    """The file of a module, wherever in the package it is, but not that of the cloud with the same name."""
-    package = ROOT / "iometer_exporter"
-    apart = {package / "provider", package / "simulator"}
-    [path] = (path for path in package.rglob(f"{name}.py") if not apart & {*path.parents})
-    return path.relative_to(ROOT)
+    """The file of a module, named by its way in the package: `meter/obis`."""
+    return Path("iometer_exporter", f"{name}.py")
 
 
 def _judge(name: str, run: Run, processes: int) -> bool:

@@ -122,4 +122,4 @@ def test_what_is_known_is_not_tried_again(project: Path) -> None:
 def test_a_module_that_is_not_known_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["gard"])
-    assert "'gard' is not a module, take some of obis, models" in capsys.readouterr().err
+    assert "'gard' is not a module, take some of meter/obis, meter/models" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from iometer_exporter.metrics import FAMILIES
+from iometer_exporter.metrics.families import FAMILIES
 from tests.prometheus.cases import FILES, NAMES, Case, cases, documents, seconds, shipped
 from tests.prometheus.mutants import mutants
 from tests.prometheus.promtool import Failure, failures

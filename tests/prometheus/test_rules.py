@@ -10,8 +10,8 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from iometer_exporter import facts
-from iometer_exporter.metrics import FAMILIES
+from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter.metrics.families import FAMILIES
 from prometheus import build
 from prometheus.rules import MINUTE, Alert, Group, Record, Settings, document, duration, hurried
 from prometheus.thresholds import DEFAULTS, JOB, RUNBOOKS

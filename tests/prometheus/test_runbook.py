@@ -6,13 +6,13 @@ from typing import Final
 import promql_parser as promql
 import pytest
 
-from iometer_exporter.metrics import FAMILIES
+from iometer_exporter.metrics.families import FAMILIES
 from prometheus.build import ALERTS, RECORDING
 from prometheus.rules import Alert
 from prometheus.thresholds import DEFAULTS, RUNBOOKS
+from tests.cli.test_cli import commands
 from tests.prometheus.cases import ROOT
 from tests.prometheus.test_rules import selectors
-from tests.test_cli import commands
 
 PAGE: Final = (ROOT / "docs" / "alerts.md").read_text()
 ALL: Final = [rule for group in ALERTS for rule in group.rules if isinstance(rule, Alert)]

@@ -15,7 +15,7 @@ import trustme
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from iometer_exporter.provider.credentials import Credentials
+from iometer_exporter.provider.api.credentials import Credentials
 
 CREDENTIALS = Credentials("the-token", "the-secret", "/run/token", "/run/secret")
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from iometer_exporter.cli import cli
 from iometer_exporter.errors import IOmeterError
-from iometer_exporter.simulator.provider import ProviderSimulation
+from iometer_exporter.simulator.cloud import ProviderSimulation
 
 TOKEN = "simulated-token"
 SECRET = "simulated-secret"

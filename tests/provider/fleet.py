@@ -10,10 +10,10 @@ from itertools import count
 from typing import Any, Final, Self
 
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.guard import Limits
-from iometer_exporter.models import Reading, Register
-from iometer_exporter.obis import ObisCode
-from iometer_exporter.provider.models import (
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.models import Reading, Register
+from iometer_exporter.meter.obis import ObisCode
+from iometer_exporter.provider.api.models import (
     Device,
     Installation,
     InstallationsPage,
@@ -26,7 +26,7 @@ from iometer_exporter.provider.models import (
     ReadingsPage,
     SigningKey,
 )
-from iometer_exporter.provider.state import Installations, Refusal
+from iometer_exporter.provider.served.installations import Installations, Refusal
 
 NOW: Final = datetime(2026, 11, 11, 11, 11, tzinfo=UTC).timestamp()
 LIMITS: Final = Limits(100_000.0, 600.0)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iometer_exporter.models import Register
-from iometer_exporter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
-from iometer_exporter.provider import answers, models
-from iometer_exporter.provider.models import (
+from iometer_exporter.meter.models import Register
+from iometer_exporter.meter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
+from iometer_exporter.provider.api import answers, models
+from iometer_exporter.provider.api.models import (
     Device,
     Installation,
     License,

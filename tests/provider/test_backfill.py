@@ -13,15 +13,15 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser
 
 from iometer_exporter.errors import ProviderError, ProviderReason
-from iometer_exporter.guard import Limits
-from iometer_exporter.models import Reading, Register
-from iometer_exporter.obis import ObisCode
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.models import Reading, Register
+from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.provider import backfill as module
-from iometer_exporter.provider import walk as walking
+from iometer_exporter.provider.api import stored_readings as walking
+from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
+from iometer_exporter.provider.api.stored_readings import walk
 from iometer_exporter.provider.backfill import Backfill, Report
-from iometer_exporter.provider.models import MeterReading, ReadingsPage
-from iometer_exporter.provider.shard import Shard, in_shard
-from iometer_exporter.provider.walk import walk
+from iometer_exporter.provider.served.shard import Shard, in_shard
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 LIMITS = Limits(max_power=100_000, reset_after=600)

@@ -16,8 +16,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.provider.client import ProviderClient
-from iometer_exporter.provider.models import MeterReading
+from iometer_exporter.provider.api.client import ProviderClient
+from iometer_exporter.provider.api.models import MeterReading
 from tests.provider.api import (
     CREDENTIALS,
     Api,

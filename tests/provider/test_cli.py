@@ -156,7 +156,9 @@ def test_config_check_names_the_provider(tmp_path: Path) -> None:
 
 
 def test_graphql_is_imported_only_when_it_is_needed() -> None:
-    code = "import sys, iometer_exporter.cli.provider, iometer_exporter.config; print(*sys.modules)"
+    code = (
+        "import sys, iometer_exporter.cli.provider.group, iometer_exporter.config.file; print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert not {"gql", "graphql", "websockets", "httpx", "segno"} & set(loaded.split())
 

@@ -8,9 +8,9 @@ import click
 import pytest
 import segno
 
-from iometer_exporter.cli import provider_token
+from iometer_exporter.cli.provider import token as provider_token
 from iometer_exporter.errors import IOmeterError
-from iometer_exporter.provider.models import LicensePool, SigningKey
+from iometer_exporter.provider.api.models import LicensePool, SigningKey
 from tests.provider.cloud import Cloud, cloud_of
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from iometer_exporter.provider import walk as walking
+from iometer_exporter.provider.api import stored_readings as walking
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, started
 from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
 from tests.waiting import eventually

@@ -17,10 +17,20 @@ from typing import Any
 import pytest
 
 from iometer_exporter.errors import PROVIDER_REASONS, ProviderError
-from iometer_exporter.provider import dial, transport
-from iometer_exporter.provider.client import ProviderClient
-from iometer_exporter.provider.models import LicensePool, LicenseTerm, RegistrationToken, SigningKey
-from tests.provider.api import CREDENTIALS, Api, Handler, Request, always, answer, certificate, each, http_api
+from iometer_exporter.provider.api import dial, transport
+from iometer_exporter.provider.api.client import ProviderClient
+from iometer_exporter.provider.api.models import LicensePool, LicenseTerm, RegistrationToken, SigningKey
+from tests.provider.api import (
+    CREDENTIALS,
+    Api,
+    Handler,
+    Request,
+    always,
+    answer,
+    certificate,
+    each,
+    http_api,
+)
 
 ACCOUNT = {"provider": {"id": "p", "name": "Provider", "signingKeys": [], "licensePools": []}}
 GOOD = answer({"data": ACCOUNT})

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.provider.credentials import Credentials, load
-from iometer_exporter.providerconfig import ProviderConfig
+from iometer_exporter.provider.api.credentials import Credentials, load
 
 TOKEN = "zFfsKV98XcsMNtgj71jmx41oamNFKx9K"
 SECRET = "JjNQKxIYugVSqCrxkbNfQ8Onpvd07K2G"

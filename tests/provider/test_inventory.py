@@ -10,12 +10,12 @@ from typing import Any, get_args
 import pytest
 
 from iometer_exporter.errors import ProviderError, ProviderReason
-from iometer_exporter.provider import pages
-from iometer_exporter.provider.counts import ReadingCounts
-from iometer_exporter.provider.inventory import Inventory
-from iometer_exporter.provider.journal import Journal
-from iometer_exporter.provider.models import Installation, InstallationsPage, Meter, Provider
-from iometer_exporter.provider.state import Installations
+from iometer_exporter.provider.api import pages
+from iometer_exporter.provider.api.models import Installation, InstallationsPage, Meter, Provider
+from iometer_exporter.provider.reading.inventory import Inventory
+from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.served.counts import ReadingCounts
+from iometer_exporter.provider.served.installations import Installations
 from tests.provider.fleet import (
     LIMITS,
     NOW,

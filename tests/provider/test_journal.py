@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from iometer_exporter.errors import ProviderError, ProviderReason
-from iometer_exporter.provider.journal import _KINDS, Journal
+from iometer_exporter.provider.reading.request_log import _KINDS, Journal
 
 
 def test_kinds_beyond_a_limit_are_counted_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from iometer_exporter.exposition import OPENMETRICS, TEXT, Format, render
-from iometer_exporter.metrics import Family
-from iometer_exporter.provider.lines import BLOCK, NEVER, Encoded, LineStore, LineWriter, escape
+from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, render
+from iometer_exporter.metrics.families import Family
+from iometer_exporter.provider.served.lines import BLOCK, NEVER, Encoded, LineStore, LineWriter, escape
 
 FAMILIES = (
     Family("plain", "gauge", ("installation",), "One label."),

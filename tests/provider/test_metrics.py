@@ -11,16 +11,21 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from iometer_exporter import metrics
-from iometer_exporter.collectors import BridgeCollector, ExporterCollector
+from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector
+from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import PROVIDER_REASONS, ProviderError
-from iometer_exporter.exposition import OPENMETRICS, TEXT, Format, chunks
-from iometer_exporter.provider.credentials import Credentials
-from iometer_exporter.provider.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES, SHARED_FAMILIES
-from iometer_exporter.provider.models import LicensePool, Meter, ReadingsPage, SigningKey
+from iometer_exporter.metrics import families as metrics
+from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, chunks
+from iometer_exporter.provider.api.credentials import Credentials
+from iometer_exporter.provider.api.models import LicensePool, Meter, ReadingsPage, SigningKey
+from iometer_exporter.provider.served.families import (
+    INSTALLATION_FAMILIES,
+    PROVIDER_FAMILIES,
+    SHARED_FAMILIES,
+)
 from iometer_exporter.provider.source import ProviderSource
-from iometer_exporter.providerconfig import ProviderConfig
 from tests.conftest import require_program
+from tests.metrics.test_families import snapshot_of
 from tests.provider.fleet import (
     EXPORT,
     LIMITS,
@@ -32,7 +37,6 @@ from tests.provider.fleet import (
     reading,
     received,
 )
-from tests.test_metrics import snapshot_of
 
 CONTRACT = {
     "iometer_provider_up": ("gauge", ""),

@@ -16,7 +16,7 @@ from graphql import (
     visit,
 )
 
-from iometer_exporter.provider import operations
+from iometer_exporter.provider.api import operations
 
 DOCUMENTS: dict[str, str] = {
     name: text for name, text in vars(operations).items() if name.isupper() and not name.startswith("_")
@@ -25,7 +25,7 @@ DOCUMENTS: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    return build_schema((files("iometer_exporter.provider") / "schema.graphql").read_text())
+    return build_schema((files("iometer_exporter.provider.api") / "schema.graphql").read_text())
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

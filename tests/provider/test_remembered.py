@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from iometer_exporter.config import Config, DiscoveryConfig
+from iometer_exporter.config.file import Config, DiscoveryConfig
+from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import StateError
 from iometer_exporter.exporter import Exporter
-from iometer_exporter.provider.counts import ReadingCounts
-from iometer_exporter.provider.journal import Journal
-from iometer_exporter.provider.models import Meter
-from iometer_exporter.provider.remembered import ProviderMemory
-from iometer_exporter.provider.state import Installations
-from iometer_exporter.provider.stream import Readings
-from iometer_exporter.providerconfig import ProviderConfig
-from iometer_exporter.statekeeper import StateKeeper
+from iometer_exporter.provider.api.models import Meter
+from iometer_exporter.provider.reading.readings import Readings
+from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.served.counts import ReadingCounts
+from iometer_exporter.provider.served.installations import Installations
+from iometer_exporter.provider.served.remembered import ProviderMemory
+from iometer_exporter.state.keeper import StateKeeper
 from tests.provider.fleet import (
     LIMITS,
     NOW,

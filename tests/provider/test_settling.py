@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from iometer_exporter.provider.settling import Settling
+from iometer_exporter.provider.served.gc_freeze import Settling
 from tests.provider.fleet import fleet, installation
 
 

@@ -4,7 +4,7 @@ from uuid import UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iometer_exporter.provider.shard import WHOLE, in_shard
+from iometer_exporter.provider.served.shard import WHOLE, in_shard
 
 IDS = [str(uuid5(UUID(int=0), str(number))) for number in range(4000)]
 

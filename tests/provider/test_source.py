@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from iometer_exporter.exposition import TEXT
-from iometer_exporter.provider import state
-from iometer_exporter.provider.credentials import Credentials
-from iometer_exporter.provider.known import Known, encode
+from iometer_exporter.config.provider import ProviderConfig
+from iometer_exporter.metrics.exposition import TEXT
+from iometer_exporter.provider.api.credentials import Credentials
+from iometer_exporter.provider.served import installations as state
+from iometer_exporter.provider.served.installation import Known, encode
 from iometer_exporter.provider.source import ProviderSource
-from iometer_exporter.providerconfig import ProviderConfig
-from iometer_exporter.simulator.provider import ProviderSimulation
+from iometer_exporter.simulator.cloud import ProviderSimulation
 from tests.provider.fleet import LIMITS, NOW, STALE_AFTER, ScriptedClient, SimulatedClock, split
 
 DAY, QUARTER = 86400, 900
@@ -335,7 +335,7 @@ async def test_a_fault_of_this_program_is_logged_and_the_work_begins_anew(
     clock = SimulatedClock()
     async with cloud(clock) as simulation:
         with monkeypatch.context() as patch:
-            patch.setattr("iometer_exporter.provider.state.Installations.see", None)
+            patch.setattr("iometer_exporter.provider.served.installations.Installations.see", None)
             async with source(simulation, clock, readings="off") as running:
                 await until(lambda: running.tried)
                 assert running.inventory.succeeded is False
@@ -357,7 +357,7 @@ async def test_a_cancel_that_nobody_sent_does_not_end_the_work(
 
     async with cloud(clock) as simulation:
         with monkeypatch.context() as patch:
-            patch.setattr("iometer_exporter.provider.inventory.Inventory.refresh", astray)
+            patch.setattr("iometer_exporter.provider.reading.inventory.Inventory.refresh", astray)
             async with source(simulation, clock, readings="off") as running:
                 await until(lambda: running.tried)
                 patch.undo()

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from iometer_exporter.errors import OutputError
-from iometer_exporter.provider import spool as module
+from iometer_exporter.provider import sorted_readings as module
 from iometer_exporter.provider.backfill import Backfill
-from iometer_exporter.provider.spool import Spool
+from iometer_exporter.provider.sorted_readings import Spool
 from tests.provider.test_backfill import LIMITS, reading
 
 LARGE = reading(0, 1, more={f"1-0:{code}.7.0": (code, "W") for code in range(100)}).reading

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from iometer_exporter.models import Reading
-from iometer_exporter.provider import answers
-from iometer_exporter.provider.lines import BLOCK
-from iometer_exporter.provider.models import Meter
-from iometer_exporter.provider.shard import in_shard
-from iometer_exporter.provider.state import Installations, Refusal, Result
+from iometer_exporter.meter.models import Reading
+from iometer_exporter.provider.api import answers
+from iometer_exporter.provider.api.models import Meter
+from iometer_exporter.provider.served.installations import Installations, Refusal, Result
+from iometer_exporter.provider.served.lines import BLOCK
+from iometer_exporter.provider.served.shard import in_shard
 from tests.provider.fleet import (
     EXPORT,
     LIMITS,

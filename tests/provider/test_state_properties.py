@@ -12,12 +12,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
-from iometer_exporter.exposition import OPENMETRICS, TEXT, render
-from iometer_exporter.models import Reading
-from iometer_exporter.provider.lines import LineStore
-from iometer_exporter.provider.models import Installation, Meter
-from iometer_exporter.provider.page import page
-from iometer_exporter.provider.state import Installations
+from iometer_exporter.meter.models import Reading
+from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, render
+from iometer_exporter.provider.api.models import Installation, Meter
+from iometer_exporter.provider.served.exposition import page
+from iometer_exporter.provider.served.installations import Installations
+from iometer_exporter.provider.served.lines import LineStore
 from tests.provider.fleet import (
     EXPORT,
     LIMITS,

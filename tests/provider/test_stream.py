@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.provider.counts import DELAY_BUCKETS, ReadingCounts
-from iometer_exporter.provider.journal import Journal
-from iometer_exporter.provider.models import MeterReading, ReadingsPage
-from iometer_exporter.provider.shard import in_shard
-from iometer_exporter.provider.state import Installations
-from iometer_exporter.provider.stream import Readings
+from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
+from iometer_exporter.provider.reading.readings import Readings
+from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
+from iometer_exporter.provider.served.installations import Installations
+from iometer_exporter.provider.served.shard import in_shard
 from tests.provider.fleet import (
     NOW,
     Cut,
@@ -241,7 +241,7 @@ async def test_delays_are_counted_in_buckets() -> None:
 
 async def test_many_readings_at_once_leave_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: without yields the other task would have no turn until all are taken."""
-    monkeypatch.setattr("iometer_exporter.provider.stream._LONGEST_DRAINING", 0.002)
+    monkeypatch.setattr("iometer_exporter.provider.reading.readings._LONGEST_DRAINING", 0.002)
     client = ScriptedClient()
     for number in range(3000):
         client.stream.put_nowait(received(reading(-3000 + number, 1000 + number)))

@@ -16,10 +16,10 @@ from websockets.http11 import Request as Upgrade
 from websockets.http11 import Response
 
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.obis import ENERGY_IMPORT, POWER
-from iometer_exporter.provider import websocket
-from iometer_exporter.provider.client import ProviderClient
-from iometer_exporter.provider.models import MeterReading, ScheduledReading
+from iometer_exporter.meter.obis import ENERGY_IMPORT, POWER
+from iometer_exporter.provider.api import websocket
+from iometer_exporter.provider.api.client import ProviderClient
+from iometer_exporter.provider.api.models import MeterReading, ScheduledReading
 from tests.provider.api import CREDENTIALS, Talk, accept, certificate, push, socket_api
 
 START = datetime(2024, 12, 31, 12, 30, 15, tzinfo=UTC)

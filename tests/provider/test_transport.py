@@ -12,10 +12,10 @@ import h11
 import pytest
 
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.provider import dial, transport
-from iometer_exporter.provider.dial import Dialer
-from iometer_exporter.provider.transport import HttpTransport
-from iometer_exporter.units import Address
+from iometer_exporter.net.addresses import Address
+from iometer_exporter.provider.api import dial, transport
+from iometer_exporter.provider.api.dial import Dialer
+from iometer_exporter.provider.api.transport import HttpTransport
 from tests.provider.api import Api, Handler, Request, always, answer, each, http_api
 
 MANY = 60.0

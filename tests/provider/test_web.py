@@ -16,15 +16,15 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from iometer_exporter import server
-from iometer_exporter.config import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.provider.source import ProviderSource
-from iometer_exporter.providerconfig import ProviderConfig
-from iometer_exporter.simulator.provider import ProviderSimulation
-from iometer_exporter.sockets import ListenAddress, listen
-from iometer_exporter.web import create_app
+from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.web import server
+from iometer_exporter.web.app import create_app
+from iometer_exporter.web.listen import ListenAddress, listen
 from tests import documents
 from tests.provider.test_source import until
 from tests.rawserver import RawServer, bridge, raw_server

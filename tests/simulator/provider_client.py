@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from iometer_exporter.simulator.provider import ProviderSimulation
+from iometer_exporter.simulator.cloud import ProviderSimulation
 
 FRAGMENTS = """
 fragment LicenseTermFragment on LicenseTerm { period autoRenewal }

@@ -17,8 +17,8 @@ from graphql import (
 )
 
 from iometer_exporter.errors import ConfigError, StartError
-from iometer_exporter.simulator.provider import ProviderSimulation
-from iometer_exporter.simulator.provider.fleet import (
+from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.simulator.cloud.fleet import (
     EXPIRED,
     NO_DEVICE,
     NO_LICENSE,
@@ -26,7 +26,7 @@ from iometer_exporter.simulator.provider.fleet import (
     NOT_STARTED,
     TWO_METERS,
 )
-from iometer_exporter.simulator.provider.gate import PATH
+from iometer_exporter.simulator.cloud.gate import PATH
 from tests.simulator.conftest import Clock
 from tests.simulator.provider_client import (
     FRAGMENTS,
@@ -63,7 +63,7 @@ query Provider(
 
 
 def document() -> GraphQLSchema:
-    return build_schema(files("iometer_exporter").joinpath("provider/schema.graphql").read_text("utf-8"))
+    return build_schema(files("iometer_exporter").joinpath("provider/api/schema.graphql").read_text("utf-8"))
 
 
 def in_order(schema: GraphQLSchema) -> str:

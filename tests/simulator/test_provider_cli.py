@@ -8,7 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from iometer_exporter.simulator.provider.faults import PROVIDER_FAULTS
+from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, started
 
 

@@ -14,7 +14,7 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportQueryEr
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from iometer_exporter.simulator.provider import ProviderSimulation
+from iometer_exporter.simulator.cloud import ProviderSimulation
 from tests.simulator.conftest import Clock
 from tests.simulator.provider_client import (
     NAME,

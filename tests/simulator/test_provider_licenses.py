@@ -4,9 +4,9 @@ import httpx
 import pytest
 from gql.transport.exceptions import TransportQueryError
 
-from iometer_exporter.simulator.provider import ProviderSimulation
-from iometer_exporter.simulator.provider.fleet import NO_LICENSE
-from iometer_exporter.simulator.provider.gate import PATH
+from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.simulator.cloud.fleet import NO_LICENSE
+from iometer_exporter.simulator.cloud.gate import PATH
 from tests.simulator.conftest import Clock
 from tests.simulator.provider_client import ONE, ask, error_of, session, stamp, unix
 

@@ -19,11 +19,11 @@ from graphql import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from iometer_exporter.simulator.provider.cloud import Cloud
-from iometer_exporter.simulator.provider.faults import Faults
-from iometer_exporter.simulator.provider.plan import NotSimple, plan
-from iometer_exporter.simulator.provider.queries import Documents
-from iometer_exporter.simulator.provider.schema import executable_schema
+from iometer_exporter.simulator.cloud.cloud import Cloud
+from iometer_exporter.simulator.cloud.faults import Faults
+from iometer_exporter.simulator.cloud.plan import NotSimple, plan
+from iometer_exporter.simulator.cloud.queries import Documents
+from iometer_exporter.simulator.cloud.schema import executable_schema
 from tests.conftest import IN_CI
 
 NOW = 1_768_510_800.0

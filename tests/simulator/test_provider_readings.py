@@ -10,8 +10,8 @@ from gql import GraphQLRequest
 from gql.client import AsyncClientSession
 from gql.transport.exceptions import TransportQueryError
 
-from iometer_exporter.simulator.provider import ProviderSimulation
-from iometer_exporter.simulator.provider.fleet import DETACHED, OFFLINE
+from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.simulator.cloud.fleet import DETACHED, OFFLINE
 from tests.simulator.conftest import Clock
 from tests.simulator.provider_client import (
     READINGS,

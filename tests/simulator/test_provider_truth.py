@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.simulator.provider import PROVIDER_FAULTS, Faults, parse_provider_fault
-from iometer_exporter.simulator.provider.arrivals import Arrivals
-from iometer_exporter.simulator.provider.fleet import CYCLE, TWO_METERS, Fleet, Ids
-from iometer_exporter.simulator.provider.load import Load
-from iometer_exporter.simulator.provider.registers import plain, registers, spelled
-from iometer_exporter.simulator.provider.stamps import add_months, parse_date, parse_stamp, stamp
+from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, Faults, parse_provider_fault
+from iometer_exporter.simulator.cloud.arrivals import Arrivals
+from iometer_exporter.simulator.cloud.fleet import CYCLE, TWO_METERS, Fleet, Ids
+from iometer_exporter.simulator.cloud.load import Load
+from iometer_exporter.simulator.cloud.registers import plain, registers, spelled
+from iometer_exporter.simulator.cloud.stamps import add_months, parse_date, parse_stamp, stamp
 from tests.conftest import IN_CI
 
 NOW = int(datetime(2026, 1, 15, 21, 0, tzinfo=UTC).timestamp())

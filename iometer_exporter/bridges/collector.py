@@ -1,0 +1,169 @@
+"""Plain collectors that fill the table of families from snapshots."""
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from iometer_exporter import __version__
+from iometer_exporter.bridges.snapshot import ENDPOINTS, SOURCES, Snapshot, Source
+from iometer_exporter.errors import REASONS
+from iometer_exporter.meter.guard import REJECTIONS
+from iometer_exporter.meter.models import Reading, Status
+from iometer_exporter.metrics.families import (
+    BRIDGE_INFO,
+    BRIDGE_RSSI,
+    BRIDGES,
+    BUILD_INFO,
+    CORE_RSSI,
+    DISCOVERY_LIMITED,
+    ENDPOINT_UP,
+    FAMILIES,
+    PROBE_DURATION,
+    PROBE_FAMILIES,
+    PROBE_SUCCESS,
+    READINGS_REJECTED,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIMESTAMP,
+    SCRAPE_DURATION,
+    SCRAPE_ERRORS,
+    UP,
+    Family,
+    Sample,
+    core_states,
+    counters,
+    instantaneous,
+    registers,
+)
+
+
+class Samples:
+    """Families under construction, given in the order of the table; None gives no sample."""
+
+    def __init__(self, order: Sequence[Family] = (*FAMILIES, *PROBE_FAMILIES)) -> None:
+        self._order = order
+        self._families: dict[Family, GaugeMetricFamily | CounterMetricFamily] = {}
+
+    def add(self, family: Family, labels: Sequence[str], value: float | None) -> None:
+        """One sample, its label values in the order of the family's labels."""
+        if value is None:
+            return
+        metric = self._families.get(family)
+        if metric is None:
+            kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+            metric = kind(family.name, family.help, labels=family.labels, unit=family.unit)
+            self._families[family] = metric
+        metric.add_metric(labels, value)
+
+    def add_all(self, labels: tuple[str, ...], samples: Iterable[Sample]) -> None:
+        """Samples of one owner, whose labels these are."""
+        for family, more, value in samples:
+            self.add(family, (*labels, *more), value)
+
+    def __iter__(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        return (self._families[family] for family in self._order if family in self._families)
+
+
+class BridgeCollector(Collector):
+    """The families of bridges, from one snapshot of each.
+
+    `now` is Unix time; instantaneous values of readings older than `stale_after` seconds, by their time or
+    since they came, are left out (0: never).
+    """
+
+    def __init__(self, snapshots: Iterable[Snapshot], *, now: float, stale_after: float) -> None:
+        self._snapshots = tuple(snapshots)
+        self._now = now
+        self._stale_after = stale_after
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The families, each with the samples of all bridges."""
+        samples = Samples()
+        for snapshot in self._snapshots:
+            _add_fetch(samples, snapshot)
+            if snapshot.reading is not None:
+                self._add_reading(samples, snapshot, snapshot.reading)
+            if snapshot.sent is not None:
+                samples.add_all((snapshot.bridge, snapshot.sent.meter), registers(snapshot.sent))
+            if snapshot.status is not None:
+                _add_status(samples, (snapshot.bridge, snapshot.meter), snapshot.status)
+        yield from samples
+
+    def _add_reading(self, samples: Samples, snapshot: Snapshot, reading: Reading) -> None:
+        labels = (snapshot.bridge, reading.meter)
+        samples.add_all(labels, counters(reading, is_held=snapshot.is_held))
+        # Last night's power is no power.
+        if not snapshot.is_stale(self._now, self._stale_after):
+            samples.add_all(labels, instantaneous(reading))
+
+
+class ProbeCollector(Collector):
+    """The families of one probe: whether the bridge answered, and the duration in seconds."""
+
+    def __init__(self, *, success: bool, duration: float) -> None:
+        self._success = success
+        self._duration = duration
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The two families."""
+        samples = Samples()
+        samples.add(PROBE_SUCCESS, (), int(self._success))
+        samples.add(PROBE_DURATION, (), self._duration)
+        yield from samples
+
+
+class ExporterCollector(Collector):
+    """The families of the exporter itself; the time of the last good configuration is Unix time."""
+
+    def __init__(
+        self,
+        *,
+        bridges: Mapping[Source, int],
+        limited: bool = False,
+        reload_successful: bool,
+        reload_timestamp: float,
+    ) -> None:
+        self._bridges = bridges
+        self._limited = limited
+        self._reload_successful = reload_successful
+        self._reload_timestamp = reload_timestamp
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The families, each with its samples."""
+        samples = Samples()
+        for source in SOURCES:
+            samples.add(BRIDGES, (source,), self._bridges.get(source, 0))
+        samples.add(DISCOVERY_LIMITED, (), int(self._limited))
+        samples.add(BUILD_INFO, (__version__, platform.python_version()), 1)
+        samples.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
+        samples.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
+        yield from samples
+
+
+def _add_fetch(samples: Samples, snapshot: Snapshot) -> None:
+    bridge = snapshot.bridge
+    samples.add(UP, (bridge,), int(snapshot.up))
+    for endpoint in ENDPOINTS:
+        samples.add(ENDPOINT_UP, (bridge, endpoint), int(endpoint not in snapshot.failures))
+        samples.add(SCRAPE_DURATION, (bridge, endpoint), snapshot.durations[endpoint])
+        # From zero on, so that increase() sees the first error too.
+        for reason in REASONS:
+            samples.add(SCRAPE_ERRORS, (bridge, endpoint, reason), snapshot.errors.get((endpoint, reason), 0))
+    for rejection in REJECTIONS:
+        samples.add(READINGS_REJECTED, (bridge, rejection), snapshot.rejected.get(rejection, 0))
+
+
+def _add_status(samples: Samples, labels: tuple[str, str], status: Status) -> None:
+    samples.add(BRIDGE_RSSI, labels, status.bridge_rssi)
+    samples.add(CORE_RSSI, labels, status.core_rssi)
+    states = core_states(
+        connection=status.connection,
+        attachment=status.attachment,
+        power=status.power,
+        pin=status.pin,
+        battery_ratio=status.battery_ratio,
+    )
+    samples.add_all(labels, states)
+    identity = (status.device_id, status.installation_id, status.bridge_version, status.core_version)
+    samples.add(BRIDGE_INFO, (*labels, *identity), 1)

@@ -1,0 +1,183 @@
+"""What a person wants to know of a bridge, in words: values as the meter shows them, and what is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from iometer_exporter.bridges.snapshot import ENDPOINTS, Snapshot
+from iometer_exporter.meter import obis, quantities
+from iometer_exporter.meter.models import Reading, Status
+
+LOW_BATTERY: Final = 0.2
+"""Charge of the core's battery at which a person is told, 0 to 1."""
+
+_KWH_DECIMALS: Final = 7
+"""A tenth of a milliwatt-hour: finer than any meter shows."""
+
+_METER_DECIMALS: Final = 4
+
+_CLOCK_SKEW: Final = 120.0
+"""Seconds that a reading may be ahead of this host's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a bridge, and what to do about it: one sentence each."""
+
+    what: str
+    advice: str
+
+
+def kilowatt_hours(joules: Decimal) -> str:
+    """An energy as a meter shows it, with every digit that is known: `12345.6789 kWh`."""
+    value = round(joules / quantities.JOULES_PER_KWH, _KWH_DECIMALS).normalize()
+    exponent = value.as_tuple().exponent
+    # Whole kWh are shown as such; else as many digits as meters show, so that the numbers line up.
+    digits = max(_METER_DECIMALS, -int(exponent)) if value % 1 else 0
+    return f"{value:.{digits}f} kWh"
+
+
+def watts(value: float) -> str:
+    """A power with its sign: `-1234 W`."""
+    return f"{value:.10g} W" if abs(value) < 1e9 else f"{value:g} W"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    sign = "-" if seconds < 0 else ""
+    rest = round(abs(seconds))
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or (size == 1 and not parts):
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+    return sign + " ".join(parts[:2])
+
+
+def totals(reading: Reading) -> tuple[str | None, str | None]:
+    """Import and export total of the meter in kWh, None for one that it does not have."""
+    energies = quantities.energies(reading)
+    found = (energies.get(code) for code in (obis.ENERGY_IMPORT, obis.ENERGY_EXPORT))
+    imported, exported = (None if value is None else kilowatt_hours(value) for value in found)
+    return imported, exported
+
+
+def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Problem]:
+    """What is wrong with the bridge at Unix time `now`, the cause before its consequences."""
+    reasons = {endpoint: failure.reason for endpoint, failure in snapshot.failures.items()}
+    if list(reasons.values()) == ["no_data", "no_data"]:
+        yield Problem(
+            "the bridge answers, but 404 for both the reading and the status",
+            "unlock the local API for this device in the IOmeter app, or ask IOmeter's support to; "
+            "if this is no IOmeter bridge, correct the address",
+        )
+        return
+    if not snapshot.up:
+        yield _unreachable(snapshot)
+        return
+    yield from _reading_problems(snapshot)
+    if snapshot.status is not None:
+        yield from _status_problems(snapshot.status)
+    age = snapshot.age(now)
+    if age is not None:
+        if snapshot.is_stale(now, stale_after):
+            yield Problem(
+                f"the reading is {duration(max(age, snapshot.seen_for))} old",
+                "check the core on the meter, its way to the bridge, and the interval set in the app",
+            )
+        elif age < -_CLOCK_SKEW:
+            yield Problem(
+                f"the reading is {duration(-age)} in the future",
+                "check the clock of this host; the bridge takes its own from the internet",
+            )
+
+
+def probe_log(snapshot: Snapshot, *, target: str, duration: float) -> Iterator[str]:
+    """What a probe asked, what was answered and what was rejected, a line each; `duration` in seconds."""
+    yield f"target {target}: {snapshot.source} bridge {snapshot.bridge} at {snapshot.address}"
+    for endpoint in ENDPOINTS:
+        failure = snapshot.failures.get(endpoint)
+        answer = f"failed, {failure.reason}: {failure}" if failure else "answered with a valid document"
+        yield f"GET /v1/{endpoint}: {answer} ({snapshot.durations[endpoint]:.3f} s)"
+    for document in (snapshot.sent, snapshot.status):
+        for problem in document.problems if document is not None else ():
+            yield f"left out: {problem}"
+    sent, served = snapshot.sent, snapshot.reading
+    if sent is not None and served is not None:
+        yield f"meter {sent.meter or 'unknown'}, {len(sent.registers)} registers of {sent.time.isoformat()}"
+        if sent.time != served.time:
+            yield f"that reading was refused, served is the one of {served.time.isoformat()}"
+        if snapshot.is_held:
+            yield "its counters are held back until it is clear that it is no replay of the past"
+    rejected = ", ".join(f"{reason} {count}" for reason, count in snapshot.rejected.items())
+    yield f"readings refused since the start: {rejected or 'none'}"
+    yield f"probe {'succeeded' if snapshot.up else 'failed'} after {duration:.3f} s"
+
+
+_UNREACHABLE: Final = {
+    "resolve": "check the spelling of the name, or use the IP address that your router shows for the bridge",
+    "connect": "check that the address is that of the bridge, that it has power and is in this network",
+    "timeout": "check that the bridge has power and good Wi-Fi, and that no firewall is in between; "
+    "if it is only slow, raise --timeout",
+    "http_status": "check that the address is that of the bridge, and restart the bridge if it is",
+}
+
+_NOT_A_BRIDGE: Final = "check that the address is that of an IOmeter bridge and no other device"
+
+
+def _unreachable(snapshot: Snapshot) -> Problem:
+    failure = next(iter(snapshot.failures.values()))
+    return Problem(
+        f"the bridge gives no document: {failure}", _UNREACHABLE.get(failure.reason, _NOT_A_BRIDGE)
+    )
+
+
+def _reading_problems(snapshot: Snapshot) -> Iterator[Problem]:
+    failure = snapshot.failures.get("reading")
+    if failure is not None and failure.reason == "no_data":
+        yield Problem(
+            "the bridge has no reading yet",
+            "wait some minutes after set-up; if it stays, check the core on the meter",
+        )
+    elif failure is not None:
+        yield Problem(f"there is no reading: {failure}", "try again; restart the bridge if it stays")
+    failure = snapshot.failures.get("status")
+    if failure is not None and failure.reason != "no_data":
+        yield Problem(f"there is no status: {failure}", "try again; restart the bridge if it stays")
+    for document in (snapshot.sent, snapshot.status):
+        if document is not None and document.problems:
+            yield Problem(
+                f"the bridge sent what cannot be used: {'; '.join(document.problems)}",
+                "everything else is served; please report it with the firmware version",
+            )
+
+
+_PIN_PROBLEMS: Final = {
+    "missing": Problem(
+        "the PIN of the meter is missing: it shows only whole kWh and no power",
+        "get the PIN from the operator of the meter and enter it in the IOmeter app",
+    ),
+    "pending": Problem("the PIN of the meter is being entered", "wait some minutes"),
+}
+
+
+def _status_problems(status: Status) -> Iterator[Problem]:
+    if status.connection == "disconnected":
+        yield Problem(
+            "the core does not reach the bridge",
+            "bring the bridge nearer to the meter, and check the core's battery",
+        )
+    if status.attachment == "detached":
+        yield Problem("the core is detached from the meter", "put it back onto the meter's optical port")
+    if status.pin in _PIN_PROBLEMS:
+        yield _PIN_PROBLEMS[status.pin]
+    if status.battery_ratio is not None and status.battery_ratio <= LOW_BATTERY:
+        yield Problem(
+            f"the battery of the core is at {status.battery_ratio:.0%}",
+            "have new batteries at hand"
+            if status.battery_ratio > LOW_BATTERY / 2
+            else "replace the batteries now",
+        )

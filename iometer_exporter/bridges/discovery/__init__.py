@@ -1,0 +1,1 @@
+"""Bridges that announce themselves by mDNS: what is heard, and which of it is read."""

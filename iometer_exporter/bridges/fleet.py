@@ -1,0 +1,212 @@
+"""All bridges of this process, read at scrape time: at once, within a deadline, one fetch for all."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from iometer_exporter.bridges.bridge import Fetched, Target
+from iometer_exporter.bridges.client import Network
+from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.http.transport import BridgeTransport
+from iometer_exporter.bridges.inventory import Roster
+from iometer_exporter.bridges.probed import Probed
+from iometer_exporter.bridges.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
+from iometer_exporter.config.file import Config
+from iometer_exporter.errors import ConfigError, TargetError
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.memory import Memory
+from iometer_exporter.net.addresses import Address, parse_address
+from iometer_exporter.net.descriptors import kept_connections
+from iometer_exporter.net.resolver import Resolver, literal
+
+_RESOLVE_TIMEOUT: Final = 3.0
+"""Seconds to resolve the names of bridges for service discovery."""
+
+_PROBED: Final = 1000
+"""Bridges that only `/probe` knows and whose guard is remembered."""
+
+
+def _no_services() -> Sequence[Service]:
+    return ()
+
+
+class Fleet:
+    """The known bridges; `services` gives those that mDNS knows now. Close it with `aclose`."""
+
+    def __init__(
+        self,
+        config: Config,
+        services: Callable[[], Sequence[Service]] = _no_services,
+        memory: Memory | None = None,
+    ) -> None:
+        """Read the bridges of the configuration and the services; the memory outlives each bridge."""
+        self._config = config
+        self._names = Resolver()
+        self._transport = BridgeTransport(idle_connections=kept_connections())
+        network = Network(self._names, self._transport)
+        memory = Memory() if memory is None else memory
+        self._roster = Roster(config, services, network, self._names, memory)
+        self._probed = Probed(_limits(config), network, memory, _PROBED)
+
+    async def __aenter__(self) -> "Fleet":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give up what is under way and close all connections."""
+        await self._roster.aclose()
+        await self._probed.aclose()
+        await self._transport.aclose()
+        self._names.close()
+
+    def reconfigure(self, config: Config) -> None:
+        """Follow a new configuration; scrapes under way end as they began."""
+        self._config = config
+        self._roster.reconfigure(config)
+        self._probed.limits = _limits(config)
+
+    @property
+    def counts(self) -> Mapping[Source, int]:
+        """How many bridges are known, by source; two addresses of one device count once."""
+        return Counter(target.source for target in self._roster.bridges())
+
+    @property
+    def limited(self) -> bool:
+        """Whether more bridges announce themselves than `discovery.limit` lets in."""
+        return self._roster.limited
+
+    @property
+    def meters(self) -> frozenset[str]:
+        """The numbers of the meters that known bridges serve, those of bridges that are down too."""
+        return frozenset(target.meter for target in self._roster.bridges() if target.meter)
+
+    async def scrape(self, deadline: float, *, impatient: bool = False) -> list[Snapshot]:
+        """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
+
+        The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch. An
+        impatient scrape waits less than a bridge may take: what it misses is neither counted nor logged.
+        """
+        self._roster.sync()
+        targets = self._roster.due()
+        snapshots = await _read(targets, deadline, impatient=impatient)
+        others = self._roster.standbys(targets)
+        if others and asyncio.get_running_loop().time() < deadline:
+            targets += others
+            # They may get less time than a bridge may take.
+            snapshots += await _read(others, deadline, impatient=True)
+        self._roster.find_aliases()
+        return [
+            snapshot
+            for target, snapshot in zip(targets, snapshots, strict=True)
+            if not self._roster.is_alias(target)
+        ]
+
+    async def probe(self, text: str, deadline: float, *, impatient: bool = False) -> Snapshot:
+        """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
+
+        Impatient is as for a scrape. Raises TargetError where the text is no address, does not resolve by the
+        deadline or is not allowed.
+        """
+        self._roster.sync()
+        address = parse_target(text)
+        target = self._roster.find(text, address)
+        if target is None:
+            ip_addresses = await self._resolve(address, deadline)
+            target = self._roster.find_at(ip_addresses)
+        if target is not None:
+            [snapshot] = await _read([target], deadline, impatient=impatient)
+            return snapshot
+        guest = self._probed.at(self._allowed(address, ip_addresses))
+        [snapshot] = await _read([guest], deadline, impatient=impatient)
+        # Another spelling of the same address is the same bridge, under the name that each asked for.
+        return replace(snapshot, bridge=text)
+
+    async def known(self) -> list[KnownBridge]:
+        """The bridges for service discovery, with the IP address under which each can be asked."""
+        self._roster.sync()
+        self._roster.find_aliases()
+        bridges = self._roster.bridges()
+        places = await asyncio.gather(*(self._place(target) for target in bridges))
+        return [target.known_at(place) for target, place in zip(bridges, places, strict=True)]
+
+    async def abandon(self) -> None:
+        """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
+        targets = (*self._roster.all(), *self._probed)
+        await asyncio.gather(*(share.aclose() for target in targets for share in target.shares.values()))
+
+    async def _resolve(self, address: Address, deadline: float) -> Sequence[Address]:
+        """The IP addresses of the target; raises TargetError if it has none, or none by the deadline."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                ip_addresses = await self._names.resolve(address)
+        except TimeoutError as error:
+            raise TargetError(
+                f"the target's host {address.host!r} did not resolve in time: is the name server reachable?"
+            ) from error
+        if not ip_addresses:
+            raise TargetError(f"the target's host {address.host!r} does not resolve: check its spelling")
+        return ip_addresses
+
+    def _allowed(self, address: Address, ip_addresses: Sequence[Address]) -> Sequence[Address]:
+        """Those of the target's IP addresses that `probe.allow` lets us ask; the only ones that are asked."""
+        allowed = [place for place in ip_addresses if self._is_allowed(place)]
+        if not allowed:
+            raise TargetError(
+                f"the target {address} is neither a known bridge nor in an allowed network: "
+                "add its network to probe.allow in the configuration"
+            )
+        return allowed
+
+    async def _place(self, target: Target) -> Address:
+        """Where the target can be asked, as an IP address if its name resolves."""
+        first, *others = target.addresses
+        try:
+            async with asyncio.timeout(_RESOLVE_TIMEOUT):
+                found = await self._names.resolve(first)
+        except TimeoutError:
+            found = ()
+        return next(iter((*found, *others)), first)
+
+    def _is_allowed(self, place: Address) -> bool:
+        ip = literal(place.host)
+        return any(ip in network for network in self._config.probe_allow if ip is not None)
+
+
+def parse_target(text: str) -> Address:
+    """The address in the parameter `target` of a probe; raises TargetError if it is none."""
+    try:
+        return parse_address(text)
+    except ConfigError as error:
+        raise TargetError(f"target: {error}") from error
+
+
+async def _read(targets: Iterable[Target], deadline: float, *, impatient: bool = False) -> list[Snapshot]:
+    """A snapshot of each target, all asked at once, complete or not at the deadline."""
+    runs = {
+        (target, endpoint): target.shares[endpoint].join() for target in targets for endpoint in ENDPOINTS
+    }
+    try:
+        if runs:
+            remaining = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait(runs.values(), timeout=max(0.0, remaining))
+    finally:
+        outcomes = {run: _leave(*run, task, impatient=impatient) for run, task in runs.items()}
+    return [
+        target.snapshot({endpoint: outcomes[target, endpoint] for endpoint in ENDPOINTS})
+        for target in targets
+    ]
+
+
+def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched], *, impatient: bool) -> Fetched:
+    given_up = target.shares[endpoint].leave(task)
+    if task.done() and not task.cancelled():
+        return task.result()
+    return target.timed_out(endpoint, counted=given_up and not impatient)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.max_power, config.reset_after)

@@ -1,0 +1,1 @@
+"""The wire to a bridge: connections, two at most to a device, and the answers that come over them."""

@@ -1,0 +1,90 @@
+"""Reads the answers of a bridge with h11, for machines where httptools is not installed."""
+
+from typing import Final
+
+import h11
+import httpx
+
+from iometer_exporter.bridges.http.answer import LARGEST_HEAD, BoundedAnswer
+
+_EVENTS_A_TURN: Final = 32
+"""What h11, which needs some 50 µs for each, may work through before others get their turn."""
+
+_REQUEST: Final = h11.Request(method="GET", target="/", headers=[("Host", "bridge")])
+"""Tells h11 that something was asked; what is sent is prepared elsewhere."""
+
+
+class H11Reader(BoundedAnswer):
+    """Reads answers with h11; see `AnswerReader`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
+
+    def begin(self) -> None:
+        """Forget the last answer and wait for the next."""
+        if self.complete:
+            self._connection.start_next_cycle()
+        self.forget()
+        self._connection.send(_REQUEST)
+        self._connection.send(h11.EndOfMessage())
+
+    def feed(self, data: bytes) -> bool:
+        """Take received bytes; True if there is more to work through, by `resume`."""
+        self.wire += len(data)
+        self._connection.receive_data(data)
+        return self.resume()
+
+    def resume(self) -> bool:
+        """Work through what is left; True if there is still more."""
+        try:
+            for _ in range(_EVENTS_A_TURN):
+                if not self._next():
+                    break
+            else:
+                return True
+        except h11.RemoteProtocolError as error:
+            raise httpx.RemoteProtocolError(_explained(error)) from None
+        self.check_size()
+        return False
+
+    def end(self) -> None:
+        """Take the end of the connection, which completes an answer without a length."""
+        if self.complete:
+            return
+        try:
+            self._connection.receive_data(b"")
+            while self._next():
+                pass
+        except h11.RemoteProtocolError:
+            raise self.cut() from None
+        if not self.complete:
+            raise self.cut()
+
+    def _next(self) -> bool:
+        """Take one event; False if there is none until more is received."""
+        event = self._connection.next_event()
+        if isinstance(event, h11.Data):
+            if event.chunk_start:
+                self.take_chunk()
+            self.take_body(bytes(event.data))
+        elif isinstance(event, h11.Response | h11.InformationalResponse):
+            for name, value in event.headers:
+                self.take_header(name, value)
+            self.take_head(event.status_code)
+        elif isinstance(event, h11.EndOfMessage):
+            surplus, _ = self._connection.trailing_data
+            self.finish(reusable=self._connection.their_state is h11.DONE and not surplus)
+            return False
+        else:
+            return False
+        return True
+
+
+def _explained(error: h11.RemoteProtocolError) -> str:
+    if error.error_status_hint == httpx.codes.REQUEST_HEADER_FIELDS_TOO_LARGE:
+        return f"a head of more than {LARGEST_HEAD} bytes"
+    if "_SWITCH_UPGRADE" in str(error):
+        return "another protocol that was not asked for (status 101)"
+    # h11 quotes its own buffer, not what it holds.
+    return str(error).replace("bytearray(", "").rstrip(")")

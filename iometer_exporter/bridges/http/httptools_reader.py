@@ -1,0 +1,90 @@
+"""Reads the answers of a bridge with httptools, which is written in C."""
+
+import httptools
+import httpx
+
+from iometer_exporter.bridges.http.answer import BoundedAnswer
+
+
+class _SurplusError(Exception):
+    """More bytes than the answer has: it stands, but its connection is of no more use."""
+
+
+class HttptoolsReader(BoundedAnswer):
+    """Reads answers with httptools; see `AnswerReader`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parser = httptools.HttpResponseParser(self)
+        # Small web servers end lines with LF alone; as a client there is nobody to be confused by it.
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        self._refusal: Exception | None = None
+
+    def begin(self) -> None:
+        """Forget the last answer and wait for the next."""
+        self.forget()
+
+    def feed(self, data: bytes) -> bool:
+        """Take received bytes; never leaves any for another turn."""
+        self.wire += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self.complete:
+                self.reusable = False
+            elif isinstance(error, httptools.HttpParserCallbackError) and error.__context__ is not None:
+                # The parser wraps what a callback raises.
+                raise error.__context__ from None
+            else:
+                raise httpx.RemoteProtocolError(self._explained(error, data)) from None
+        self.check_size()
+        return False
+
+    def resume(self) -> bool:
+        """Nothing is ever left."""
+        return False
+
+    def end(self) -> None:
+        """Take the end of the connection, which completes an answer without a length."""
+        if self.complete:
+            return
+        if not self.status or self.chunked or self.announced is not None:
+            raise self.cut()
+        self.finish(reusable=False)
+
+    def _explained(self, error: Exception, data: bytes) -> str:
+        text = str(error)
+        if text.startswith("Duplicate Content-Length"):
+            return "conflicting Content-Length headers"
+        if self.status or self.headers or not text.startswith(("Expected HTTP/", "Invalid HTTP")):
+            return text
+        line, _, _ = data.partition(b"\n")
+        return f"illegal status line: {line.rstrip()!r}"
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin an answer, or refuse what comes after one."""
+        if self.complete:
+            raise _SurplusError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header or a trailer."""
+        self.take_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Take the head."""
+        self.take_head(self._parser.get_status_code())
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk."""
+        self.take_chunk()
+
+    def on_body(self, part: bytes) -> None:
+        """Take a part of the body."""
+        self.take_body(part)
+
+    def on_message_complete(self) -> None:
+        """Finish the answer, unless it was an interim one."""
+        if self.status:
+            self.finish(reusable=self._parser.should_keep_alive())

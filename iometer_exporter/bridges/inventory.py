@@ -1,0 +1,297 @@
+"""Which bridges there are: those configured, those discovered, and which of them are one and the same."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import chain, count
+from typing import Final
+
+from iometer_exporter.bridges.bridge import Target
+from iometer_exporter.bridges.client import Network
+from iometer_exporter.bridges.discovery.admission import Admission
+from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.snapshot import Source
+from iometer_exporter.config.file import BridgeConfig, Config
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.memory import Memory
+from iometer_exporter.net.addresses import Address
+from iometer_exporter.net.resolver import Resolver
+
+_log = logging.getLogger(__name__)
+
+_WAYS: Final = 8
+"""Addresses at which one configured bridge is asked in turn."""
+
+
+class Roster:
+    """The targets to read, kept in step with the configuration and with what mDNS knows.
+
+    Nothing here waits: names that have to be resolved are, in the background, and count from then on.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        services: Callable[[], Sequence[Service]],
+        network: Network,
+        names: Resolver,
+        memory: Memory,
+    ) -> None:
+        """Take the configuration, what gives the services announced now, and the memory of meters."""
+        self._memory = memory
+        self._services = services
+        self._seen: Sequence[Service] | None = None
+        self._network = network
+        self._names = names
+        self._limits = _limits(config)
+        self._configured: dict[Address, Target] = {}
+        self._discovered: dict[str, Target] = {}
+        self._admission = Admission(config.discovery)
+        self._ways: dict[Address, tuple[tuple[Address, ...], float]] = {}
+        self._aliases: dict[Target, Target] = {}
+        self._retiring: dict[asyncio.Task[None], Target] = {}
+        self._configure(config.bridges)
+
+    async def aclose(self) -> None:
+        """Give up what is under way and close all connections."""
+        retiring = dict(self._retiring)
+        for task in retiring:
+            task.cancel()
+        await asyncio.gather(*retiring, return_exceptions=True)
+        await asyncio.gather(*(target.aclose() for target in (*retiring.values(), *self.all())))
+
+    @property
+    def limited(self) -> bool:
+        """Whether more bridges announce themselves than `discovery.limit` lets in."""
+        return self._admission.left_out > 0
+
+    def all(self) -> Iterable[Target]:
+        """All targets, those first that win when two are one device."""
+        return (*self._configured.values(), *self._discovered.values())
+
+    def bridges(self) -> list[Target]:
+        """The targets without those that are another address of one before them."""
+        return [target for target in self.all() if not self.is_alias(target)]
+
+    def is_alias(self, target: Target) -> bool:
+        """Whether the target is another address of a device that is shown under another name."""
+        return target in self._aliases
+
+    def due(self) -> list[Target]:
+        """The targets to ask now: not those whose device answered at another address the last time."""
+        due = [
+            target
+            for target in self.all()
+            if target not in self._aliases or not self._aliases[target].answering
+        ]
+        self._note_asked(due)
+        return due
+
+    def standbys(self, asked: Container[Target]) -> list[Target]:
+        """The other addresses of devices that have not answered at those asked in this round, to ask as well.
+
+        So a device that falls silent at one address is read at the other in the same scrape, where its
+        deadline allows it.
+        """
+        return [
+            target for target, winner in self._aliases.items() if target not in asked and not winner.answering
+        ]
+
+    def find(self, text: str, address: Address) -> Target | None:
+        """The bridge of this name or at this address, if there is one; `address` is what the text reads as.
+
+        A name of the configuration goes first, then addresses, then the names that discovered bridges
+        give themselves, and of those none that has a dot or a colon: whoever announces itself as
+        `192.168.1.50` or `bridge.example.org` does not get what is meant for that host.
+        """
+        place = _folded(address)
+        target = (
+            next((t for t in self._configured.values() if t.name == text), None)
+            or next((t for t in self.all() if place in map(_folded, t.addresses)), None)
+            or (
+                next((t for t in self._discovered.values() if t.name == text), None)
+                if not {".", ":"} & set(text)
+                else None
+            )
+        )
+        return self._found(target)
+
+    def find_at(self, addresses: Iterable[Address]) -> Target | None:
+        """The known bridge that is asked at any of these IP addresses, if there is one.
+
+        A configured host name is where it resolved to when it last did.
+        """
+        places = frozenset(addresses)
+        return self._found(next((t for t in self.all() if not places.isdisjoint(t.ip_addresses)), None))
+
+    def reconfigure(self, config: Config) -> None:
+        """Follow a new configuration; bridges at the same address keep their connections and guard."""
+        self._limits = _limits(config)
+        self._admission.config = config.discovery
+        self._configure(config.bridges)
+        for target in self.all():
+            target.limits = self._limits
+        # A name that was taken may be free now, or a free one taken.
+        taken = {target.name for target in self._configured.values()}
+        for name, target in self._discovered.items():
+            target.name = _free_name(name, target.addresses[0], taken)
+            taken.add(target.name)
+
+    def sync(self) -> None:
+        """Bring the targets in step with what mDNS knows; waits for nothing.
+
+        What is announced is a bridge of its own until it is known to be at a configured address.
+        """
+        services = self._services()
+        if services != self._seen:
+            # It may be one of the configured bridges, by an address that was not asked for lately.
+            self._seen = services
+            for address in self._configured:
+                self._names.prefetch(address)
+        self._note_answers()
+        self._admit(self._match(services))
+
+    def find_aliases(self) -> None:
+        """Note which targets are, by their `device.id`, the same device as one before them."""
+        self._note_answers()
+        winners: dict[str, Target] = {}
+        for target in self.all():
+            if not target.device_id:
+                continue
+            winner = winners.get(target.device_id)
+            if winner is None or not winner.answering:
+                winners[target.device_id] = target
+                self._aliases.pop(target, None)
+            elif self._aliases.get(target) is not winner:
+                self._aliases[target] = winner
+                level = logging.WARNING if target.source == "configured" else logging.INFO
+                _log.log(
+                    level,
+                    "is the same device as %s and shown as that",
+                    winner.name,
+                    extra={"bridge": target.name, "device_id": target.device_id},
+                )
+
+    def _configure(self, bridges: Iterable[BridgeConfig]) -> None:
+        before = self._configured
+        self._configured = {}
+        for bridge in bridges:
+            target = before.pop(bridge.address, None)
+            if target is None:
+                target = self._target(bridge.name, "configured", [bridge.address])
+            target.name, target.labels = bridge.name, bridge.labels
+            self._configured[bridge.address] = target
+        for target in before.values():
+            self._retire(target)
+        self._ways = {address: way for address, way in self._ways.items() if address in self._configured}
+        self._names.configure(address.host for address in self._configured)
+        self._seen = None
+
+    def _target(self, name: str, source: Source, addresses: Sequence[Address]) -> Target:
+        return Target(name, source, addresses, self._limits, self._network, self._memory)
+
+    def _match(self, services: Sequence[Service]) -> list[Service]:
+        """Take services as other ways to configured bridges; gives those that are bridges of their own."""
+        known: dict[Address, Address] = {}
+        for address in self._configured:
+            for place in (_folded(address), *self._names.last(address)):
+                known.setdefault(place, address)
+        ways: dict[Address, tuple[Address, ...]] = {}
+        others = []
+        for service in services:
+            by_name = known.get(Address(service.host, service.addresses[0].port))
+            if by_name is not None:
+                # It may know a way where the configured name does not resolve.
+                ways[by_name] = (*ways.get(by_name, ()), *service.addresses)
+            if by_name is not None or any(place in known for place in service.addresses):
+                self._admission.drop(service.name)
+            else:
+                others.append(service)
+        announced = {service.name for service in services}
+        for service in self._admission.services:
+            if service.name not in announced and any(place in known for place in service.addresses):
+                self._admission.drop(service.name)
+        self._show_ways(ways)
+        return others
+
+    def _show_ways(self, ways: Mapping[Address, tuple[Address, ...]]) -> None:
+        """Let configured bridges be asked at what mDNS says of their names, or said not too long ago."""
+        now = asyncio.get_running_loop().time()
+        self._ways |= {address: (addresses, now) for address, addresses in ways.items()}
+        for address, target in self._configured.items():
+            addresses, seen_at = self._ways.get(address, ((), now))
+            if now - seen_at >= self._admission.config.forget_after:
+                addresses = ()
+            _ask_at(target, tuple(dict.fromkeys((address, *addresses)))[:_WAYS])
+
+    def _admit(self, services: Iterable[Service]) -> None:
+        limited = self.limited
+        reasons = self._admission.admit(services, asyncio.get_running_loop().time())
+        admitted = {service.name: service for service in self._admission.services}
+        for name in self._discovered.keys() - admitted.keys():
+            target = self._discovered.pop(name)
+            reason = reasons.get(name, "it is a configured bridge")
+            _log.info("discovered bridge is no longer read: %s", reason, extra={"bridge": target.name})
+            self._retire(target)
+        for name, service in admitted.items():
+            if known := self._discovered.get(name):
+                _ask_at(known, service.addresses)
+            else:
+                taken = {target.name for target in self.all()}
+                label = _free_name(name, service.addresses[0], taken)
+                self._discovered[name] = self._target(label, "discovered", service.addresses)
+        if self.limited and not limited:
+            _log.warning(
+                "%d more bridges announce themselves than discovery.limit lets in: name yours with --bridge, "
+                "or raise the limit",
+                self._admission.left_out,
+            )
+        elif limited and not self.limited:
+            _log.info("all bridges that announce themselves have room again")
+
+    def _note_answers(self) -> None:
+        for service in self._admission.services:
+            target = self._discovered.get(service.name)
+            if target is not None and target.has_answered:
+                service.standing.answered = True
+
+    def _note_asked(self, targets: Iterable[Target]) -> None:
+        now = asyncio.get_running_loop().time()
+        asked = set(targets)
+        for name, target in self._discovered.items():
+            if target in asked:
+                self._admission.asked(name, now)
+
+    def _found(self, target: Target | None) -> Target | None:
+        if target is None:
+            return None
+        found = self._aliases.get(target, target)
+        self._note_asked([found])
+        return found
+
+    def _retire(self, target: Target) -> None:
+        """Let scrapes under way have their answer, then close the target's connections."""
+        self._aliases = {a: b for a, b in self._aliases.items() if target not in (a, b)}
+        task = asyncio.get_running_loop().create_task(target.retire())
+        self._retiring[task] = target
+        task.add_done_callback(lambda done: self._retiring.pop(done, None))
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.max_power, config.reset_after)
+
+
+def _ask_at(target: Target, addresses: tuple[Address, ...]) -> None:
+    if target.addresses != addresses:
+        target.addresses = addresses
+
+
+def _folded(address: Address) -> Address:
+    return Address(address.host.lower().removesuffix("."), address.port)
+
+
+def _free_name(name: str, address: Address, taken: Container[str]) -> str:
+    """The name, with its address if another bridge has that name, and with a number if that is taken too."""
+    placed = f"{name}@{address}"
+    names = chain((name, placed), (f"{placed}#{number}" for number in count(2)))
+    return next(candidate for candidate in names if candidate not in taken)

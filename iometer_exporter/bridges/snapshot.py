@@ -1,0 +1,74 @@
+"""What one scrape knows of one bridge: plain values between the fleet that reads and those who show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.meter.guard import Rejection
+from iometer_exporter.meter.models import Reading, Status
+
+Endpoint = Literal["reading", "status"]
+"""The two documents of a bridge, `/v1/reading` and `/v1/status`."""
+
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
+
+Source = Literal["configured", "discovered", "probed"]
+"""How a bridge became known."""
+
+SOURCES: tuple[Source, ...] = ("configured", "discovered")
+"""Those that are known before somebody asks: label `source` of `iometer_bridges`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBridge:
+    """A bridge as service discovery shows it; `place` is where it can be asked, as `host:port`."""
+
+    name: str
+    place: str
+    source: Source
+    meter: str
+    device_id: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One bridge as it answered one scrape; durations are in seconds.
+
+    `reading` is what the guard lets through, `sent` what the bridge sent; both and `status` are None
+    where the endpoint gave no valid document, and `failures` then says why. `errors` and `rejected`
+    count since the start of the process. `seen_for` is for how many seconds `reading` has been known;
+    while `is_held`, its energies may not be served as counters yet.
+    """
+
+    bridge: str
+    address: str
+    source: Source
+    meter: str
+    reading: Reading | None
+    sent: Reading | None
+    status: Status | None
+    durations: Mapping[Endpoint, float]
+    failures: Mapping[Endpoint, FetchError]
+    errors: Mapping[tuple[Endpoint, Reason], int]
+    rejected: Mapping[Rejection, int]
+    seen_for: float = 0.0
+    is_held: bool = False
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the time of the reading at Unix time `now`, negative if it is in the future."""
+        return None if self.reading is None else now - self.reading.time.timestamp()
+
+    def is_stale(self, now: float, stale_after: float) -> bool:
+        """Whether the reading is older than `stale_after` seconds (0: never), by its time or since it came.
+
+        Of a bridge whose clock is ahead, the time alone would say so a day too late.
+        """
+        age = self.age(now)
+        return age is not None and bool(stale_after) and max(age, self.seen_for) > stale_after
+
+    @property
+    def up(self) -> bool:
+        """Whether at least one endpoint gave a valid document."""
+        return self.sent is not None or self.status is not None

@@ -1,0 +1,143 @@
+"""`provider backfill`: the readings that the cloud has kept, as a file for Prometheus."""
+
+import asyncio
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter.cli.options import Parsed, option
+from iometer_exporter.cli.output_file import Output
+from iometer_exporter.cli.provider.options import Access, provider_options
+from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.models import clean
+from iometer_exporter.net.addresses import parse_duration
+
+if TYPE_CHECKING:
+    from iometer_exporter.provider.backfill import Backfill, Report
+
+_KEPT: Final = 86400.0
+"""Seconds for which the API keeps readings."""
+
+_TOLD: Final = 3
+"""Problems told of all that there are."""
+
+_LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_OWN_LABELS: Final = ("installation", "meter", "tariff", "phase")
+
+
+def _parse_since(text: str) -> float:
+    seconds = parse_duration(text)
+    if not 0 < seconds <= _KEPT:
+        raise ConfigError(f"{text!r} cannot be asked for, the API keeps readings for 24h: write 24h or less")
+    return seconds
+
+
+def _parse_label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not _LABEL_NAME.fullmatch(name):
+        raise ConfigError(f"{text!r} is no label, write NAME=VALUE such as job=iometer")
+    if name in _OWN_LABELS:
+        raise ConfigError(f"{text!r} cannot be added, the series have a label {name} of their own")
+    if clean(value) != value:
+        raise ConfigError(f"{text!r} has characters that cannot be shown, leave them out")
+    return name, value
+
+
+@click.command("backfill")
+@option(
+    "--since",
+    type=Parsed("duration", _parse_since),
+    default="24h",
+    show_default=True,
+    help="How far back; the API keeps 24h.",
+)
+@option(
+    "--output",
+    "-o",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True),
+    required=True,
+    help="File to write or to replace, - for stdout.",
+)
+@option(
+    "--label",
+    "labels",
+    type=Parsed("NAME=VALUE", _parse_label),
+    multiple=True,
+    help="Label of every series, such as job=iometer, may be given several times.",
+)
+@provider_options
+def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[str, str], ...]) -> None:
+    """Write stored readings for Prometheus.
+
+    The file is OpenMetrics with the families and labels of the live metrics, for
+    `promtool tsdb create-blocks-from openmetrics`. Readings that the guard would refuse are left out.
+    """
+    # Imported here, as all that is needed for no other command.
+    from iometer_exporter.provider.backfill import Backfill
+
+    limits = Limits(access.config.max_power, access.config.reset_after)
+    with (
+        Output(path) as output,
+        Backfill(output.folder, limits=limits, shard=access.provider.shard, labels=dict(labels)) as filling,
+    ):
+        asyncio.run(_collect(access, since, filling))
+        if not filling.report.received:
+            raise IOmeterError(f"the API has no readings of the last {facts.duration(since)}")
+        with output.writing() as out, _bar("Sorting and writing", filling.report.received) as bar:
+            filling.write(out, bar.update)
+        _tell(filling.report, path if output.is_file else None)
+
+
+async def _collect(access: Access, since: float, filling: "Backfill") -> None:
+    from iometer_exporter.provider.api.stored_readings import walk
+
+    start = datetime.now(UTC) - timedelta(seconds=since)
+    problems: list[str] = []
+    wrong = 0
+    with _bar("Fetching readings", round(since)) as bar:
+
+        def interrupted(error: ProviderError, wait: float) -> None:
+            # The bar stands on the line before.
+            before = "\n" if sys.stderr.isatty() else ""
+            click.echo(f"{before}Interrupted: {error}; trying again in {facts.duration(wait)}.", err=True)
+
+        async with access.client() as client:
+            async for page in walk(client, start, interrupted):
+                filling.add(page.readings)
+                found = (*page.errors, *page.problems)
+                wrong += len(found)
+                problems += found[: _TOLD - len(problems)]
+                # How many there will be is not known, but they come in the order in which they were received.
+                reached = max((each.received - start for each in page.readings), default=timedelta())
+                bar.update(max(min(round(reached.total_seconds()), round(since)) - bar.pos, 0))
+        bar.update(round(since) - bar.pos)
+    if wrong:
+        more = f" and {wrong - len(problems)} more" if wrong > len(problems) else ""
+        click.echo(f"Left out: {'; '.join(problems)}{more}", err=True)
+
+
+def _bar(label: str, length: int) -> "click._termui_impl.ProgressBar[int]":
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def _tell(report: "Report", file: Path | None) -> None:
+    """Say what has become of the readings, and where there is a file, what to do with it."""
+    click.echo(
+        f"{report.written} readings of {report.meters} meters written, {report.duplicates} duplicates and "
+        f"{sum(report.refused.values())} refused readings left out.",
+        err=True,
+    )
+    if report.refused:
+        whys = ", ".join(f"{count} {why}" for why, count in sorted(report.refused.items()))
+        click.echo(f"Refused: {whys}.", err=True)
+    if file is not None:
+        click.echo(
+            f"Now: promtool tsdb create-blocks-from openmetrics {file} DATA_FOLDER_OF_PROMETHEUS", err=True
+        )

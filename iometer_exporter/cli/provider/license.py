@@ -1,0 +1,146 @@
+"""`provider license`: change the license of one installation, after a look at it."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from iometer_exporter.cli.options import Command, Parsed, option
+from iometer_exporter.cli.provider.fleet import find
+from iometer_exporter.cli.provider.options import Access, provider_options
+from iometer_exporter.cli.provider.status import term_in_words
+from iometer_exporter.cli.table import table
+from iometer_exporter.errors import ConfigError, IOmeterError
+
+if TYPE_CHECKING:
+    from iometer_exporter.provider.api.models import Installation, License
+
+_LONGEST_TERM: Final = 1200
+"""Months; more than a hundred years are a slip of the hand."""
+
+_BY_API: Final = "set by the API"
+
+
+@click.group("license")
+def license_() -> None:
+    """The license of an installation."""
+
+
+def _changing(command: Command) -> Command:
+    """Add what both commands take."""
+    # Without an environment variable: what is not asked each time should be said each time.
+    yes = click.option("--yes", is_flag=True, help="Do not ask.")
+    argument = click.argument("installation")
+    result: Command = argument(yes(provider_options(command)))
+    return result
+
+
+@license_.command("set-term")
+@_changing
+@option("--months", type=click.IntRange(1, _LONGEST_TERM), required=True, help="Length of the term.")
+@option(
+    "--auto-renewal/--no-auto-renewal",
+    default=None,
+    help="Whether another term follows at the end.  [default: as it is]",
+)
+@click.pass_context
+def set_term(
+    ctx: click.Context,
+    *,
+    access: Access,
+    installation: str,
+    yes: bool,
+    months: int,
+    auto_renewal: bool | None,
+) -> None:
+    """Set the term of a license.
+
+    The API calculates the new end of the license of INSTALLATION, an external id or an id. Shows what changes
+    and asks; exit code 1 if the answer is no.
+    """
+    from iometer_exporter.provider.api.models import LicenseTerm
+
+    found, before = asyncio.run(_look_up(access, installation))
+    if auto_renewal is None:
+        auto_renewal = bool(before.term and before.term.auto_renewal)
+    wanted = LicenseTerm(months, auto_renewal)
+    after = {"term": term_in_words(wanted), "end": _BY_API, "status": _BY_API}
+    _change(ctx, access, found, before, after, yes=yes, term=wanted)
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no time, write one such as 2025-12-31T23:00:00Z") from error
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+@license_.command("set-end")
+@_changing
+@click.argument("time", type=Parsed("TIME", _parse_time))
+@click.pass_context
+def set_end(ctx: click.Context, *, access: Access, installation: str, time: datetime, yes: bool) -> None:
+    """Set the end of a license.
+
+    The license of INSTALLATION, an external id or an id, ends at TIME (UTC if it names no zone) and has no
+    term any more. Shows what changes and asks; exit code 1 if the answer is no.
+    """
+    found, before = asyncio.run(_look_up(access, installation))
+    after = {"term": "none", "end": _moment(time), "status": _BY_API}
+    _change(ctx, access, found, before, after, yes=yes, end=time)
+
+
+async def _look_up(access: Access, name: str) -> "tuple[Installation, License]":
+    async with access.client() as client:
+        found = await find(client, name)
+    if found.license is None:
+        raise IOmeterError(f"the installation {found.label} has no license that could be changed")
+    return found, found.license
+
+
+def _change(
+    ctx: click.Context,
+    access: Access,
+    installation: "Installation",
+    before: "License",
+    after: dict[str, str],
+    *,
+    yes: bool,
+    **change: Any,
+) -> None:
+    """Show before and after, ask, change, and show what has become of it."""
+    name = f"{installation.external_id} ({installation.id})" if installation.external_id else installation.id
+    click.echo(f"License of {name}")
+    click.echo(_compared(before, _facts(before) | after, "AFTER"))
+    if not yes and not click.confirm("Change it?", err=True):
+        click.echo("Nothing was changed.", err=True)
+        ctx.exit(1)
+
+    async def update() -> "License":
+        async with access.client() as client:
+            return await client.update_license(installation.id, **change)
+
+    result = asyncio.run(update())
+    click.echo("Changed.")
+    click.echo(_compared(before, _facts(result), "NOW"))
+
+
+def _compared(before: "License", after: dict[str, str], head: str) -> str:
+    rows = [(name, value, after[name]) for name, value in _facts(before).items()]
+    return "\n".join(f"  {line}" for line in table(("", "BEFORE", head), rows).splitlines())
+
+
+def _facts(license_: "License") -> dict[str, str]:
+    return {
+        "status": license_.status or "unknown",
+        "term": term_in_words(license_.term) if license_.term else "none",
+        "start": _moment(license_.start) if license_.start else "unknown",
+        "end": _moment(license_.end) if license_.end else "never",
+        "pool": (license_.pool.name or license_.pool.id) if license_.pool else "unknown",
+    }
+
+
+def _moment(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")

@@ -1,0 +1,269 @@
+"""The configuration: one frozen object from defaults and a YAML file read strictly.
+
+An unknown key, a wrong type or an impossible value is a ConfigError that names the path of the key.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from iometer_exporter.config.provider import ProviderConfig, provider_config
+from iometer_exporter.config.section import Section, as_boolean, as_text, as_texts, kind, load_file
+from iometer_exporter.errors import ConfigError
+from iometer_exporter.meter.models import clean
+from iometer_exporter.net.addresses import (
+    HTTP_PORT,
+    Address,
+    check_host,
+    parse_address,
+    parse_duration,
+    parse_power,
+)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_PRIVATE_NETWORKS: Final[tuple[Network, ...]] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "127.0.0.0/8",
+        "::1/128",
+        "169.254.0.0/16",
+        "fe80::/10",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+    )
+)
+"""Loopback, link-local and private ranges: where bridges are."""
+
+LARGEST_DISCOVERY: Final = 1000
+"""Bridges that mDNS may add at most: more announcements are not kept."""
+
+_LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeConfig:
+    """A bridge named in the configuration; `labels` go to service discovery only."""
+
+    address: Address
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryConfig:
+    """How bridges are looked for by mDNS; no interfaces means all, `forget_after` is in seconds.
+
+    At most `limit` discovered bridges are read; those that are configured are not counted.
+    """
+
+    enabled: bool = True
+    interfaces: tuple[str, ...] = ()
+    forget_after: float = 86400.0
+    limit: int = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set in the file; times are in seconds, `max_power` in watts."""
+
+    timeout: float = 10.0
+    stale_after: float = 1200.0
+    max_power: float = 100_000.0
+    reset_after: float = 600.0
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    bridges: tuple[BridgeConfig, ...] = ()
+    probe_allow: tuple[Network, ...] = _PRIVATE_NETWORKS
+    """Where `/probe` may ask for bridges that are neither configured nor discovered."""
+    provider: ProviderConfig | None = None
+    state_file: str | None = None
+    """Where what guards know is kept across restarts; empty for nowhere, None for the default."""
+
+
+def parse_state_file(text: str) -> str:
+    """The path of a state file, empty for `off`; raises ConfigError for what no file can be named."""
+    if not text or clean(text) != text:
+        raise ConfigError(f"{text!r} is not a path: write one such as /var/lib/iometer-exporter/state.json")
+    return "" if text == "off" else text
+
+
+def parse_bridge(text: str) -> BridgeConfig:
+    """The bridge written as `HOST[:PORT]` or `NAME=HOST[:PORT]`; raises ConfigError for anything else."""
+    name, equals, address = text.rpartition("=")
+    if equals and not name:
+        raise ConfigError(f"{text!r} has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]")
+    if "," in text:
+        raise ConfigError(
+            f"{text!r} looks like several bridges: give --bridge once for each, or separate them by spaces "
+            "in the environment variable; a name with a comma is for the configuration file"
+        )
+    if "=" in name:
+        raise ConfigError(
+            f"{text!r} has more than one '=', write NAME=HOST[:PORT]; a name with '=' is for the "
+            "configuration file"
+        )
+    return BridgeConfig(parse_address(address), _printable(name or address))
+
+
+def check_names(bridges: Iterable[BridgeConfig]) -> None:
+    """Raise ConfigError if two bridges have one name or one address."""
+    names: set[str] = set()
+    addresses: set[Address] = set()
+    for bridge in bridges:
+        if bridge.name in names:
+            raise ConfigError(f"two bridges are named {bridge.name!r}, give each a name of its own")
+        if bridge.address in addresses:
+            raise ConfigError(f"two bridges have the address {bridge.address}, remove one")
+        names.add(bridge.name)
+        addresses.add(bridge.address)
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in the YAML file; raises ConfigError with file and key for what is wrong."""
+    return load_file(path, parse_config)
+
+
+def parse_config(text: str) -> Config:
+    """The configuration in a YAML text; an empty text gives the defaults.
+
+    Raises ConfigError with the path of the key for what is wrong.
+    """
+    section = Section.of(_parse_yaml(text), "")
+    defaults = Config()
+    config = Config(
+        timeout=section.take("timeout", _positive_duration, defaults.timeout),
+        stale_after=section.take("stale_after", _duration, defaults.stale_after),
+        max_power=section.take("max_power", _power, defaults.max_power),
+        reset_after=section.take("reset_after", _duration, defaults.reset_after),
+        discovery=_discovery(section.child("discovery")),
+        bridges=tuple(_bridge(child) for child in section.children("bridges")),
+        probe_allow=_probe_allow(section.child("probe")),
+        provider=_provider(section),
+        state_file=section.take("state_file", _state_file, defaults.state_file),
+    )
+    section.done()
+    try:
+        check_names(config.bridges)
+    except ConfigError as error:
+        raise ConfigError(f"bridges: {error}") from error
+    return config
+
+
+def _discovery(section: Section) -> DiscoveryConfig:
+    defaults = DiscoveryConfig()
+    discovery = DiscoveryConfig(
+        enabled=section.take("enabled", as_boolean, defaults.enabled),
+        interfaces=section.take("interfaces", as_texts, defaults.interfaces),
+        forget_after=section.take("forget_after", _duration, defaults.forget_after),
+        limit=section.take("limit", _limit, defaults.limit),
+    )
+    section.done()
+    return discovery
+
+
+def _probe_allow(section: Section) -> tuple[Network, ...]:
+    networks = section.take("allow", _networks, Config().probe_allow)
+    section.done()
+    return networks
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text) for text in as_texts(value))
+    except ValueError as error:
+        raise ConfigError(f"{error}, write a network such as 192.168.0.0/16 or fd00::/8") from error
+
+
+def _provider(section: Section) -> ProviderConfig | None:
+    # An empty mapping asks for the defaults, with the credentials of the environment.
+    given = section.take("provider", lambda _: True, False)
+    return provider_config(section.child("provider")) if given else None
+
+
+def _state_file(value: object) -> str:
+    # In YAML, off is false.
+    return "" if value is False else parse_state_file(as_text(value))
+
+
+def _bridge(section: Section) -> BridgeConfig:
+    host = section.take("host", _host, None)
+    if host is None:
+        raise ConfigError(f"{section.path}: has no host, add one such as host: 192.168.1.50")
+    address = Address(host, section.take("port", _port, HTTP_PORT))
+    bridge = BridgeConfig(
+        address=address,
+        name=section.take("name", _name, str(address)),
+        labels=section.take("labels", _labels, {}),
+    )
+    section.done()
+    return bridge
+
+
+def _parse_yaml(text: str) -> object:
+    # Imported here: most users have no file, and the start-up is theirs.
+    from iometer_exporter.config.yaml_text import parse_yaml
+
+    return parse_yaml(text)
+
+
+def _name(value: object) -> str:
+    if not as_text(value):
+        raise ConfigError("is empty, write a name or leave the key out")
+    return _printable(as_text(value))
+
+
+def _printable(text: str) -> str:
+    """The text, which becomes a label; raises ConfigError for one that no page could show."""
+    if clean(text) != text:
+        raise ConfigError(f"{text!r} has characters that cannot be shown, leave them out")
+    return text
+
+
+def _duration(value: object) -> float:
+    # A bare 0 needs no unit; any other number would leave open which one is meant.
+    return parse_duration(str(value) if isinstance(value, int | float) else as_text(value))
+
+
+def _positive_duration(value: object) -> float:
+    seconds = _duration(value)
+    if not seconds:
+        raise ConfigError("is 0, expected a duration above it such as 10s")
+    return seconds
+
+
+def _power(value: object) -> float:
+    return parse_power(str(value) if isinstance(value, int | float) else as_text(value))
+
+
+def _host(value: object) -> str:
+    check_host(as_text(value))
+    return as_text(value)
+
+
+def _limit(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_DISCOVERY:
+        raise ConfigError(f"is {kind(value)}, expected a number from 1 to {LARGEST_DISCOVERY}")
+    return value
+
+
+def _port(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
+        raise ConfigError(f"is {kind(value)}, expected a number from 1 to 65535")
+    return value
+
+
+def _labels(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"is {kind(value)}, expected keys and values")
+    for name, text in value.items():
+        if not _LABEL_NAME.fullmatch(as_text(name)):
+            raise ConfigError(f"{name!r} is no label name, use letters, digits and underscores")
+        if not isinstance(text, str):
+            raise ConfigError(f"{name}: is {kind(text)}, expected a text (put it in quotes)")
+        _printable(text)
+    return value

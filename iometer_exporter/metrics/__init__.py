@@ -1,0 +1,1 @@
+"""The table of metric families, and the text formats; no I/O."""

@@ -1,0 +1,304 @@
+"""The client of the provider API: one method for each of its operations."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlsplit
+
+import h11
+from websockets.exceptions import WebSocketException
+
+from iometer_exporter import __version__
+from iometer_exporter.errors import ProviderError
+from iometer_exporter.provider.api import answers, operations, websocket
+from iometer_exporter.provider.api.credentials import Credentials
+from iometer_exporter.provider.api.dial import Dialer
+from iometer_exporter.provider.api.document import decode_answer
+from iometer_exporter.provider.api.failures import graphql_errors, provider_error, refused
+from iometer_exporter.provider.api.fields import Problems, named
+from iometer_exporter.provider.api.models import (
+    Installation,
+    InstallationsPage,
+    License,
+    LicensePool,
+    LicenseTerm,
+    MeterReading,
+    Provider,
+    ReadingsPage,
+    RegistrationToken,
+    ScheduledReading,
+    SigningKey,
+)
+from iometer_exporter.provider.api.request import operation, socket_url, timestamp
+from iometer_exporter.provider.api.status import check_status
+from iometer_exporter.provider.api.transport import Answer, HttpTransport
+
+T = TypeVar("T")
+Parse = Callable[[dict[str, Any], Problems], T | None]
+
+LARGEST_READINGS_PAGE: Final = 100
+"""Readings of one call at most, by the API's document."""
+
+_MOST_PROBLEMS: Final = 5
+"""Problems told in one error."""
+
+
+class ProviderClient:
+    """Asks the API at the URL; an asynchronous context manager. The timeout in seconds is that of a request.
+
+    Every method raises ProviderError where there is no data. Errors that the API reports beside its data
+    stand in the answer.
+    """
+
+    def __init__(self, url: str, credentials: Credentials, *, timeout: float = 30.0) -> None:
+        self._credentials = credentials
+        self._timeout = timeout
+        self._socket_url = socket_url(url)
+        self._headers = {
+            "Authorization": credentials.authorization,
+            "User-Agent": f"iometer-exporter/{__version__}",
+        }
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        self._dialer = Dialer(parts.hostname or "", port, secure=secure)
+        self._http = HttpTransport(url, self._headers, self._dialer)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+        self._dialer.close()
+
+    async def account(self) -> Provider:
+        """The account with its signing keys and license pools."""
+        root, errors = await self._provider(operations.ACCOUNT)
+        return replace(answers.provider(root), errors=errors)
+
+    async def installations(self, offset: int, limit: int) -> InstallationsPage:
+        """A page of installations; the last one has fewer items than the limit."""
+        root, errors = await self._provider(
+            operations.INSTALLATIONS, pagination={"offset": offset, "limit": limit}
+        )
+        return replace(answers.installations_page(root), errors=errors)
+
+    async def installation(
+        self, *, id: str | None = None, external_id: str | None = None
+    ) -> Installation | None:
+        """The installation with the id or the external id; None if there is none."""
+        return await self._one(
+            operations.INSTALLATION, "installation", answers.installation, id=id, externalId=external_id
+        )
+
+    async def signing_key(self, id: str) -> SigningKey | None:
+        """The signing key with the id; None if there is none."""
+        return await self._one(operations.SIGNING_KEY, "signingKey", answers.signing_key, id=id)
+
+    async def license_pool(self, id: str) -> LicensePool | None:
+        """The license pool with the id; None if there is none."""
+        return await self._one(operations.LICENSE_POOL, "licensePool", answers.license_pool, id=id)
+
+    async def readings(
+        self,
+        *,
+        start: datetime | None = None,
+        limit: int = LARGEST_READINGS_PAGE,
+        cursor: str | None = None,
+    ) -> ReadingsPage:
+        """Readings received from the start on, at most those of the last 24 hours, which the API keeps."""
+        root, errors = await self._provider(
+            operations.READINGS, startTime=timestamp(start), limit=limit, cursor=cursor
+        )
+        page = root.get("readings")
+        if not isinstance(page, dict):
+            raise _no_data("provider.readings", errors)
+        return replace(answers.readings_page(page), errors=errors)
+
+    async def create_registration_token(
+        self,
+        *,
+        external_id: str,
+        signing_key_id: str,
+        pool_id: str,
+        start: date,
+        installation_id: str | None = None,
+    ) -> RegistrationToken:
+        """A token with which the app registers an installation; it takes a license of the pool when used."""
+        return await self._mutate(
+            operations.REGISTER_INSTALLATION,
+            "createRegistrationToken",
+            answers.registration_token,
+            installationId=installation_id,
+            externalId=external_id,
+            signingKeyId=signing_key_id,
+            license={"poolId": pool_id, "startDate": start.isoformat()},
+        )
+
+    async def update_license(
+        self,
+        installation_id: str,
+        *,
+        term: LicenseTerm | None = None,
+        end: datetime | None = None,
+    ) -> License:
+        """The license after its term or its end has been set; a set end removes the term."""
+        return await self._mutate(
+            operations.UPDATE_LICENSE,
+            "updateLicense",
+            answers.license_,
+            installationId=installation_id,
+            setTerm=None if term is None else {"period": term.period, "autoRenewal": term.auto_renewal},
+            setEndTime=None if end is None else {"endTime": timestamp(end)},
+        )
+
+    def subscribe(
+        self, start: datetime | None, *, opened: Callable[[], None] | None = None
+    ) -> AsyncGenerator[MeterReading | ProviderError, None]:
+        """Readings as the cloud receives them, and those received from the start on (at most 24 hours ago).
+
+        A bad message is an error among them. `opened` is called when the API has accepted the socket;
+        ProviderError is raised when the socket ends, the iteration ends when the API completes it.
+        """
+        return self._subscribe(
+            operations.SUBSCRIBE_READINGS,
+            "readings",
+            answers.meter_reading,
+            opened,
+            startTime=timestamp(start),
+        )
+
+    def subscribe_scheduled(
+        self, codes: Sequence[str] | None = None, *, opened: Callable[[], None] | None = None
+    ) -> AsyncGenerator[ScheduledReading | ProviderError, None]:
+        """Single registers as the cloud receives them, of these OBIS codes or all; deprecated by the API."""
+        return self._subscribe(
+            operations.SUBSCRIBE_SCHEDULED_READINGS,
+            "scheduledReadings",
+            answers.scheduled_reading,
+            opened,
+            obisCodes=None if codes is None else list(codes),
+        )
+
+    async def _provider(self, document: str, **variables: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The object `provider` of the answer, and the errors beside it."""
+        data, errors = await self._ask(document, variables)
+        root = data.get("provider")
+        if not isinstance(root, dict):
+            raise _no_data("provider", errors)
+        return root, errors
+
+    async def _one(self, document: str, field: str, parse_item: Parse[T], **variables: Any) -> T | None:
+        root, errors = await self._provider(document, **variables)
+        if root.get(field) is None:
+            if errors:
+                raise _no_data(f"provider.{field}", errors)
+            return None
+        return _parsed(root[field], f"provider.{field}", parse_item)
+
+    async def _mutate(self, document: str, field: str, parse_item: Parse[T], **variables: Any) -> T:
+        # Once only: a mutation whose answer was lost may have been done.
+        data, errors = await self._ask(document, variables, again=False)
+        if data.get(field) is None:
+            raise _no_data(field, errors)
+        return _parsed(data[field], field, parse_item)
+
+    async def _ask(
+        self, document: str, variables: dict[str, Any], *, again: bool = True
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The data of the answer and the errors beside it; raises ProviderError where there is no data."""
+        body = json.dumps(operation(document, variables)).encode()
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = _result(await self._http.post(body, again=again))
+        except ProviderError as error:
+            raise self._told(error) from error.__cause__
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise self._told(provider_error(error)) from error
+        data, errors = result.get("data"), result.get("errors")
+        if isinstance(data, dict):
+            return data, graphql_errors(errors) if errors else ()
+        if errors:
+            raise self._told(refused(errors))
+        raise ProviderError("invalid_document", "sent an answer without data")
+
+    async def _subscribe(
+        self,
+        document: str,
+        field: str,
+        parse_item: Parse[T],
+        opened: Callable[[], None] | None,
+        **variables: Any,
+    ) -> AsyncGenerator[T | ProviderError, None]:
+        payloads = websocket.payloads(
+            self._socket_url,
+            self._dialer,
+            headers=self._headers,
+            opening={"Authorization": self._credentials.authorization},
+            operation=operation(document, variables),
+            timeout=self._timeout,
+            opened=opened,
+        )
+        try:
+            async with aclosing(payloads):
+                async for payload in payloads:
+                    if payload.get("errors"):
+                        yield refused(payload["errors"])
+                    data = payload.get("data")
+                    if isinstance(data, dict) and data.get(field) is not None:
+                        yield _message(data[field], field, parse_item)
+        except ProviderError as error:
+            raise self._told(error) from error.__cause__
+        except (OSError, WebSocketException) as error:
+            raise self._told(provider_error(error)) from error
+
+    def _told(self, error: ProviderError) -> ProviderError:
+        """The error with the places of the credentials, where they were not accepted."""
+        if error.reason != "unauthorized":
+            return error
+        where = self._credentials
+        advice = f"check the token of {where.token_source} and the secret of {where.secret_source}"
+        return ProviderError(error.reason, f"{error.deed}; {advice}", retry_after=error.retry_after)
+
+
+def _result(answer: Answer) -> dict[str, Any]:
+    """The document of the answer; raises ProviderError for what its status says, or what it lacks."""
+    check_status(answer.status, answer.retry_after)
+    try:
+        return decode_answer(answer.body)
+    except ProviderError as error:
+        if answer.status >= 400:
+            raise ProviderError("http_status", f"answered status {answer.status}") from error
+        raise
+
+
+def _parsed(item: object, path: str, parse_item: Parse[T]) -> T:
+    problems: Problems = []
+    value = parse_item(item, problems) if isinstance(item, dict) else None
+    if value is None:
+        detail = ", ".join(named(problems)[:_MOST_PROBLEMS]) or "it is no object"
+        raise ProviderError("invalid_document", f"sent a bad {path}: {detail}")
+    return value
+
+
+def _message(item: object, path: str, parse_item: Parse[T]) -> T | ProviderError:
+    try:
+        return _parsed(item, path, parse_item)
+    except ProviderError as error:
+        return error
+
+
+def _no_data(path: str, errors: Sequence[str]) -> ProviderError:
+    if errors:
+        return ProviderError("graphql", f"gave no {path}: {'; '.join(errors[:_MOST_PROBLEMS])}")
+    return ProviderError("invalid_document", f"sent an answer without {path}")

@@ -1,0 +1,119 @@
+"""Which ProviderError an exception of the network, of HTTP or of a WebSocket is."""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any, Final
+
+import h11
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, PayloadTooBig
+
+from iometer_exporter.errors import ProviderError, ProviderReason
+from iometer_exporter.meter.models import clean
+from iometer_exporter.provider.api.status import check_status
+
+_LONGEST_QUOTE: Final = 120
+"""Characters of a text that comes from the other side."""
+
+_MOST_ERRORS: Final = 20
+"""Errors of one answer that are told."""
+
+_CLOSED: Final[dict[int, tuple[ProviderReason, str]]] = {
+    4401: ("unauthorized", "does not accept the credentials"),
+    4403: ("unauthorized", "does not accept the credentials"),
+    4408: ("timeout", "waited too long for the credentials"),
+    4429: ("rate_limited", "asks for fewer requests"),
+    1009: ("too_large", "sent a message that is too large"),
+}
+"""What codes of graphql-transport-ws and of WebSocket tell when the socket is closed."""
+
+_UNAUTHORIZED: Final = {"UNAUTHENTICATED", "UNAUTHORIZED", "FORBIDDEN"}
+
+
+def provider_error(error: BaseException) -> ProviderError:
+    """The error with the reason of the metric table and one sentence that quotes little of the other side."""
+    chain = list(_chain(error))
+    for cause in chain:
+        if (found := _of_socket(cause)) is not None:
+            return found
+    for cause in chain:
+        if isinstance(cause, TimeoutError):
+            return ProviderError("timeout", "did not answer in time")
+        if isinstance(cause, socket.gaierror):
+            return ProviderError("resolve", "has a host name that does not resolve")
+    for cause in reversed(chain):
+        if isinstance(cause, ssl.SSLError):
+            detail = getattr(cause, "verify_message", None) or cause.reason or "broken"
+            return ProviderError("connect", f"has no TLS that can be trusted: {detail}")
+        if isinstance(cause, OSError):
+            detail = os.strerror(cause.errno) if cause.errno else str(cause)[:_LONGEST_QUOTE]
+            return ProviderError("connect", f"cannot be reached: {detail}")
+    for cause in chain:
+        if isinstance(cause, h11.RemoteProtocolError):
+            return ProviderError("protocol", f"broke the exchange: {clean(str(cause))[:_LONGEST_QUOTE]}")
+    return ProviderError("protocol", f"broke the exchange ({type(chain[-1]).__name__})")
+
+
+def graphql_errors(errors: Any) -> tuple[str, ...]:
+    """The errors of an answer, a short text each."""
+    if not isinstance(errors, list):
+        return ("an error without a list",)
+    return tuple(_graphql_error(error) for error in errors[:_MOST_ERRORS])
+
+
+def refused(errors: Any) -> ProviderError:
+    """The error of an answer that has errors and no data."""
+    texts = graphql_errors(errors)
+    items = errors if isinstance(errors, list) else []
+    codes = {
+        error["extensions"].get("code")
+        for error in items
+        if isinstance(error, dict) and isinstance(error.get("extensions"), dict)
+    }
+    if any(isinstance(code, str) and code.upper() in _UNAUTHORIZED for code in codes):
+        return ProviderError("unauthorized", f"does not accept the credentials: {texts[0]}")
+    return ProviderError("graphql", f"refused the request: {'; '.join(texts[:3]) or 'without a reason'}")
+
+
+def _graphql_error(error: Any) -> str:
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return "an error without a message"
+    text = clean(error["message"])[:_LONGEST_QUOTE]
+    path = error.get("path")
+    if isinstance(path, list) and path:
+        # Indexes differ from error to error of one kind.
+        names = [step for step in path if isinstance(step, str)]
+        return f"{text} ({clean('.'.join(names))[:_LONGEST_QUOTE]})"
+    return text
+
+
+def _of_socket(cause: BaseException) -> ProviderError | None:
+    if isinstance(cause, InvalidStatus):
+        response = cause.response
+        try:
+            check_status(response.status_code, response.headers.get("Retry-After"))
+        except ProviderError as error:
+            return error
+        return ProviderError("http_status", f"answered status {response.status_code} instead of a socket")
+    if isinstance(cause, PayloadTooBig):
+        return ProviderError("too_large", "sent a message that is too large")
+    if isinstance(cause, ConnectionClosed):
+        # Who failed first tells the cause: a message too large is closed by this side.
+        code = cause.sent if not cause.rcvd_then_sent and cause.sent else cause.rcvd or cause.sent
+        number = code.code if code else 1006
+        reason, meaning = _CLOSED.get(number, ("connect", f"closed the socket (code {number})"))
+        return ProviderError(reason, meaning)
+    if isinstance(cause, InvalidHandshake):
+        return ProviderError("protocol", f"does not speak WebSocket ({type(cause).__name__})")
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, the wrappers first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

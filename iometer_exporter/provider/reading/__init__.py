@@ -1,0 +1,1 @@
+"""What reads the cloud in the background: the inventory and the readings."""

@@ -1,0 +1,30 @@
+"""What became of readings, and how late they came."""
+
+from collections import Counter
+from itertools import accumulate
+from typing import Final
+
+from iometer_exporter.provider.served.installations import Result
+
+DELAY_BUCKETS: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
+"""Upper bounds in seconds of the histogram of delays."""
+
+
+class ReadingCounts:
+    """What became of the readings, and how late they came."""
+
+    def __init__(self) -> None:
+        self.results: Counter[Result] = Counter()
+        self.delay_sum = 0.0
+        self._delays = [0] * (len(DELAY_BUCKETS) + 1)
+
+    def delayed(self, seconds: float) -> None:
+        """Count a reading that took so long to the cloud; clocks that disagree give no negative time."""
+        index = next((i for i, bound in enumerate(DELAY_BUCKETS) if seconds <= bound), len(DELAY_BUCKETS))
+        self._delays[index] += 1
+        self.delay_sum += max(seconds, 0.0)
+
+    @property
+    def delays(self) -> list[int]:
+        """How many took at most each of the bounds, and last how many there are."""
+        return list(accumulate(self._delays))

@@ -1,0 +1,240 @@
+"""All installations of this shard: kept in step with the inventory and the readings, without any I/O."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain, count
+from typing import Final, Literal, NamedTuple, get_args
+
+from iometer_exporter.meter.guard import Limits, MeterGuard
+from iometer_exporter.meter.history import History
+from iometer_exporter.meter.models import Reading
+from iometer_exporter.provider.api.models import Installation, MeterReading
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
+from iometer_exporter.provider.served.gc_freeze import Settling
+from iometer_exporter.provider.served.installation import NOTHING, Known, KnownMeter, LicenseFacts, encode
+from iometer_exporter.provider.served.lines import NEVER, Encoded, LineStore
+from iometer_exporter.provider.served.remembered import ProviderMemory
+from iometer_exporter.provider.served.shard import WHOLE, Shard, in_shard
+
+Result = Literal["accepted", "duplicate", "rejected"]
+"""What became of a reading: label `result` of `iometer_provider_readings_total`."""
+
+RESULTS: tuple[Result, ...] = get_args(Result)
+
+FUTURE: Final = 86400.0
+"""Seconds ahead of this host's clock from which on a time is nonsense, and not a clock that is wrong."""
+
+_SKEW: Final = 300.0
+"""Seconds that the clock of a meter's device may be ahead of the cloud's."""
+
+
+class Refusal(NamedTuple):
+    """Why a reading of the inventory is not served, and of which meter."""
+
+    why: str
+    meter: str
+    is_first: bool
+    """Whether the reading has not been refused before."""
+
+
+class Installations:
+    """What is known, and its lines; times given as `now` are Unix times."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        stale_after: float,
+        shard: Shard = WHOLE,
+        memory: ProviderMemory | None = None,
+    ) -> None:
+        """Keep the installations of the shard; `stale_after` is in seconds, 0 for never.
+
+        Guards go on from what the memory has of an earlier run, and it learns of them.
+        """
+        self._memory = memory or ProviderMemory("")
+        self._memory.histories = self._histories
+        self.limits = limits
+        """What guards believe; a change counts from the next reading on."""
+        self.shard = shard
+        self.store = LineStore(len(INSTALLATION_FAMILIES), self._encode)
+        self._stale_after = stale_after
+        self._local: frozenset[str] = frozenset()
+        self._by_id: dict[str, Known] = {}
+        self._by_label: dict[str, Known] = {}
+        self._at: list[Known | None] = []
+        self._generation = 0
+        self._settling = Settling()
+
+    def _histories(self) -> Iterator[tuple[str, str, History]]:
+        for known in tuple(self._by_id.values()):
+            for meter in known.meters:
+                if meter.guard.history is not None:
+                    yield known.id, meter.id, meter.guard.history
+
+    def _new_meter(self, known: Known, meter_id: str, number: str) -> KnownMeter:
+        history = self._memory.recall(known.id, meter_id)
+        return KnownMeter(meter_id, number, self._generation, MeterGuard(history))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Known]:
+        return iter(self._by_id.values())
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds after which power, voltage, current and frequency are left out; 0 is never."""
+        return self._stale_after
+
+    @stale_after.setter
+    def stale_after(self, seconds: float) -> None:
+        if seconds != self._stale_after:
+            self._stale_after = seconds
+            for known in self._by_id.values():
+                self.store.change(known.position)
+
+    def serve_locally(self, numbers: frozenset[str]) -> None:
+        """Leave out the meters with these numbers: bridges serve them."""
+        differing = numbers ^ self._local
+        self._local = numbers
+        if differing:
+            for known in self._by_id.values():
+                if known.current_meter in differing or any(m.number in differing for m in known.meters):
+                    self.store.change(known.position)
+
+    def begin_refresh(self) -> None:
+        """From here on, `end_refresh` drops what has not been seen again."""
+        self._generation += 1
+
+    def vanished(self) -> list[str]:
+        """The ids of those that were neither in the inventory nor new since `begin_refresh`."""
+        return [known.id for known in self if known.generation != self._generation]
+
+    def end_refresh(self) -> None:
+        """Drop those that have vanished."""
+        self._memory.forget()
+        for known in [self._by_id[vanished] for vanished in self.vanished()]:
+            del self._by_id[known.id], self._by_label[known.label]
+            self._at[known.position] = None
+            self.store.remove(known.position)
+
+    def see(self, installation: Installation, now: float, monotonic: float) -> list[Refusal]:
+        """Take an installation of the inventory; gives the readings that are refused."""
+        known = self._of_shard(installation.id, installation.external_id)
+        if known is None:
+            return []
+        known.generation = self._generation
+        if known.external_id != installation.external_id:
+            self._rename(known, installation.external_id)
+        facts = LicenseFacts.of(installation.license) if installation.license is not None else None
+        current = installation.current_meter.number if installation.current_meter is not None else ""
+        seen = (facts, installation.current_device, current)
+        if seen != (known.license, known.device, known.current_meter):
+            known.license, known.device, known.current_meter = seen
+            self.store.change(known.position)
+        return self._see_meters(known, installation, now, monotonic)
+
+    def receive(self, received: MeterReading, now: float, monotonic: float) -> tuple[Result, str] | None:
+        """Take a reading; gives what became of it and why, None for one of another shard."""
+        known = self._of_shard(received.installation_id, received.external_id)
+        if known is None:
+            return None
+        reading = received.reading
+        if max(reading.time, received.received).timestamp() > now + FUTURE:
+            return "rejected", "its time is in the future"
+        meter = next((meter for meter in known.meters if meter.id == received.meter_id), None)
+        if meter is None:
+            meter = self._new_meter(known, received.meter_id, reading.meter)
+            known.meters = (*known.meters, meter)
+        if not meter.is_new(reading.time):
+            return "duplicate", ""
+        moment = received.received.timestamp()
+        # Older, it comes late, or the inventory had it already.
+        if meter.has_passed(reading.time, moment):
+            return "accepted", ""
+        return self._judge(known, meter, reading, moment, now, monotonic)
+
+    def _judge(
+        self, known: Known, meter: KnownMeter, reading: Reading, moment: float, now: float, monotonic: float
+    ) -> tuple[Result, str]:
+        """Let the guard judge a reading that the cloud had at Unix time `moment`."""
+        meter.sent = reading
+        self.store.change(known.position)
+        # The first reading of all is the cloud's newest, not what a bridge replays in these seconds: its
+        # counters are not held back.
+        wall = now if meter.guard.history is not None else None
+        judgement = meter.guard.judge(reading, monotonic, self.limits, wall)
+        if meter.guard.has_changed:
+            self._memory.note_change()
+        if judgement.rejection is not None:
+            return "rejected", f"it is {judgement.rejection}"
+        self._settling.kept()
+        meter.ahead_since = moment if reading.time.timestamp() > moment + _SKEW else NEVER
+        return "accepted", ""
+
+    def _see_meters(
+        self, known: Known, installation: Installation, now: float, monotonic: float
+    ) -> list[Refusal]:
+        before = {meter.id: meter for meter in known.meters}
+        meters: dict[str, KnownMeter] = {}
+        refused: list[Refusal] = []
+        for seen in installation.meters:
+            meter = before.get(seen.id) or self._new_meter(known, seen.id, seen.number)
+            meters[seen.id] = meter
+            if meter.number != seen.number:
+                meter.number = seen.number
+                self.store.change(known.position)
+            latest = seen.latest
+            if latest is None or meter.has_passed(latest.time, now):
+                continue
+            if latest.time > datetime.fromtimestamp(now + FUTURE, UTC):
+                reason = "its time is in the future"
+            else:
+                _, reason = self._judge(known, meter, latest, now, now, monotonic)
+            if reason:
+                # The subscription may bring it too: one reading is rejected once.
+                refused.append(Refusal(reason, seen.number, meter.is_new(latest.time)))
+        for meter_id, meter in before.items():
+            # A reading may tell of a meter before the inventory does.
+            if meter_id not in meters and meter.generation == self._generation:
+                meters[meter_id] = meter
+        if tuple(meters.values()) != known.meters:
+            known.meters = tuple(meters.values())
+            self.store.change(known.position)
+        return refused
+
+    def _of_shard(self, installation_id: str, external_id: str) -> Known | None:
+        """The installation, known from now on; None if it belongs to another shard."""
+        known = self._by_id.get(installation_id)
+        if known is None and in_shard(installation_id, self.shard):
+            position = self.store.add()
+            self._at += [None] * (self.store.positions - len(self._at))
+            known = Known(installation_id, external_id, "", position, self._generation)
+            self._at[position] = self._by_id[installation_id] = known
+            self._name(known)
+            self._settling.kept()
+        return known
+
+    def _rename(self, known: Known, external_id: str) -> None:
+        del self._by_label[known.label]
+        known.external_id = external_id
+        self._name(known)
+        self.store.change(known.position)
+
+    def _name(self, known: Known) -> None:
+        """Give it a label that no other has: its external id, else its id."""
+        candidates = chain(
+            (name for name in (known.external_id, known.id) if name),
+            # Somebody's external id may be the id of somebody else.
+            (f"{known.id}~{number}" for number in count(2)),
+        )
+        name = next(name for name in candidates if name not in self._by_label)
+        known.label = name
+        self._by_label[name] = known
+
+    def _encode(self, position: int, now: float) -> Encoded:
+        known = self._at[position]
+        if known is None:
+            return NOTHING
+        return encode(known, now=now, stale_after=self._stale_after, local=self._local)

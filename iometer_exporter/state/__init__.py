@@ -1,0 +1,1 @@
+"""The state file: what must be known after a restart."""

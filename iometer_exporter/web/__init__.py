@@ -1,0 +1,1 @@
+"""The HTTP application, what guards it, and the server that runs it."""

@@ -1,0 +1,308 @@
+"""The HTTP application: paths, answers and status codes."""
+
+import asyncio
+import gzip
+import logging
+import math
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector, ProbeCollector
+from iometer_exporter.bridges.diagnosis import probe_log
+from iometer_exporter.errors import ConfigError, TargetError
+from iometer_exporter.exporter import Exporter
+from iometer_exporter.metrics.exposition import TEXT, accepts_gzip, choose_format, chunks, render
+from iometer_exporter.net.addresses import parse_address
+from iometer_exporter.web.landing import landing_page
+from iometer_exporter.web.service_discovery import bridge_groups, probe_groups
+
+_log = logging.getLogger(__name__)
+
+Page = Callable[[Request], Awaitable[Response]]
+
+_TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
+
+_SCRAPE_MARGIN: Final = 0.5
+"""Seconds of the scraper's timeout kept back for encoding and the way home."""
+
+_LEAST_TIMEOUT: Final = 0.25
+"""Seconds: every scraper has as much, most have 10. Of what fails within less only its own client is told."""
+
+_NO_TIMEOUT: Final = 0.01
+"""Seconds: nobody who names less can be answered in time, so that it counts as none named."""
+
+_PAGE_TIMEOUT: Final = 3.0
+"""Seconds that a person waits for a hung bridge."""
+
+_GZIP_LEVEL: Final = 6
+"""Level 9 costs three times as much and saves 3 %."""
+
+_GZIP_FROM: Final = 1024
+
+_STREAM_LEVEL: Final = 1
+"""Of a fleet's page: level 6 takes three times as long for a fifth less."""
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+_CHUNK: Final = 64 * 1024
+"""Bytes of a fleet's page that are sent before other requests get their turn."""
+
+_TURNS: Final = 4
+"""How often others get their turn then: a probe needs a dozen, and should not wait for a dozen chunks."""
+
+_ZIPPED_CHUNK: Final = 1024 * 1024
+"""Bytes that are compressed at a time, in a thread."""
+
+_ZIPPERS: Final = 2
+"""Threads for that, of their own: those that all share can be busy with names that do not resolve."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+_NO_LIFECYCLE: Final = "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
+
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(exporter: Exporter, *, lifecycle: bool = False) -> Starlette:
+    """The ASGI application of the exporter; `lifecycle` allows to reload it by HTTP."""
+    pages = _Pages(exporter, lifecycle=lifecycle)
+    return Starlette(
+        routes=[
+            Route("/", _guarded(pages.landing)),
+            Route("/metrics", _guarded(pages.metrics)),
+            Route("/probe", _guarded(pages.probe)),
+            Route("/sd", _guarded(pages.service_discovery)),
+            Route("/-/healthy", pages.healthy),
+            Route("/-/ready", pages.ready),
+            Route("/-/reload", _guarded(pages.reload), methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: _explain},
+    )
+
+
+def scrape_budget(header: str | None, configured: float) -> float:
+    """Seconds that a scrape may take, by `X-Prometheus-Scrape-Timeout-Seconds` and the configuration."""
+    scraper = _scrapers_timeout(header)
+    if scraper is None:
+        return configured
+    return min(configured, max(scraper - _SCRAPE_MARGIN, scraper / 2))
+
+
+def is_impatient(header: str | None) -> bool:
+    """Whether a client waits for less time than any scraper does, by the same header.
+
+    What a bridge does not answer in so little time is no fault of the bridge: it is not counted, or anybody
+    could make the counters rise and the log grow.
+    """
+    scraper = _scrapers_timeout(header)
+    return scraper is not None and scraper < _LEAST_TIMEOUT
+
+
+def _scrapers_timeout(header: str | None) -> float | None:
+    """Seconds; None if the header is none that could be kept to."""
+    try:
+        scraper = float(header or "")
+    except ValueError:
+        return None
+    return scraper if math.isfinite(scraper) and scraper >= _NO_TIMEOUT else None
+
+
+class _Pages:
+    def __init__(self, exporter: Exporter, *, lifecycle: bool) -> None:
+        self._exporter = exporter
+        self._lifecycle = lifecycle
+        self._zippers = ThreadPoolExecutor(_ZIPPERS, "gzip")
+        # Without a registry: nothing of this process stands on a global one.
+        self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
+
+    async def metrics(self, request: Request) -> Response:
+        exporter = self._exporter
+        deadline, impatient = self._patience(request)
+        snapshots = await exporter.fleet.scrape(deadline, impatient=impatient)
+        collectors = (
+            BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
+            ExporterCollector(
+                bridges=exporter.fleet.counts,
+                limited=exporter.fleet.limited,
+                reload_successful=exporter.reload_successful,
+                reload_timestamp=exporter.loaded_at,
+            ),
+            *self._process,
+        )
+        if exporter.provider is None:
+            return _exposition(request, *collectors)
+        text_format = choose_format(request.headers.get("Accept", ""))
+        pieces = await exporter.provider.page(collectors, text_format, local=exporter.fleet.meters)
+        return _streamed(request, pieces, text_format.content_type, self._zippers)
+
+    async def probe(self, request: Request) -> Response:
+        target = _one_parameter(request, "target", "/probe?target=192.168.1.50")
+        started = time.perf_counter()
+        deadline, impatient = self._patience(request)
+        snapshot = await self._exporter.fleet.probe(target, deadline, impatient=impatient)
+        duration = time.perf_counter() - started
+        stale_after = self._exporter.config.stale_after
+        collectors = (
+            BridgeCollector([snapshot], now=time.time(), stale_after=stale_after),
+            ProbeCollector(success=snapshot.up, duration=duration),
+        )
+        if request.query_params.get("debug") == "true":
+            lines = probe_log(snapshot, target=target, duration=duration)
+            return PlainTextResponse("\n".join([*lines, "", render(collectors, TEXT).decode()]))
+        return _exposition(request, *collectors)
+
+    async def service_discovery(self, request: Request) -> Response:
+        form = request.query_params.get("form", "")
+        if form not in ("", "probe"):
+            raise HTTPException(400, "form is either left out or 'probe': write /sd or /sd?form=probe")
+        if not self._exporter.is_discovered:
+            # An empty list would delete every target; after an error Prometheus keeps the last one.
+            raise HTTPException(503, f"not ready: {self._exporter.awaited}")
+        bridges = await self._exporter.fleet.known()
+        if form == "probe":
+            scheme = request.url.scheme
+            groups = probe_groups(bridges, exporter=_own_address(request, scheme), scheme=scheme)
+        else:
+            groups = bridge_groups(bridges)
+        return JSONResponse(groups)
+
+    async def landing(self, _request: Request) -> Response:
+        config, fleet, provider = self._exporter.config, self._exporter.fleet, self._exporter.provider
+        budget = min(config.timeout, _PAGE_TIMEOUT)
+        deadline = asyncio.get_running_loop().time() + budget
+        snapshots = await fleet.scrape(deadline, impatient=budget < config.timeout)
+        page = landing_page(
+            snapshots,
+            now=time.time(),
+            stale_after=config.stale_after,
+            discovery=config.discovery.enabled,
+            provider=provider.summary() if provider is not None else None,
+        )
+        return HTMLResponse(page, headers=_SECURITY_HEADERS)
+
+    async def reload(self, _request: Request) -> Response:
+        if not self._lifecycle:
+            raise HTTPException(
+                403, "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
+            )
+        try:
+            await self._exporter.reload()
+        except ConfigError as error:
+            raise HTTPException(500, f"configuration not reloaded, the old one stays: {error}") from error
+        return PlainTextResponse("configuration reloaded\n")
+
+    async def healthy(self, _request: Request) -> Response:
+        return PlainTextResponse("healthy\n")
+
+    async def ready(self, _request: Request) -> Response:
+        if awaited := self._exporter.awaited:
+            raise HTTPException(503, f"not ready: {awaited}")
+        return PlainTextResponse("ready\n")
+
+    def _patience(self, request: Request) -> tuple[float, bool]:
+        """When the answer to this scrape is due, by the loop's clock, and whether its client is impatient."""
+        header = request.headers.get(_TIMEOUT_HEADER)
+        budget = scrape_budget(header, self._exporter.config.timeout)
+        return asyncio.get_running_loop().time() + budget, is_impatient(header)
+
+
+def _one_parameter(request: Request, name: str, example: str) -> str:
+    values = request.query_params.getlist(name)
+    if len(values) != 1 or not values[0]:
+        raise HTTPException(400, f"one parameter {name!r} is needed, such as {example}")
+    return values[0]
+
+
+def _own_address(request: Request, scheme: str) -> str:
+    """Where the client reaches this exporter, as `host:port`: what it asked for itself."""
+    try:
+        return parse_address(request.headers.get("Host", ""), _DEFAULT_PORTS[scheme]).with_port
+    except ConfigError as error:
+        raise HTTPException(400, f"header Host: {error}") from error
+
+
+def _exposition(request: Request, *collectors: Collector) -> Response:
+    text_format = choose_format(request.headers.get("Accept", ""))
+    return _compressed(request, render(collectors, text_format), text_format.content_type)
+
+
+def _compressed(request: Request, body: bytes, content_type: str) -> Response:
+    headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+    if len(body) >= _GZIP_FROM and accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers)
+
+
+def _streamed(
+    request: Request, pieces: Sequence[bytes], content_type: str, zippers: ThreadPoolExecutor
+) -> Response:
+    """An answer that may be large: sent, and compressed, so that other requests get their turn."""
+    headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+    if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        return StreamingResponse(_zipped(pieces, zippers), headers=headers)
+    headers["Content-Length"] = str(sum(map(len, pieces)))
+    return StreamingResponse(_in_turns(pieces), headers=headers)
+
+
+async def _in_turns(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks(pieces, _CHUNK):
+        yield chunk
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+
+async def _zipped(pieces: Sequence[bytes], zippers: ThreadPoolExecutor) -> AsyncIterator[bytes]:
+    """The pieces as gzip, compressed in a thread."""
+    loop = asyncio.get_running_loop()
+    compressor = zlib.compressobj(_STREAM_LEVEL, wbits=_GZIP)
+    for chunk in chunks(pieces, _ZIPPED_CHUNK):
+        if zipped := await loop.run_in_executor(zippers, compressor.compress, chunk):
+            yield zipped
+    yield compressor.flush()
+
+
+def _guarded(page: Page) -> Page:
+    """The page, with the last guard: a fault of this program is one log line and a plain 500."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await page(request)
+        except HTTPException:
+            raise
+        except TargetError as error:
+            raise HTTPException(400, str(error)) from error
+        except Exception as error:
+            _log.exception("request failed, please report this", extra={"path": request.url.path})
+            text = f"internal error ({type(error).__name__}), the log of the exporter tells more\n"
+            return PlainTextResponse(text, status_code=500)
+
+    return guarded
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    """A sentence for what cannot be answered."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for nothing else)
+    sentences = {
+        404: "there is nothing here, see / for what there is",
+        405: f"{request.method} is not allowed here, use {error.headers and error.headers.get('Allow')}",
+    }
+    text = sentences.get(error.status_code, error.detail)
+    return PlainTextResponse(f"{text}\n", error.status_code, error.headers)

@@ -1,0 +1,425 @@
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iometer_exporter.bridges.bridge import Target
+from iometer_exporter.bridges.client import Network
+from iometer_exporter.bridges.discovery.admission import TRIAL
+from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.fleet import parse_target
+from iometer_exporter.bridges.http.transport import BridgeTransport
+from iometer_exporter.bridges.inventory import Roster
+from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, check_names
+from iometer_exporter.errors import TargetError
+from iometer_exporter.meter.memory import Memory
+from iometer_exporter.net.addresses import Address
+from iometer_exporter.net.resolver import Resolver
+from tests.net.test_resolver import Names, names, until
+
+__all__ = ["names"]
+
+
+def config(*bridges: tuple[str, str], discovery: DiscoveryConfig | None = None) -> Config:
+    """Bridges as (name, host)."""
+    configured = tuple(BridgeConfig(Address(host), name) for name, host in bridges)
+    return Config(bridges=configured, discovery=discovery or DiscoveryConfig())
+
+
+def service(name: str, *hosts: str, host: str = "") -> Service:
+    return Service(name, host or f"{name.lower()}.local", tuple(map(Address, hosts)))
+
+
+@asynccontextmanager
+async def roster(
+    config: Config, services: Callable[[], Sequence[Service]], resolver: Resolver | None = None
+) -> AsyncIterator[Roster]:
+    names, transport = resolver or Resolver(), BridgeTransport()
+    found = Roster(config, services, Network(names, transport), names, Memory())
+    try:
+        yield found
+    finally:
+        await found.aclose()
+        await transport.aclose()
+        names.close()
+
+
+def labels(roster: Roster) -> list[str]:
+    return [target.name for target in roster.all()]
+
+
+def answer(target: Target, device_id: str = "") -> None:
+    """As if the last scrape had got a document."""
+    target.answering = target.has_answered = True
+    target.device_id = device_id
+
+
+# What is announced, and what is configured by name.
+
+
+async def test_a_name_that_hangs_holds_up_no_scrape(names: Names) -> None:
+    """What is announced is a bridge of its own until it is known to be a configured one."""
+    names.known["house.local"] = ["10.0.0.1"]
+    names.hang("house.local")
+    resolver = Resolver()
+    announced = [service("IOmeter-1", "10.0.0.1")]
+    async with roster(config(("house", "house.local")), lambda: announced, resolver) as found:
+        found.sync()
+        assert labels(found) == ["house", "IOmeter-1"]
+        await until(lambda: names.running["house.local"] == 1)
+        found.sync()
+        assert labels(found) == ["house", "IOmeter-1"]
+        names.release()
+        await until(lambda: bool(resolver.last(Address("house.local"))))
+        found.sync()
+        assert labels(found) == ["house"]
+        assert names.asked["house.local"] == 1
+
+
+async def test_names_are_asked_for_when_something_new_is_announced_and_not_else(names: Names) -> None:
+    announced = [service("IOmeter-1", "10.0.0.1")]
+    resolver = Resolver()
+    async with roster(config(("house", "house.local")), lambda: list(announced), resolver) as found:
+        for _ in range(3):
+            found.sync()
+            await until(lambda: not resolver._lookups)
+        assert names.asked["house.local"] == 1
+        announced.append(service("IOmeter-2", "10.0.0.2"))
+        names.known["house.local"] = ["10.0.0.2"]
+        found.sync()
+        await until(lambda: bool(resolver.last(Address("house.local"))))
+        found.sync()
+        assert labels(found) == ["house", "IOmeter-1"]
+
+
+async def test_a_bridge_that_a_reload_configures_by_name_is_matched_with_what_is_announced(
+    names: Names,
+) -> None:
+    names.known["house.local"] = ["10.0.0.1"]
+    resolver = Resolver()
+    announced = [service("IOmeter-1", "10.0.0.1")]
+    async with roster(config(), lambda: announced, resolver) as found:
+        found.sync()
+        assert labels(found) == ["IOmeter-1"]
+        found.reconfigure(config(("house", "house.local")))
+        found.sync()
+        await until(lambda: bool(resolver.last(Address("house.local"))))
+        found.sync()
+        assert labels(found) == ["house"]
+        # And no longer once it is removed.
+        found.reconfigure(config())
+        found.sync()
+        assert labels(found) == ["IOmeter-1"]
+
+
+async def test_a_vanished_bridge_that_a_reload_configures_is_no_bridge_of_its_own() -> None:
+    announced = [service("IOmeter-1", "10.0.0.1")]
+    async with roster(config(), lambda: list(announced)) as found:
+        found.sync()
+        announced.clear()
+        found.sync()
+        assert labels(found) == ["IOmeter-1"]
+        found.reconfigure(config(("house", "10.0.0.1")))
+        found.sync()
+        assert labels(found) == ["house"]
+
+
+async def test_an_announced_host_name_is_a_way_to_the_bridge_that_is_configured_by_it(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = [f"10.0.0.{index}" for index in range(1, 6)]
+    announced = [
+        service("IOmeter-1", *hosts[:2], host="house.local"),
+        service("Rogue", *(f"10.1.0.{index}" for index in range(1, 30)), host="house.local"),
+    ]
+    async with roster(config(("house", "House.local.")), lambda: list(announced)) as found:
+        found.sync()
+        assert labels(found) == ["house"]
+        [target] = found.all()
+        ways = list(target.addresses)
+        assert ways[:3] == [Address("House.local."), Address("10.0.0.1"), Address("10.0.0.2")]
+        assert len(ways) == 8
+        announced[:] = [service("IOmeter-1", "10.0.0.3", host="house.local")]
+        found.sync()
+        known = [Address("House.local."), Address("10.0.0.3")]
+        assert list(target.addresses) == known
+        # Gone: as long as a vanished bridge is remembered.
+        announced.clear()
+        found.sync()
+        assert list(target.addresses) == known
+        now = asyncio.get_running_loop().time()
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 86401)
+        found.sync()
+        assert list(target.addresses) == [Address("House.local.")]
+
+
+async def test_of_two_configured_spellings_of_a_host_the_first_has_its_announced_addresses(
+    names: Names,
+) -> None:
+    announced = [service("IOmeter-1", "10.0.0.1", host="house.local")]
+    async with roster(config(("a", "house.local"), ("b", "HOUSE.local.")), lambda: announced) as found:
+        found.sync()
+        assert [len(target.addresses) for target in found.all()] == [2, 1]
+
+
+# Names.
+
+
+async def test_names_are_chosen_against_all_names_there_are() -> None:
+    bridges = [("house", "10.0.0.1"), ("house@10.0.0.2", "10.0.0.9")]
+    announced = [service("house", "10.0.0.2"), service("house@10.0.0.2", "10.0.0.3")]
+    async with roster(config(*bridges), lambda: announced) as found:
+        found.sync()
+        assert labels(found) == [
+            "house",
+            "house@10.0.0.2",
+            "house@10.0.0.2#2",
+            "house@10.0.0.2@10.0.0.3",
+        ]
+        found.reconfigure(config(("house", "10.0.0.1")))
+        assert labels(found) == ["house", "house@10.0.0.2", "house@10.0.0.2@10.0.0.3"]
+        found.reconfigure(config())
+        assert labels(found) == ["house", "house@10.0.0.2"]
+
+
+async def test_a_name_stays_when_the_bridge_moves() -> None:
+    announced = [service("house", "10.0.0.2")]
+    async with roster(config(("house", "10.0.0.1")), lambda: list(announced)) as found:
+        found.sync()
+        announced[0] = service("house", "10.0.0.3")
+        found.sync()
+        assert labels(found) == ["house", "house@10.0.0.2"]
+        assert list(found.all())[1].addresses == (Address("10.0.0.3"),)
+
+
+few_names = st.sampled_from(
+    [name + ending for name in ("a", "b") for ending in ("", "@10.0.0.1", "@10.0.0.2", "@10.0.0.1#2")]
+)
+places = st.integers(1, 5).map("10.0.0.{}".format)
+mixes = st.tuples(
+    st.lists(st.tuples(few_names, places), max_size=5, unique_by=(lambda b: b[0], lambda b: b[1])),
+    st.lists(st.tuples(few_names, places), max_size=6, unique_by=lambda b: b[0]),
+)
+
+
+@given(st.lists(mixes, min_size=1, max_size=4))
+def test_any_mix_of_configured_and_discovered_bridges_has_names_of_its_own(
+    steps: list[tuple[list[tuple[str, str]], list[tuple[str, str]]]],
+) -> None:
+    async def run() -> None:
+        announced: list[Service] = []
+        async with roster(config(*steps[0][0]), lambda: list(announced)) as found:
+            for bridges, services in steps:
+                check_names(config(*bridges).bridges)
+                announced[:] = [service(name, host) for name, host in services]
+                found.reconfigure(config(*bridges))
+                found.sync()
+                given = labels(found)
+                assert len(given) == len(set(given))
+                assert given[: len(bridges)] == [name for name, _ in bridges]
+                # Every announced bridge is read at its address, under some name.
+                read = {target.addresses[0] for target in found.all()}
+                assert read >= {Address(host) for _, host in (*bridges, *services)}
+                for _ in range(2):
+                    found.find_aliases()
+                    found.sync()
+                    assert labels(found) == given
+
+    asyncio.run(run())
+
+
+# The cap.
+
+
+async def test_more_bridges_than_the_limit_are_told_once_and_configured_ones_do_not_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
+    announced = [service(f"b{index}", f"10.0.0.{index}") for index in range(6)]
+    limited = config(("x", "10.0.0.0"), ("y", "10.0.1.1"), discovery=DiscoveryConfig(limit=2))
+    async with roster(limited, lambda: list(announced)) as found:
+        for _ in range(3):
+            found.sync()
+            assert labels(found) == ["x", "y", "b1", "b2"]
+            assert found.limited
+        found.reconfigure(config(discovery=DiscoveryConfig(limit=250)))
+        for _ in range(3):
+            found.sync()
+            assert not found.limited
+        assert labels(found) == ["b1", "b2", "b0", "b3", "b4", "b5"]
+        announced.clear()
+    assert [(line.levelname, line.getMessage()) for line in caplog.records] == [
+        (
+            "WARNING",
+            "3 more bridges announce themselves than discovery.limit lets in: name yours with --bridge, or "
+            "raise the limit",
+        ),
+        ("INFO", "all bridges that announce themselves have room again"),
+    ]
+
+
+async def test_one_that_never_answers_is_forgotten_and_one_that_has_answered_is_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
+    loop = asyncio.get_running_loop()
+    announced = [service("silent", "10.0.0.1"), service("good", "10.0.0.2"), service("probed", "10.0.0.3")]
+    async with roster(config(), lambda: announced) as found:
+        start = loop.time()
+        for seconds in (0.0, TRIAL / 2, TRIAL + 1, TRIAL + 2):
+            monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
+            found.sync()
+            for target in found.due():
+                target.answering = target.name != "silent" and seconds == 0.0
+                target.has_answered |= target.answering
+            found.find_aliases()
+    assert labels(found) == ["good", "probed"]
+    assert [line.getMessage() for line in caplog.records] == [
+        "discovered bridge is no longer read: never answered, tried again in 30 minutes if it is still "
+        "announced"
+    ]
+
+
+async def test_a_probe_is_a_trial_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    announced = [service("silent", "10.0.0.1"), service("never-asked", "10.0.0.2")]
+    async with roster(config(), lambda: announced) as found:
+        start = loop.time()
+        for seconds in (0.0, TRIAL + 1, TRIAL + 2):
+            monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
+            found.sync()
+            found.find("silent", Address("silent"))
+        assert labels(found) == ["never-asked"]
+
+
+# Whom a probe means.
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("house", "house"),
+        ("10.0.0.1", "house"),
+        ("10.0.0.1:81", None),
+        ("Barn.Local", "barn"),
+        ("barn.local.", "barn"),
+        # A configured name is the user's own.
+        ("10.0.0.7", "10.0.0.7"),
+        ("IOmeter-1", "IOmeter-1"),
+        ("10.0.0.3", "IOmeter-1"),
+        # Names that somebody in the network gave itself.
+        ("192.168.77.77", None),
+        ("fd00--1", "fd00--1"),
+        ("fd00::1", None),
+        ("printer.example", None),
+        ("10.0.0.4", "192.168.77.77"),
+    ],
+)
+async def test_a_probe_means_a_configured_name_then_an_address_then_a_discovered_name(
+    text: str, name: str | None
+) -> None:
+    configured = config(("house", "10.0.0.1"), ("barn", "BARN.local"), ("10.0.0.7", "10.0.0.8"))
+    announced = [
+        service("IOmeter-1", "10.0.0.3"),
+        service("192.168.77.77", "10.0.0.4"),
+        service("fd00::1", "10.0.0.5"),
+        service("printer.example", "10.0.0.6"),
+        service("fd00--1", "10.0.1.1"),
+        # A host that an address of the configuration means goes to the configured one.
+        service("house", "10.0.1.2"),
+    ]
+    async with roster(configured, lambda: announced) as found:
+        found.sync()
+        target = found.find(text, parse_target(text))
+        assert (target.name if target else None) == name
+
+
+async def test_a_bridge_is_found_at_what_its_name_resolved_to(names: Names) -> None:
+    names.known["house.local"] = ["10.0.0.1", "fd00::1"]
+    resolver = Resolver()
+    announced = [service("IOmeter-1", "10.0.0.2"), service("IOmeter-2", "10.0.0.3")]
+    async with roster(config(("house", "house.local")), lambda: announced, resolver) as found:
+        found.sync()
+        assert found.find_at([Address("10.0.0.1")]) is None
+        await until(lambda: bool(resolver.last(Address("house.local"))))
+        house, first, second = found.all()
+        assert found.find_at([Address("10.9.9.9"), Address("fd00::1")]) is house
+        assert found.find_at([Address("10.0.0.1", 81)]) is None
+        assert found.find_at([Address("10.0.0.3")]) is second
+        assert found.find_at([]) is None
+        for target in (house, first):
+            answer(target, "one device")
+        found.find_aliases()
+        assert found.find_at([Address("10.0.0.2")]) is house
+
+
+@given(st.text() | st.text(alphabet="[]:.-%0123456789abfe@\r\n", max_size=30))
+def test_any_target_text_is_a_bridge_none_or_refused(text: str) -> None:
+    refused: list[str] = []
+
+    async def run() -> None:
+        announced = [service(text, "10.0.0.2")]
+        async with roster(config(("house", "10.0.0.1")), lambda: announced) as found:
+            found.sync()
+            try:
+                address = parse_target(text)
+            except TargetError as error:
+                refused.append(str(error))
+                return
+            assert len(str(address)) <= 270
+            assert str(address).isprintable()
+            target = found.find(text, address)
+            if target is not None and target.name == text:
+                assert not {".", ":"} & set(text)
+
+    asyncio.run(run())
+    assert all(sentence.isprintable() and len(sentence) < 1200 for sentence in refused)
+
+
+# Two addresses of one device.
+
+
+async def test_two_configured_names_of_one_device_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
+        for target in found.all():
+            answer(target, "one device")
+        for _ in range(3):
+            found.find_aliases()
+        assert [target.name for target in found.bridges()] == ["a"]
+    assert [(line.levelname, line.getMessage(), line.__dict__["bridge"]) for line in caplog.records] == [
+        ("WARNING", "is the same device as a and shown as that", "b")
+    ]
+
+
+async def test_the_other_address_is_asked_in_the_scrape_in_which_the_first_is_silent() -> None:
+    async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
+        first, second = found.all()
+        for target in (first, second):
+            answer(target, "one device")
+        found.find_aliases()
+        asked = found.due()
+        assert asked == [first]
+        assert found.standbys(asked) == []
+        first.answering = False
+        assert found.standbys(asked) == [second]
+        asked = found.due()
+        assert asked == [first, second]
+        assert found.standbys(asked) == []
+        found.find_aliases()
+        # From then on both are asked, until the first is back.
+        asked = found.due()
+        assert asked == [first, second]
+        assert found.standbys(asked) == []
+
+
+async def test_a_flood_makes_no_more_targets_than_the_limit() -> None:
+    announced = [service(f"b{index}", f"10.{index // 250}.0.{index % 250}") for index in range(2000)]
+    async with roster(config(("house", "10.9.0.1")), lambda: announced) as found:
+        for _ in range(3):
+            found.sync()
+            assert len(found.due()) == 251
+            found.find_aliases()

@@ -1,0 +1,126 @@
+import asyncio
+
+import pytest
+
+from iometer_exporter.bridges.single_flight import Shared
+
+
+class Work:
+    def __init__(self) -> None:
+        self.runs = 0
+        self.cancelled = 0
+        self.release = asyncio.Event()
+
+    async def __call__(self) -> int:
+        self.runs += 1
+        number = self.runs
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return number
+
+
+async def test_all_who_join_share_one_run() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    tasks = [shared.join() for _ in range(3)]
+    work.release.set()
+    assert await asyncio.gather(*tasks) == [1, 1, 1]
+    assert work.runs == 1
+    assert not any(shared.leave(task) for task in tasks)
+
+
+async def test_a_finished_run_is_not_served_again() -> None:
+    work = Work()
+    work.release.set()
+    shared = Shared(work.__call__)
+    first = shared.join()
+    await first
+    second = shared.join()
+    assert (shared.leave(first), await second, work.runs) == (False, 2, 2)
+
+
+async def test_the_last_to_leave_ends_the_run() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    task = shared.join()
+    assert shared.join() is task
+    await asyncio.sleep(0)
+    assert shared.leave(task) is False
+    assert shared.leave(task) is True
+    await asyncio.wait([task])
+    assert (task.cancelled(), work.cancelled) == (True, 1)
+
+
+async def test_one_who_comes_after_a_run_was_given_up_gets_a_new_one() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    old = shared.join()
+    await asyncio.sleep(0)
+    shared.leave(old)
+    new = shared.join()
+    assert new is not old
+    work.release.set()
+    assert await new == 2
+
+
+async def test_closing_ends_the_run_and_waits_for_it() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    task = shared.join()
+    await asyncio.sleep(0)
+    await shared.aclose()
+    assert task.cancelled()
+    assert shared.leave(task) is False
+    await shared.aclose()
+
+
+async def test_a_fault_reaches_who_waits() -> None:
+    async def broken() -> int:
+        raise ValueError("bug")
+
+    shared = Shared(broken)
+    with pytest.raises(ValueError, match="bug"):
+        await shared.join()
+
+
+async def test_who_left_a_run_that_was_given_up_does_not_leave_the_next() -> None:
+    """A scrape that ends late must not take the run of the next one away from those who wait for it."""
+    work = Work()
+    shared = Shared(work.__call__)
+    old = shared.join()
+    await asyncio.sleep(0)
+    shared.leave(old)
+    new = shared.join()
+    assert shared.leave(old) is False
+    assert shared.waiters == 1
+    work.release.set()
+    assert await new == 2
+
+
+async def test_nobody_waits_for_a_run_that_was_given_up() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    assert shared.waiters == 0
+    task = shared.join()
+    assert shared.waiters == 1
+    await asyncio.sleep(0)
+    await shared.aclose()
+    assert shared.waiters == 0
+    assert shared.leave(task) is False
+    assert shared.waiters == 0
+
+
+async def test_settling_waits_for_the_run_and_does_not_end_it() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    await shared.settle()
+    task = shared.join()
+    settling = asyncio.ensure_future(shared.settle())
+    await asyncio.sleep(0)
+    assert not settling.done()
+    work.release.set()
+    await settling
+    assert (await task, work.cancelled) == (1, 0)

@@ -1,0 +1,402 @@
+"""The command line: what is said, where, and with which exit code."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from iometer_exporter import __version__
+from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.discovery.browser import Discovery
+from iometer_exporter.cli import cli
+from iometer_exporter.cli.options import ENV_PREFIX
+from iometer_exporter.errors import IOmeterError
+from iometer_exporter.net.addresses import Address
+from tests import documents
+from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, get, is_ready, started
+from tests.rawserver import Handler, answering, bridge, hanging, response, served
+from tests.waiting import eventually
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env=CLEAN_ENVIRONMENT | (env or {}),
+    )
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(cli, words, prog_name="iometer-exporter")
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        yield from below(name, command)
+
+
+def below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        yield name, command
+    if isinstance(command, click.Group):
+        for word, inner in command.commands.items():
+            yield from below(f"{name} {word}", inner)
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert [name for name, _ in commands()] == [
+        "serve",
+        "check",
+        "discover",
+        "simulate",
+        "simulate provider",
+        "demo",
+        "config check",
+        "provider status",
+        "provider installations",
+        "provider token create",
+        "provider license set-term",
+        "provider license set-end",
+        "provider watch",
+        "provider backfill",
+        "healthcheck",
+    ]
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])
+def test_every_command_and_option_has_help(name: str, command: click.Command) -> None:
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])
+def test_every_option_has_its_environment_variable(name: str, command: click.Command) -> None:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not {"--json", "--yes"} & {*parameter.opts}:
+            expected = parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()
+            assert parameter.envvar == ENV_PREFIX + expected
+
+
+def test_version_and_help() -> None:
+    assert invoke("--version").output == f"iometer-exporter {__version__}\n"
+    assert run("-h").stdout.startswith("Usage: iometer-exporter [OPTIONS] COMMAND")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["serv"], "Error: No such command 'serv'. Did you mean 'serve'?"),
+        (["serve", "--timout", "3s"], "Error: No such option '--timout'. Did you mean '--timeout'?"),
+        (
+            ["serve", "--timeout", "3"],
+            "'3' is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h",
+        ),
+        (["serve", "--timeout", "0"], "'0' is no time to wait, write one above 0 such as 10s"),
+        (
+            ["serve", "--bridge", "http://x"],
+            "'http://x' is no host, write a name or an IP address such as 192.168.1.50, "
+            "without http:// and path",
+        ),
+        (
+            ["serve", "--bridge", "a=x,b=y"],
+            "'a=x,b=y' looks like several bridges: give --bridge once for each, or separate them by spaces "
+            "in the environment variable; a name with a comma is for the configuration file",
+        ),
+        (
+            ["serve", "--bridge", "=x"],
+            "'=x' has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]",
+        ),
+        (
+            ["serve", "--bridge", "a=x", "--bridge", "a=y"],
+            "two bridges are named 'a', give each a name of its own",
+        ),
+        (
+            ["serve", "--web.listen-address", "10180"],
+            "'10180' is no listen address, write :10180, 127.0.0.1:10180 or [::1]:10180",
+        ),
+        (["serve", "--log.format", "xml"], "'xml' is not one of 'logfmt', 'json'."),
+        (["simulate", "--fault", "spice"], "there is no fault 'spice', the nearest is 'spike'"),
+        (["check"], "Error: Missing argument 'HOST[:PORT]'."),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(words: list[str], text: str) -> None:
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert last_line(result.output).endswith(text)
+
+
+def test_an_unknown_configuration_key_is_exit_code_1(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("timout: 3s\n")
+    text = f"Error: {file}: timout: unknown key, did you mean 'timeout'?\n"
+    for words in (["config", "check", str(file)], ["serve", "--config.file", str(file)]):
+        result = run(*words)
+        assert (result.returncode, result.stdout, result.stderr) == (1, "", text)
+
+
+def test_a_good_configuration_is_said_to_be(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("bridges: [{host: 192.0.2.1}]\n")
+    result = run("config", "check", str(file))
+    assert (result.returncode, result.stdout) == (0, f"{file}: good, 1 bridges configured, discovery on\n")
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("serve", "--no-discovery", "--web.listen-address", f"127.0.0.1:{port}")
+    assert (result.returncode, result.stderr) == (
+        1,
+        f"Error: cannot listen on 127.0.0.1:{port}: the port is in use, stop the other program or choose "
+        "another with --web.listen-address\n",
+    )
+
+
+def healthy(**changes: object) -> Handler:
+    return bridge(lambda: documents.reading(time.time()), lambda: documents.status(**changes))  # type: ignore[arg-type]
+
+
+def core(**changes: object) -> dict[str, object]:
+    states = {"connectionStatus": "connected", "attachmentStatus": "attached", "pinStatus": "entered"}
+    return states | changes
+
+
+def test_check_of_a_good_bridge() -> None:
+    with served(healthy()) as address:
+        result = run("check", str(address))
+    assert result.returncode == 0
+    assert result.stderr == ""
+    for line in (
+        f"Bridge {address}: answers",
+        "  1-0:1.8.0   12345.6789  kWh   energy drawn from the grid, total",
+        "  1-0:16.7.0          10  W     power now, negative while feeding in",
+        "  battery          80%",
+        "Nothing is wrong.",
+    ):
+        assert line in result.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("handler", "what", "advice"),
+    [
+        (bridge(lambda: b"", lambda: b""), "404 for both the reading and the status", "unlock the local API"),
+        (bridge(lambda: b"", documents.status), "the bridge has no reading yet", "wait some minutes"),
+        (
+            healthy(core=core(pinStatus="missing")),
+            "the PIN of the meter is missing: it shows only whole kWh and no power",
+            "enter it in the IOmeter app",
+        ),
+        (
+            healthy(core=core(attachmentStatus="detached")),
+            "the core is detached from the meter",
+            "put it back",
+        ),
+        (
+            healthy(core={"connectionStatus": "disconnected"}),
+            "the core does not reach the bridge",
+            "bring the bridge nearer",
+        ),
+        (healthy(core=core(batteryLevel=7)), "the battery of the core is at 7%", "replace the batteries now"),
+        (answering(response(b"<html>")), "the body is not JSON", "no other device"),
+        (hanging, "no complete answer within 0.3 s", "raise --timeout"),
+    ],
+)
+def test_check_says_what_is_wrong_and_what_to_do(handler: Handler, what: str, advice: str) -> None:
+    with served(handler) as address:
+        result = run("check", str(address), "--timeout", "300ms")
+    assert result.returncode == 1
+    problems = result.stdout.partition("What is wrong, and what to do:\n")[2]
+    assert what in problems
+    assert advice in problems
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("127.0.0.1:1", "Connection refused"),
+        ("bridge.invalid", "host name 'bridge.invalid' does not resolve"),
+    ],
+)
+def test_check_of_nobody(host: str, what: str) -> None:
+    result = run("check", host)
+    assert result.returncode == 1
+    assert what in result.stdout
+
+
+def test_check_as_json() -> None:
+    with served(healthy()) as address:
+        result = run("check", str(address), "--json")
+    found = json.loads(result.stdout)
+    assert found["up"] is True
+    assert found["reading"]["registers"][0] == {
+        "obis": "1-0:1.8.0",
+        "value": 12345678.9,
+        "unit": "Wh",
+        "meaning": "energy drawn from the grid, total",
+    }
+    assert (found["status"]["battery_ratio"], found["problems"], found["failures"]) == (0.8, [], {})
+
+
+def test_check_as_json_of_nobody() -> None:
+    found = json.loads(run("check", "127.0.0.1:1", "--json").stdout)
+    assert (found["reading"], found["status"]) == (None, None)
+    assert found["failures"] == {"reading": "connect", "status": "connect"}
+
+
+def test_discover_lists_bridges() -> None:
+    with ExitStack() as stack:
+        command = [*COMMAND, "simulate", "--port", "0", "--mdns", "--mdns-interface", "127.0.0.1"]
+        command += ["--seed", str(os.getpid())]
+        simulator = stack.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=CLEAN_ENVIRONMENT)
+        )
+        stack.callback(simulator.terminate)
+        assert simulator.stdout is not None
+        name = simulator.stdout.readline().split()[1]
+        listed = run("discover", "--interface", "127.0.0.1", "--timeout", "5s")
+    assert listed.returncode == 0
+    # Other bridges may be announced on this host at the same time.
+    assert name in [line.split()[0] for line in listed.stdout.splitlines()[1:]]
+
+
+def test_discover_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Service(
+        "IOmeter-AB12CD", "iometer-ab12cd.local", (Address("127.0.0.1", 8001), Address("::1", 8001))
+    )
+    monkeypatch.setattr(Discovery, "services", lambda _self: (found,))
+    result = invoke("discover", "--interface", "127.0.0.1", "--timeout", "1ms", "--json")
+    assert json.loads(result.output) == [
+        {
+            "name": "IOmeter-AB12CD",
+            "host": "iometer-ab12cd.local",
+            "addresses": ["127.0.0.1", "::1"],
+            "port": 8001,
+        }
+    ]
+
+
+def test_discover_lists_bridges_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Service(name, "", (Address(f"10.0.0.{index}"),)) for index, name in enumerate("cab")]
+    monkeypatch.setattr(Discovery, "services", lambda _self: found)
+    result = invoke("discover", "--interface", "127.0.0.1", "--timeout", "1ms")
+    assert [line.split() for line in result.output.splitlines()[1:]] == [
+        ["a", "10.0.0.1"],
+        ["b", "10.0.0.2"],
+        ["c", "10.0.0.0"],
+    ]
+
+
+def test_discover_says_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Discovery, "services", lambda _self: ())
+    nothing = invoke("discover", "--interface", "127.0.0.1", "--timeout", "1ms")
+    assert nothing.output == ""
+    assert isinstance(nothing.exception, IOmeterError)
+    assert str(nothing.exception).startswith("no bridge has announced itself")
+
+
+def bridges_of(url: str) -> set[str]:
+    lines = get(f"{url}metrics").decode().splitlines()
+    return {line.split('"')[1] for line in lines if line.startswith("iometer_up{")}
+
+
+def test_flags_beat_the_environment_and_that_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("bridges: [{name: file, host: 127.0.0.1, port: 1}]\ndiscovery: {enabled: true}\n")
+    from_file = {"IOMETER_EXPORTER_CONFIG_FILE": str(file), "IOMETER_EXPORTER_DISCOVERY": "false"}
+    from_environment = {"IOMETER_EXPORTER_BRIDGE": "env1=127.0.0.1:2 env2=127.0.0.1:3"}
+    with exporter(tmp_path, env=from_file) as (process, url):
+        assert bridges_of(url) == {"file"}
+        assert "discovery=off" in process.text()
+    with exporter(tmp_path, env=from_file | from_environment) as (_, url):
+        assert bridges_of(url) == {"env1", "env2"}
+    with exporter(tmp_path, "--bridge", "flag=127.0.0.1:4", env=from_file | from_environment) as (_, url):
+        assert bridges_of(url) == {"flag"}
+
+
+def test_the_timeout_of_the_flag_counts(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("timeout: 20s\n")
+    options = ["--config.file", str(file), "--timeout", "200ms", "--no-discovery"]
+    with served(hanging) as address, exporter(tmp_path, *options, "--bridge", str(address)) as (_, url):
+        asked = time.monotonic()
+        assert b" 0.0" in get(f"{url}metrics")
+        assert time.monotonic() - asked < 5
+
+
+def test_log_lines_as_json(tmp_path: Path) -> None:
+    options = ("--log.format", "json", "--no-discovery", "--bridge", "127.0.0.1:1")
+    with exporter(tmp_path, *options, pattern=r'"address": "(\S+/)"') as (process, _):
+        process.stop()
+    lines = [json.loads(line) for line in process.text().splitlines()]
+    assert [line["msg"] for line in lines] == ["iometer-exporter started", "iometer-exporter stopped"]
+    assert (lines[0]["version"], lines[0]["bridges"], lines[0]["discovery"]) == (__version__, "1", "off")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--no-discovery",), ""),
+        ((), "discovery: {enabled: false}"),
+    ],
+)
+def test_nothing_to_serve_is_a_warning(tmp_path: Path, options: tuple[str, ...], text: str) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text(text)
+    # As `compose` starts it with an empty list of bridges.
+    env = {"IOMETER_EXPORTER_BRIDGE": ""}
+    with exporter(tmp_path, "--config.file", str(file), *options, env=env) as (process, _):
+        process.stop()
+    warnings = [line for line in process.text().splitlines() if "level=warning" in line]
+    assert len(warnings) == 1
+    assert (
+        'msg="nothing to serve: no bridge is configured and discovery is off, start the exporter with '
+        '--bridge ADDRESS or --discovery"'
+    ) in warnings[0]
+
+
+@pytest.mark.parametrize("options", [("--bridge", "127.0.0.1:1"), ("--discovery",)])
+def test_something_to_serve_is_no_warning(tmp_path: Path, options: tuple[str, ...]) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("discovery: {enabled: false, interfaces: [127.0.0.1]}")
+    with exporter(tmp_path, "--config.file", str(file), *options) as (process, _):
+        process.stop()
+    assert "nothing to serve" not in process.text()
+
+
+def test_the_log_level_silences(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["serve", "--log.level", "error", "--no-discovery", "--web.listen-address", f"127.0.0.1:{port}"]
+    with started([*COMMAND, *words], tmp_path / "log") as process:
+        eventually(lambda: is_ready(f"http://127.0.0.1:{port}/"))
+        assert process.stop() == 0
+    assert process.text() == ""
+
+
+def test_simulate_with_a_port_in_use_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("simulate", "--port", str(taken.getsockname()[1]))
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) == 1

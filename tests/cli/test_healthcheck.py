@@ -1,0 +1,131 @@
+"""`healthcheck` against a running exporter, and against everything that is none."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from iometer_exporter.cli import cli
+from iometer_exporter.config.web_file import load_web_config
+from iometer_exporter.web.gate import WebGate
+from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, free_port
+from tests.rawserver import answering, hanging, response, served
+from tests.secured import USERS, Certificates, serving
+
+
+def healthcheck(*words: str, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(cli, ["healthcheck", *words], env=env, prog_name="iometer-exporter")
+
+
+def test_the_running_exporter_is_well_and_the_stopped_one_is_not(tmp_path: Path) -> None:
+    with exporter(tmp_path, "--no-discovery") as (process, url):
+        command = [*COMMAND, "healthcheck", "--url", f"{url}-/healthy"]
+        well = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN_ENVIRONMENT)
+        process.stop()
+    assert (well.returncode, well.stdout, well.stderr) == (0, "", "")
+    ill = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN_ENVIRONMENT)
+    assert (ill.returncode, ill.stdout) == (1, "")
+    assert ill.stderr == f"Error: no answer from {url}-/healthy: Connection refused\n"
+
+
+def test_the_url_comes_from_the_environment_too() -> None:
+    with served(answering(response(b"healthy\n"))) as address:
+        assert not healthcheck(env={"IOMETER_EXPORTER_URL": f"http://{address}/-/healthy"}).exit_code
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (response(b"", status="503 Service Unavailable"), "answers 503"),
+        (response(b"", status="302 Found", headers="Location: /-/healthy\r\n"), "answers 302"),
+        (
+            response(b"", status="401 Unauthorized"),
+            "asks for a password: start the exporter with --web.auth-exempt-health",
+        ),
+    ],
+)
+def test_only_200_is_well(answer: bytes, text: str) -> None:
+    with served(answering(answer)) as address:
+        result = healthcheck("--url", f"http://{address}/-/healthy")
+    assert (result.exit_code, result.output) == (1, f"Error: http://{address}/-/healthy {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "SSH-2.0-OpenSSH_9.2"), (b"\r\n", "it speaks no HTTP")],
+)
+def test_another_server_is_one_sentence(answer: bytes, text: str) -> None:
+    with served(answering(answer, keep=False)) as address:
+        result = healthcheck("--url", f"http://{address}/")
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: no answer from http://{address}/: {text}")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_hung_exporter_is_ill() -> None:
+    with served(hanging) as address:
+        result = healthcheck("--url", f"http://{address}/", "--timeout", "200ms")
+    assert (result.exit_code, result.output) == (1, f"Error: no answer from http://{address}/ within 0.2 s\n")
+
+
+def test_proxy_variables_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = f"http://127.0.0.1:{free_port()}"
+    with served(answering(response(b""))) as address:
+        env = {"http_proxy": proxy, "HTTP_PROXY": proxy, "no_proxy": ""}
+        assert not healthcheck("--url", f"http://{address}/", env=env).exit_code
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:10180",
+        "ftp://x/",
+        "http://",
+        "http://x:99999/",
+        "http://u:p@x/",
+        "http://x/a b",
+        "http://[x",
+    ],
+)
+def test_a_wrong_url_is_wrong_usage(url: str) -> None:
+    result = healthcheck("--url", url)
+    assert result.exit_code == 2
+    assert f"{url!r} is no URL to ask, write one such as http://localhost:10180/-/healthy" in result.output
+
+
+def test_tls_and_basic_auth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = Certificates(tmp_path)
+    config = load_web_config(certificates.config(more=USERS))
+    with serving(WebGate(config, exempt_paths=("/-/healthy",))) as port:
+        url = f"https://127.0.0.1:{port}/-/healthy"
+        doubted = healthcheck("--url", url)
+        assert doubted.exit_code == 1
+        assert doubted.output.startswith(f"Error: the certificate of {url} is not trusted (")
+        assert doubted.output.endswith("use --insecure on this host\n")
+        assert not healthcheck("--url", url, "--insecure").exit_code
+        assert healthcheck("--url", f"https://127.0.0.1:{port}/metrics", "--insecure").exit_code == 1
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "servers.pem"))
+        assert not healthcheck("--url", url).exit_code
+        plain = healthcheck("--url", f"http://127.0.0.1:{port}/")
+        assert plain.exit_code == 1
+
+
+def test_localhost_is_asked_in_both_families() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        listening.listen()
+        result = healthcheck("--url", f"http://localhost:{port}/", "--timeout", "200ms")
+    assert "within 0.2 s" in result.output
+
+
+def test_it_is_light() -> None:
+    """It runs every half a minute: nothing of the exporter itself is imported."""
+    code = (
+        "import sys, iometer_exporter.cli.healthcheck; "
+        "print({'httpx', 'starlette', 'uvicorn', 'zeroconf', 'yaml', 'prometheus_client'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
