@@ -14,10 +14,10 @@ from typing import Final, Literal
 from prometheus_client.core import Metric
 
 from iometer_exporter.bridges.collector import BridgeCollector
-from iometer_exporter.bridges.snapshot import ENDPOINTS, Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.meter.guard import Guard, Judgement, Limits
 from iometer_exporter.meter.memory import Memory
-from iometer_exporter.meter.models import parse_reading
+from iometer_exporter.meter.models import ENDPOINTS, parse_reading
 from iometer_exporter.simulator import Fault, SimulatedBridge, Timing
 from tests.grafana.history import Truth
 from tests.grafana.history_text import Recorder

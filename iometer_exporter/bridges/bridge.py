@@ -11,11 +11,11 @@ from typing import Final
 
 from iometer_exporter.bridges.client import BridgeClient, Network
 from iometer_exporter.bridges.single_flight import Shared
-from iometer_exporter.bridges.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
+from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
-from iometer_exporter.meter.models import Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.net.addresses import Address
 
 _log = logging.getLogger(__name__)

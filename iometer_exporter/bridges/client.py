@@ -10,8 +10,8 @@ import httpx
 
 from iometer_exporter import __version__
 from iometer_exporter.bridges.http.transport import ADDRESSES
-from iometer_exporter.bridges.snapshot import Endpoint
 from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.meter.models import Endpoint
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import literal
 

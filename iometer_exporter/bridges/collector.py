@@ -1,16 +1,16 @@
 """Plain collectors that fill the table of families from snapshots."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from iometer_exporter import __version__
-from iometer_exporter.bridges.snapshot import ENDPOINTS, SOURCES, Snapshot, Source
+from iometer_exporter.bridges.snapshot import SOURCES, Snapshot, Source
 from iometer_exporter.errors import REASONS
 from iometer_exporter.meter.guard import REJECTIONS
-from iometer_exporter.meter.models import Reading, Status
+from iometer_exporter.meter.models import ENDPOINTS, Reading, Status
 from iometer_exporter.metrics.families import (
     BRIDGE_INFO,
     BRIDGE_RSSI,
@@ -19,9 +19,7 @@ from iometer_exporter.metrics.families import (
     CORE_RSSI,
     DISCOVERY_LIMITED,
     ENDPOINT_UP,
-    FAMILIES,
     PROBE_DURATION,
-    PROBE_FAMILIES,
     PROBE_SUCCESS,
     READINGS_REJECTED,
     RELOAD_SUCCESSFUL,
@@ -29,40 +27,12 @@ from iometer_exporter.metrics.families import (
     SCRAPE_DURATION,
     SCRAPE_ERRORS,
     UP,
-    Family,
-    Sample,
     core_states,
     counters,
     instantaneous,
     registers,
 )
-
-
-class Samples:
-    """Families under construction, given in the order of the table; None gives no sample."""
-
-    def __init__(self, order: Sequence[Family] = (*FAMILIES, *PROBE_FAMILIES)) -> None:
-        self._order = order
-        self._families: dict[Family, GaugeMetricFamily | CounterMetricFamily] = {}
-
-    def add(self, family: Family, labels: Sequence[str], value: float | None) -> None:
-        """One sample, its label values in the order of the family's labels."""
-        if value is None:
-            return
-        metric = self._families.get(family)
-        if metric is None:
-            kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
-            metric = kind(family.name, family.help, labels=family.labels, unit=family.unit)
-            self._families[family] = metric
-        metric.add_metric(labels, value)
-
-    def add_all(self, labels: tuple[str, ...], samples: Iterable[Sample]) -> None:
-        """Samples of one owner, whose labels these are."""
-        for family, more, value in samples:
-            self.add(family, (*labels, *more), value)
-
-    def __iter__(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        return (self._families[family] for family in self._order if family in self._families)
+from iometer_exporter.metrics.samples import Samples
 
 
 class BridgeCollector(Collector):

@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
-from iometer_exporter.bridges.snapshot import ENDPOINTS, Snapshot
-from iometer_exporter.meter import obis, quantities
-from iometer_exporter.meter.models import Reading, Status
+from iometer_exporter.bridges.snapshot import Snapshot
+from iometer_exporter.meter.models import ENDPOINTS, Status
+from iometer_exporter.wording import duration
 
 LOW_BATTERY: Final = 0.2
 """Charge of the core's battery at which a person is told, 0 to 1."""
 
-_KWH_DECIMALS: Final = 7
-"""A tenth of a milliwatt-hour: finer than any meter shows."""
-
-_METER_DECIMALS: Final = 4
 
 _CLOCK_SKEW: Final = 120.0
 """Seconds that a reading may be ahead of this host's clock."""
@@ -27,42 +22,6 @@ class Problem:
 
     what: str
     advice: str
-
-
-def kilowatt_hours(joules: Decimal) -> str:
-    """An energy as a meter shows it, with every digit that is known: `12345.6789 kWh`."""
-    value = round(joules / quantities.JOULES_PER_KWH, _KWH_DECIMALS).normalize()
-    exponent = value.as_tuple().exponent
-    # Whole kWh are shown as such; else as many digits as meters show, so that the numbers line up.
-    digits = max(_METER_DECIMALS, -int(exponent)) if value % 1 else 0
-    return f"{value:.{digits}f} kWh"
-
-
-def watts(value: float) -> str:
-    """A power with its sign: `-1234 W`."""
-    return f"{value:.10g} W" if abs(value) < 1e9 else f"{value:g} W"
-
-
-def duration(seconds: float) -> str:
-    """A time span in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    sign = "-" if seconds < 0 else ""
-    rest = round(abs(seconds))
-    parts: list[str] = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, rest = divmod(rest, size)
-        if count or (size == 1 and not parts):
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-    return sign + " ".join(parts[:2])
-
-
-def totals(reading: Reading) -> tuple[str | None, str | None]:
-    """Import and export total of the meter in kWh, None for one that it does not have."""
-    energies = quantities.energies(reading)
-    found = (energies.get(code) for code in (obis.ENERGY_IMPORT, obis.ENERGY_EXPORT))
-    imported, exported = (None if value is None else kilowatt_hours(value) for value in found)
-    return imported, exported
 
 
 def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Problem]:

@@ -12,11 +12,12 @@ from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.inventory import Roster
 from iometer_exporter.bridges.probed import Probed
-from iometer_exporter.bridges.snapshot import ENDPOINTS, Endpoint, KnownBridge, Snapshot, Source
+from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.config.file import Config
 from iometer_exporter.errors import ConfigError, TargetError
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
+from iometer_exporter.meter.models import ENDPOINTS, Endpoint
 from iometer_exporter.net.addresses import Address, parse_address
 from iometer_exporter.net.descriptors import kept_connections
 from iometer_exporter.net.resolver import Resolver, literal

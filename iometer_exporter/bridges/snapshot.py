@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.meter.guard import Rejection
-from iometer_exporter.meter.models import Reading, Status
-
-Endpoint = Literal["reading", "status"]
-"""The two documents of a bridge, `/v1/reading` and `/v1/status`."""
-
-ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
+from iometer_exporter.meter.models import Endpoint, Reading, Status
 
 Source = Literal["configured", "discovered", "probed"]
 """How a bridge became known."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from iometer_exporter import wording
 from iometer_exporter.bridges import diagnosis as facts
 from iometer_exporter.bridges.fleet import Fleet
 from iometer_exporter.bridges.snapshot import Snapshot
@@ -66,7 +67,7 @@ def _reading_section(reading: Reading, now: float) -> str:
     age = now - reading.time.timestamp()
     lines = [
         f"Meter {reading.meter or '(number unknown)'}, reading of {reading.time.isoformat()} "
-        f"({facts.duration(max(age, 0.0))} ago)"
+        f"({wording.duration(max(age, 0.0))} ago)"
     ]
     rows = [
         (str(register.code), *_shown(reading, register), obis.describe(register.code))
@@ -83,7 +84,7 @@ def _shown(reading: Reading, register: Register) -> tuple[str, str]:
     """Value and unit as the meter's display shows them: energy in kWh, anything else as sent."""
     joules = quantities.energies(reading).get(register.code)
     if joules is not None:
-        value, unit = facts.kilowatt_hours(joules).split(" ")
+        value, unit = wording.kilowatt_hours(joules).split(" ")
         return value, unit
     return f"{float(register.value):.15g}", register.unit
 

@@ -5,9 +5,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.log import set_up
-from iometer_exporter.net.addresses import parse_duration
 from iometer_exporter.web.listen import parse_listen_address
 
 ENV_PREFIX: Final = "IOMETER_EXPORTER_"

@@ -12,16 +12,10 @@ from typing import Final
 
 from iometer_exporter.config.provider import ProviderConfig, provider_config
 from iometer_exporter.config.section import Section, as_boolean, as_text, as_texts, kind, load_file
+from iometer_exporter.config.values import parse_duration, parse_power
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.meter.models import clean
-from iometer_exporter.net.addresses import (
-    HTTP_PORT,
-    Address,
-    check_host,
-    parse_address,
-    parse_duration,
-    parse_power,
-)
+from iometer_exporter.net.addresses import HTTP_PORT, Address, check_host, parse_address
+from iometer_exporter.text import clean
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -8,8 +8,9 @@ from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from iometer_exporter.config.section import Section, as_text, kind
+from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.net.addresses import check_host, parse_duration
+from iometer_exporter.net.addresses import check_host
 
 DEFAULT_URL: Final = "https://provider-api.prod.iometer.cloud/v1/query"
 

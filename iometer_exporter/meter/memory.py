@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from iometer_exporter.errors import IOmeterError, StateError
 from iometer_exporter.meter.history import Counter, History
-from iometer_exporter.meter.models import Reading, Register, clean
+from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode, is_energy
 from iometer_exporter.meter.quantities import JOULES_PER_KWH, LARGEST_COUNTER, joules
+from iometer_exporter.text import clean
 
 _REMEMBERED: Final = 4096
 """Meters remembered, those of bridges that are gone too; the one not read for longest is forgotten first."""

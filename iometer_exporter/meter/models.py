@@ -6,22 +6,18 @@ itself and is named in `problems`.
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn, get_args
 
 from iometer_exporter.errors import ObisError, PayloadError
 from iometer_exporter.meter.obis import ObisCode
+from iometer_exporter.text import clean
 
 _LONGEST_TEXT: Final = 128
 """Characters; a longer number, version or id is no such thing and would bloat every series."""
-
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Control characters and line separators break a reader of the exposition text or a terminal, lone
-surrogates have no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +228,6 @@ def _text(value: object) -> str:
     return clean(value)
 
 
-def clean(text: str) -> str:
-    """The text as it may stand in a label, a log line or a terminal: unprintable characters replaced."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def _number(value: object) -> Decimal:
     if not isinstance(value, Decimal):
         raise PayloadError(f"is {_kind(value)}, expected a number")
@@ -263,3 +254,10 @@ def _shown(value: object) -> str:
     """A value from outside as it may stand in a log line: escaped and short."""
     text = repr(str(value)) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+Endpoint = Literal["reading", "status"]
+"""The two documents of a bridge, `/v1/reading` and `/v1/status`."""
+
+
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)

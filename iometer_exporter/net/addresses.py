@@ -7,12 +7,6 @@ from typing import Final
 
 from iometer_exporter.errors import ConfigError
 
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_WATTS: Final = {"W": 1.0, "kW": 1e3, "MW": 1e6}
-
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
-_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
-_POWER: Final = re.compile(r"(\d+(?:\.\d+)?) ?(W|kW|MW)", re.ASCII)
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 
 _ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
@@ -56,25 +50,6 @@ class Address:
     @property
     def _bracketed(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `10s`, `1h30m` or `0`; raises ConfigError for anything else."""
-    if text == "0":
-        return 0.0
-    if not _DURATION.fullmatch(text):
-        raise ConfigError(
-            f"{text!r} is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
-        )
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
-
-
-def parse_power(text: str) -> float:
-    """Watts of a power such as `100kW`; raises ConfigError for anything else."""
-    match = _POWER.fullmatch(text)
-    if not match:
-        raise ConfigError(f"{text!r} is no power, write a number and a unit such as 500W or 100kW")
-    return float(match[1]) * _WATTS[match[2]]
 
 
 def parse_address(text: str, default_port: int = HTTP_PORT) -> Address:

@@ -8,9 +8,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from iometer_exporter.bridges.collector import Samples
 from iometer_exporter.config.provider import ReadingsMode
 from iometer_exporter.errors import PROVIDER_REASONS
+from iometer_exporter.metrics.samples import Samples
 from iometer_exporter.provider.api.models import Provider
 from iometer_exporter.provider.reading.inventory import Inventory
 from iometer_exporter.provider.reading.readings import Readings

@@ -6,10 +6,11 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from iometer_exporter import __version__
-from iometer_exporter.bridges.diagnosis import Problem, duration, problems, totals, watts
+from iometer_exporter.bridges.diagnosis import Problem, problems
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.meter import quantities
 from iometer_exporter.meter.models import Reading
+from iometer_exporter.wording import duration, totals, watts
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import Summary

@@ -5,10 +5,11 @@ from typing import Final
 
 import pytest
 
-from iometer_exporter.bridges.diagnosis import Problem, duration, kilowatt_hours, problems, totals, watts
-from iometer_exporter.bridges.snapshot import Endpoint, Snapshot
+from iometer_exporter.bridges.diagnosis import Problem, problems
+from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
-from iometer_exporter.meter.models import Status
+from iometer_exporter.meter.models import Endpoint, Status
+from iometer_exporter.wording import duration, kilowatt_hours, totals, watts
 from tests import payloads
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()

@@ -20,8 +20,8 @@ from iometer_exporter.bridges.discovery.announcements import MOST, Service
 from iometer_exporter.bridges.discovery.browser import SERVICE_TYPE, Discovery
 from iometer_exporter.config.file import DiscoveryConfig
 from iometer_exporter.errors import DiscoveryError
-from iometer_exporter.meter.models import clean
 from iometer_exporter.net.addresses import Address, parse_address
+from iometer_exporter.text import clean
 from tests import dnspackets
 
 NAME = f"IOmeter-T{os.getpid()}"

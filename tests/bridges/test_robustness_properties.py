@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iometer_exporter.bridges.snapshot import Endpoint
 from iometer_exporter.errors import PayloadError
-from iometer_exporter.meter.models import Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.models import Endpoint, Reading, Status, parse_reading, parse_status
 from tests import documents, payloads
 from tests.bridges.test_robustness import exporter, scrape
 from tests.conftest import IN_CI

@@ -16,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from iometer_exporter import __version__
 from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector
-from iometer_exporter.bridges.snapshot import ENDPOINTS, Endpoint, Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import REASONS, FetchError, Reason
 from iometer_exporter.meter.guard import REJECTIONS, Guard, Limits
-from iometer_exporter.meter.models import Reading, Register, Status
+from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Register, Status
 from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, render
 from iometer_exporter.metrics.families import FAMILIES

@@ -2,15 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iometer_exporter.config.values import parse_duration, parse_power
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.net.addresses import (
-    Address,
-    check_host,
-    parse_address,
-    parse_duration,
-    parse_port,
-    parse_power,
-)
+from iometer_exporter.net.addresses import Address, check_host, parse_address, parse_port
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from iometer_exporter.bridges.snapshot import ENDPOINTS, Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError
+from iometer_exporter.meter.models import ENDPOINTS
 from iometer_exporter.web.landing import landing_page
 from tests.bridges.test_diagnosis import READ_AT, snapshot_of
 

@@ -11,8 +11,8 @@ from iometer_exporter.bridges.discovery.announcements import MOST, Announcements
 from iometer_exporter.bridges.discovery.mdns import open_zeroconf
 from iometer_exporter.config.file import DiscoveryConfig
 from iometer_exporter.errors import ConfigError, DiscoveryError
-from iometer_exporter.meter.models import clean
 from iometer_exporter.net.addresses import LONGEST_HOST, Address, check_host, parse_ip
+from iometer_exporter.text import clean
 
 if TYPE_CHECKING:
     from zeroconf import ServiceStateChange, Zeroconf

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter import wording
 from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider.options import Access, provider_options
+from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
 from iometer_exporter.meter.guard import Limits
-from iometer_exporter.meter.models import clean
-from iometer_exporter.net.addresses import parse_duration
+from iometer_exporter.text import clean
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.backfill import Backfill, Report
@@ -89,7 +89,7 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
     ):
         asyncio.run(_collect(access, since, filling))
         if not filling.report.received:
-            raise IOmeterError(f"the API has no readings of the last {facts.duration(since)}")
+            raise IOmeterError(f"the API has no readings of the last {wording.duration(since)}")
         with output.writing() as out, _bar("Sorting and writing", filling.report.received) as bar:
             filling.write(out, bar.update)
         _tell(filling.report, path if output.is_file else None)
@@ -106,7 +106,7 @@ async def _collect(access: Access, since: float, filling: "Backfill") -> None:
         def interrupted(error: ProviderError, wait: float) -> None:
             # The bar stands on the line before.
             before = "\n" if sys.stderr.isatty() else ""
-            click.echo(f"{before}Interrupted: {error}; trying again in {facts.duration(wait)}.", err=True)
+            click.echo(f"{before}Interrupted: {error}; trying again in {wording.duration(wait)}.", err=True)
 
         async with access.client() as client:
             async for page in walk(client, start, interrupted):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter import wording
 from iometer_exporter.cli.provider.fleet import Pages, newest_time
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.errors import IOmeterError
@@ -89,7 +89,7 @@ def _row(installation: "Installation", now: float) -> tuple[str, ...]:
         (device.connection if device else "no device") or "unknown",
         (device.core_connection if device else "no device") or "unknown",
         battery or "unknown",
-        "never" if newest is None else f"{facts.duration(max(now - newest.timestamp(), 0.0))} ago",
+        "never" if newest is None else f"{wording.duration(max(now - newest.timestamp(), 0.0))} ago",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from iometer_exporter import wording
 from iometer_exporter.bridges import diagnosis as facts
 from iometer_exporter.cli.provider.fleet import Pages, newest_time
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
@@ -136,11 +137,11 @@ def _installations_section(summary: _Summary) -> str:
 def _readings_section(summary: _Summary) -> str:
     if summary.newest is None:
         return "Readings: none yet"
-    age = facts.duration(max(time.time() - summary.newest.timestamp(), 0.0))
+    age = wording.duration(max(time.time() - summary.newest.timestamp(), 0.0))
     lines = [f"Newest reading: {summary.newest.isoformat()} ({age} ago), of {summary.newest_of}"]
     if summary.delays:
-        median = facts.duration(statistics.median(summary.delays))
-        recent = f"{len(summary.delays)} readings of the last {facts.duration(_RECENT.total_seconds())}"
+        median = wording.duration(statistics.median(summary.delays))
+        recent = f"{len(summary.delays)} readings of the last {wording.duration(_RECENT.total_seconds())}"
         lines.append(f"Delay from the meter to the cloud: {median} (median of {recent})")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ import click
 from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.errors import ConfigError, IOmeterError
-from iometer_exporter.meter.models import clean
+from iometer_exporter.text import clean
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import LicensePool, RegistrationToken, SigningKey

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter import wording
 from iometer_exporter.cli.options import option
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.cli.signals import until_told_to_stop
@@ -102,7 +102,7 @@ async def _readings(access: Access) -> "AsyncGenerator[MeterReading, None]":
                     raise
                 deed, retry_after = str(error), error.retry_after
             wait = backoff.failed(retry_after)
-            click.echo(f"Interrupted: {deed}; trying again in {facts.duration(wait)}.", err=True)
+            click.echo(f"Interrupted: {deed}; trying again in {wording.duration(wait)}.", err=True)
             if start is None:
                 start = datetime.now(UTC) - _OVERLAP
             await asyncio.sleep(wait)
@@ -110,7 +110,7 @@ async def _readings(access: Access) -> "AsyncGenerator[MeterReading, None]":
 
 def _line(each: "MeterReading") -> str:
     reading = each.reading
-    imported, exported = facts.totals(reading)
+    imported, exported = wording.totals(reading)
     power = quantities.power(reading)
     delay = (each.received - reading.time).total_seconds()
     parts = [
@@ -119,8 +119,8 @@ def _line(each: "MeterReading") -> str:
         f"meter {reading.meter}",
         f"import {imported}" if imported else "",
         f"export {exported}" if exported else "",
-        "" if power is None else f"power {facts.watts(power)}",
-        f"received {facts.duration(delay)} later",
+        "" if power is None else f"power {wording.watts(power)}",
+        f"received {wording.duration(delay)} later",
     ]
     return "  ".join(part for part in parts if part)
 

@@ -10,8 +10,8 @@ import h11
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, PayloadTooBig
 
 from iometer_exporter.errors import ProviderError, ProviderReason
-from iometer_exporter.meter.models import clean
 from iometer_exporter.provider.api.status import check_status
+from iometer_exporter.text import clean
 
 _LONGEST_QUOTE: Final = 120
 """Characters of a text that comes from the other side."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from sys import intern
 from typing import Any, Final, TypeVar
 
-from iometer_exporter.meter.models import clean
+from iometer_exporter.text import clean
 
 T = TypeVar("T")
 Problems = list[str]

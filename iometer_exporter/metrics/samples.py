@@ -1,0 +1,34 @@
+"""Samples gathered into the families of prometheus_client, in the order of the table."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Family, Sample
+
+
+class Samples:
+    """Families under construction, given in the order of the table; None gives no sample."""
+
+    def __init__(self, order: Sequence[Family] = (*FAMILIES, *PROBE_FAMILIES)) -> None:
+        self._order = order
+        self._families: dict[Family, GaugeMetricFamily | CounterMetricFamily] = {}
+
+    def add(self, family: Family, labels: Sequence[str], value: float | None) -> None:
+        """One sample, its label values in the order of the family's labels."""
+        if value is None:
+            return
+        metric = self._families.get(family)
+        if metric is None:
+            kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+            metric = kind(family.name, family.help, labels=family.labels, unit=family.unit)
+            self._families[family] = metric
+        metric.add_metric(labels, value)
+
+    def add_all(self, labels: tuple[str, ...], samples: Iterable[Sample]) -> None:
+        """Samples of one owner, whose labels these are."""
+        for family, more, value in samples:
+            self.add(family, (*labels, *more), value)
+
+    def __iter__(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        return (self._families[family] for family in self._order if family in self._families)
