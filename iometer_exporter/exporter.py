@@ -2,18 +2,31 @@
 
 import asyncio
 import logging
+import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from iometer_exporter import __version__
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.bridges.fleet import Fleet
+from iometer_exporter.bridges.snapshot import SOURCES, Source
 from iometer_exporter.config.file import Config
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
+from iometer_exporter.metrics.families import (
+    BRIDGES,
+    BUILD_INFO,
+    DISCOVERY_LIMITED,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIMESTAMP,
+)
+from iometer_exporter.metrics.samples import Samples
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import ProviderSource
@@ -146,7 +159,7 @@ class Exporter:
             if provider is not None:
                 await provider.start()
         if provider is not None:
-            provider.configure(_limits(self.config), self.config.stale_after)
+            provider.configure(self.config.limits, self.config.stale_after)
 
     async def _keep_provider(self, before: "ProviderSource | None", after: "ProviderSource | None") -> None:
         """Keep in the state file what the new source knows; for the same place, the old one knew it too."""
@@ -174,7 +187,7 @@ class Exporter:
         return ProviderSource(
             config.provider,
             credentials,
-            limits=_limits(config),
+            limits=config.limits,
             stale_after=config.stale_after,
             before=before,
         )
@@ -183,5 +196,29 @@ class Exporter:
         return self._discovery.services() if self._discovery is not None else ()
 
 
-def _limits(config: Config) -> Limits:
-    return Limits(config.max_power, config.reset_after)
+class ExporterCollector(Collector):
+    """The families of the exporter itself; the time of the last good configuration is Unix time."""
+
+    def __init__(
+        self,
+        *,
+        bridges: Mapping[Source, int],
+        limited: bool = False,
+        reload_successful: bool,
+        reload_timestamp: float,
+    ) -> None:
+        self._bridges = bridges
+        self._limited = limited
+        self._reload_successful = reload_successful
+        self._reload_timestamp = reload_timestamp
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The families, each with its samples."""
+        samples = Samples()
+        for source in SOURCES:
+            samples.add(BRIDGES, (source,), self._bridges.get(source, 0))
+        samples.add(DISCOVERY_LIMITED, (), int(self._limited))
+        samples.add(BUILD_INFO, (__version__, platform.python_version()), 1)
+        samples.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
+        samples.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
+        yield from samples

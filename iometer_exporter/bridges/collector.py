@@ -1,29 +1,22 @@
 """Plain collectors that fill the table of families from snapshots."""
 
-import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from iometer_exporter import __version__
-from iometer_exporter.bridges.snapshot import SOURCES, Snapshot, Source
+from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import REASONS
 from iometer_exporter.meter.guard import REJECTIONS
 from iometer_exporter.meter.models import ENDPOINTS, Reading, Status
 from iometer_exporter.metrics.families import (
     BRIDGE_INFO,
     BRIDGE_RSSI,
-    BRIDGES,
-    BUILD_INFO,
     CORE_RSSI,
-    DISCOVERY_LIMITED,
     ENDPOINT_UP,
     PROBE_DURATION,
     PROBE_SUCCESS,
     READINGS_REJECTED,
-    RELOAD_SUCCESSFUL,
-    RELOAD_TIMESTAMP,
     SCRAPE_DURATION,
     SCRAPE_ERRORS,
     UP,
@@ -80,34 +73,6 @@ class ProbeCollector(Collector):
         samples = Samples()
         samples.add(PROBE_SUCCESS, (), int(self._success))
         samples.add(PROBE_DURATION, (), self._duration)
-        yield from samples
-
-
-class ExporterCollector(Collector):
-    """The families of the exporter itself; the time of the last good configuration is Unix time."""
-
-    def __init__(
-        self,
-        *,
-        bridges: Mapping[Source, int],
-        limited: bool = False,
-        reload_successful: bool,
-        reload_timestamp: float,
-    ) -> None:
-        self._bridges = bridges
-        self._limited = limited
-        self._reload_successful = reload_successful
-        self._reload_timestamp = reload_timestamp
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """The families, each with its samples."""
-        samples = Samples()
-        for source in SOURCES:
-            samples.add(BRIDGES, (source,), self._bridges.get(source, 0))
-        samples.add(DISCOVERY_LIMITED, (), int(self._limited))
-        samples.add(BUILD_INFO, (__version__, platform.python_version()), 1)
-        samples.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
-        samples.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
         yield from samples
 
 

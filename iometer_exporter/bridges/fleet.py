@@ -15,7 +15,6 @@ from iometer_exporter.bridges.probed import Probed
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.config.file import Config
 from iometer_exporter.errors import ConfigError, TargetError
-from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint
 from iometer_exporter.net.addresses import Address, parse_address
@@ -49,7 +48,7 @@ class Fleet:
         network = Network(self._names, self._transport)
         memory = Memory() if memory is None else memory
         self._roster = Roster(config, services, network, self._names, memory)
-        self._probed = Probed(_limits(config), network, memory, _PROBED)
+        self._probed = Probed(config.limits, network, memory, _PROBED)
 
     async def __aenter__(self) -> "Fleet":
         return self
@@ -68,7 +67,7 @@ class Fleet:
         """Follow a new configuration; scrapes under way end as they began."""
         self._config = config
         self._roster.reconfigure(config)
-        self._probed.limits = _limits(config)
+        self._probed.limits = config.limits
 
     @property
     def counts(self) -> Mapping[Source, int]:
@@ -207,7 +206,3 @@ def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched], *, i
     if task.done() and not task.cancelled():
         return task.result()
     return target.timed_out(endpoint, counted=given_up and not impatient)
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(config.max_power, config.reset_after)

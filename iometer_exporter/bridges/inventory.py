@@ -12,7 +12,6 @@ from iometer_exporter.bridges.discovery.admission import Admission
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.snapshot import Source
 from iometer_exporter.config.file import BridgeConfig, Config
-from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
@@ -43,7 +42,7 @@ class Roster:
         self._seen: Sequence[Service] | None = None
         self._network = network
         self._names = names
-        self._limits = _limits(config)
+        self._limits = config.limits
         self._configured: dict[Address, Target] = {}
         self._discovered: dict[str, Target] = {}
         self._admission = Admission(config.discovery)
@@ -126,7 +125,7 @@ class Roster:
 
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; bridges at the same address keep their connections and guard."""
-        self._limits = _limits(config)
+        self._limits = config.limits
         self._admission.config = config.discovery
         self._configure(config.bridges)
         for target in self.all():
@@ -275,10 +274,6 @@ class Roster:
         task = asyncio.get_running_loop().create_task(target.retire())
         self._retiring[task] = target
         task.add_done_callback(lambda done: self._retiring.pop(done, None))
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(config.max_power, config.reset_after)
 
 
 def _ask_at(target: Target, addresses: tuple[Address, ...]) -> None:

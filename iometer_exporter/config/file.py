@@ -14,6 +14,7 @@ from iometer_exporter.config.provider import ProviderConfig, provider_config
 from iometer_exporter.config.section import Section, as_boolean, as_text, as_texts, kind, load_file
 from iometer_exporter.config.values import parse_duration, parse_power
 from iometer_exporter.errors import ConfigError
+from iometer_exporter.meter.guard import Limits
 from iometer_exporter.net.addresses import HTTP_PORT, Address, check_host, parse_address
 from iometer_exporter.text import clean
 
@@ -77,6 +78,11 @@ class Config:
     provider: ProviderConfig | None = None
     state_file: str | None = None
     """Where what guards know is kept across restarts; empty for nowhere, None for the default."""
+
+    @property
+    def limits(self) -> Limits:
+        """What guards may believe."""
+        return Limits(self.max_power, self.reset_after)
 
 
 def parse_state_file(text: str) -> str:

@@ -11,14 +11,16 @@ class Samples:
     """Families under construction, given in the order of the table; None gives no sample."""
 
     def __init__(self, order: Sequence[Family] = (*FAMILIES, *PROBE_FAMILIES)) -> None:
-        self._order = order
-        self._families: dict[Family, GaugeMetricFamily | CounterMetricFamily] = {}
+        self._families: dict[Family, GaugeMetricFamily | CounterMetricFamily | None] = dict.fromkeys(order)
 
     def add(self, family: Family, labels: Sequence[str], value: float | None) -> None:
-        """One sample, its label values in the order of the family's labels."""
+        """One sample, its label values in the order of the family's labels.
+
+        Raises KeyError for a family that is not in the table: it would never be printed.
+        """
+        metric = self._families[family]
         if value is None:
             return
-        metric = self._families.get(family)
         if metric is None:
             kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
             metric = kind(family.name, family.help, labels=family.labels, unit=family.unit)
@@ -31,4 +33,4 @@ class Samples:
             self.add(family, (*labels, *more), value)
 
     def __iter__(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        return (self._families[family] for family in self._order if family in self._families)
+        return (metric for metric in self._families.values() if metric is not None)

@@ -22,18 +22,7 @@ from iometer_exporter.provider.served.lines import escape
 from iometer_exporter.provider.served.shard import Shard, in_shard
 from iometer_exporter.provider.sorted_readings import Spool, no_room
 
-FAMILIES: Final = (
-    metrics.ENERGY_IMPORT,
-    metrics.ENERGY_EXPORT,
-    metrics.TARIFF_IMPORT,
-    metrics.TARIFF_EXPORT,
-    metrics.POWER,
-    metrics.PHASE_POWER,
-    metrics.PHASE_VOLTAGE,
-    metrics.PHASE_CURRENT,
-    metrics.FREQUENCY,
-    metrics.READING_TIMESTAMP,
-)
+FAMILIES: Final = (*metrics.COUNTERS, *metrics.INSTANTANEOUS, metrics.READING_TIMESTAMP)
 """In the order of the file."""
 
 _FUTURE: Final = 86400.0

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector, ProbeCollector
+from iometer_exporter.bridges.collector import BridgeCollector, ProbeCollector
 from iometer_exporter.bridges.diagnosis import probe_log
 from iometer_exporter.errors import ConfigError, TargetError
-from iometer_exporter.exporter import Exporter
+from iometer_exporter.exporter import Exporter, ExporterCollector
 from iometer_exporter.metrics.exposition import TEXT, accepts_gzip, choose_format, chunks, render
 from iometer_exporter.net.addresses import parse_address
 from iometer_exporter.web.landing import landing_page

@@ -21,9 +21,10 @@ from typing import Any, Final, cast
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 
-from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector
+from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.exporter import ExporterCollector
 from iometer_exporter.meter.guard import Guard, Limits, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing

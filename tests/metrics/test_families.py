@@ -15,14 +15,26 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from iometer_exporter import __version__
-from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector
+from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import REASONS, FetchError, Reason
+from iometer_exporter.exporter import ExporterCollector
 from iometer_exporter.meter.guard import REJECTIONS, Guard, Limits
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Register, Status
 from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, render
-from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.metrics.families import (
+    CORE_STATES,
+    COUNTERS,
+    FAMILIES,
+    INSTANTANEOUS,
+    READING_TIMESTAMP,
+    Family,
+    core_states,
+    counters,
+    instantaneous,
+)
+from iometer_exporter.metrics.samples import Samples
 from tests import payloads
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()
@@ -61,14 +73,6 @@ CONTRACT: Final = {
     "iometer_exporter_build_info": ("gauge", "version python_version"),
     "iometer_config_last_reload_successful": ("gauge", ""),
     "iometer_config_last_reload_success_timestamp_seconds": ("gauge", ""),
-}
-
-INSTANTANEOUS: Final = {
-    "iometer_power_watts",
-    "iometer_phase_power_watts",
-    "iometer_phase_voltage_volts",
-    "iometer_phase_current_amperes",
-    "iometer_frequency_hertz",
 }
 
 
@@ -270,7 +274,9 @@ def test_a_stale_reading_leaves_out_the_instantaneous_gauges_only(case: str) -> 
     snapshot = snapshot_of(case)
     fresh, stale = (samples(text_of(snapshot, age=age)) for age in (STALE_AFTER, STALE_AFTER + 0.001))
     assert stale == {
-        name: value for name, value in fresh.items() if name.partition("{")[0] not in INSTANTANEOUS
+        name: value
+        for name, value in fresh.items()
+        if name.partition("{")[0] not in {family.name for family in INSTANTANEOUS}
     }
     assert stale != fresh
 
@@ -439,3 +445,32 @@ def test_of_a_reading_that_is_held_back_all_but_the_counters_is_served() -> None
         "iometer_tariff_energy_export_joules_total",
     }
     assert set(held.splitlines()) <= set(whole.splitlines())
+
+
+def test_a_sample_of_a_family_outside_the_table_is_a_fault() -> None:
+    stranger = Family("iometer_stranger", "gauge", (), "Not in the table.")
+    for value in (1.0, None):
+        with pytest.raises(KeyError):
+            Samples().add(stranger, (), value)
+
+
+def test_what_a_reading_and_a_core_give_is_in_its_group() -> None:
+    """The provider's page and its backfill are made of these groups."""
+    given: dict[str, set[Family]] = {"counters": set(), "instantaneous": set(), "core": set()}
+    for case in payloads.CASES:
+        reading, status = payloads.reading(case), payloads.status(case)
+        given["counters"] |= {family for family, _, _ in counters(reading)}
+        given["instantaneous"] |= {family for family, _, _ in instantaneous(reading)}
+        given["core"] |= {
+            family
+            for family, _, _ in core_states(
+                connection=status.connection,
+                attachment=status.attachment,
+                power=status.power,
+                pin=status.pin,
+                battery_ratio=status.battery_ratio,
+            )
+        }
+    assert given["counters"] == {*COUNTERS, READING_TIMESTAMP}
+    assert given["instantaneous"] == set(INSTANTANEOUS)
+    assert given["core"] == set(CORE_STATES)

@@ -11,9 +11,10 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from iometer_exporter.bridges.collector import BridgeCollector, ExporterCollector
+from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import PROVIDER_REASONS, ProviderError
+from iometer_exporter.exporter import ExporterCollector
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, chunks
 from iometer_exporter.provider.api.credentials import Credentials

@@ -15,7 +15,6 @@ from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
-from iometer_exporter.meter.guard import Limits
 from iometer_exporter.text import clean
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
     # Imported here, as all that is needed for no other command.
     from iometer_exporter.provider.backfill import Backfill
 
-    limits = Limits(access.config.max_power, access.config.reset_after)
+    limits = access.config.limits
     with (
         Output(path) as output,
         Backfill(output.folder, limits=limits, shard=access.provider.shard, labels=dict(labels)) as filling,

@@ -172,24 +172,15 @@ def _of_installation(family: Family) -> Family:
 
 
 SHARED_FAMILIES: Final = tuple(
-    _of_installation(family)
-    for family in (
-        metrics.ENERGY_IMPORT,
-        metrics.ENERGY_EXPORT,
-        metrics.TARIFF_IMPORT,
-        metrics.TARIFF_EXPORT,
-        metrics.POWER,
-        metrics.PHASE_POWER,
-        metrics.PHASE_VOLTAGE,
-        metrics.PHASE_CURRENT,
-        metrics.FREQUENCY,
-        metrics.REGISTER,
-        metrics.READING_TIMESTAMP,
-        metrics.CORE_CONNECTED,
-        metrics.CORE_ATTACHED,
-        metrics.CORE_BATTERY,
-        metrics.CORE_POWER_STATUS,
-        metrics.CORE_PIN_STATUS,
+    map(
+        _of_installation,
+        (
+            *metrics.COUNTERS,
+            *metrics.INSTANTANEOUS,
+            metrics.REGISTER,
+            metrics.READING_TIMESTAMP,
+            *metrics.CORE_STATES,
+        ),
     )
 )
 """Of installations, under the names that bridges use too."""
