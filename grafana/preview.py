@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from tests.grafana.history_plan import SCENARIOS
 
         if options.scenario not in SCENARIOS:
-            sys.exit(f"{options.scenario!r} is no history, take one of: {', '.join(SCENARIOS)}")
+            sys.exit(f"{options.scenario!r} is not a history, take one of: {', '.join(SCENARIOS)}")
     if options.demo and (missing := [name for name in _PROGRAMS if shutil.which(name) is None]):
         sys.exit(f"{' and '.join(missing)} not found: --demo needs a Prometheus (Debian package prometheus)")
     try:
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"{text!r} is no address such as http://localhost:9090")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address such as http://localhost:9090")
     return text
 
 
@@ -142,19 +142,19 @@ def _time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-04-05T19:42") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-04-05T19:42") from None
 
 
 def _zone(text: str) -> tzinfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time zone such as Europe/Berlin") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time zone such as Europe/Berlin") from None
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds such as 15")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds such as 15")
     return float(text)
 
 

@@ -111,7 +111,7 @@ def _checked(text: str) -> str:
     """A panel's own time with the `now` that it may lack; Grafana leaves other texts aside."""
     begin = text if "now" in text else f"now-{text}"
     if begin not in _SO_FAR and not _AGO.match(begin):
-        raise ValueError(f"{text!r} is no time of a panel's own such as 6h, 1d/d or now/d")
+        raise ValueError(f"{text!r} is not a time of a panel's own such as 6h, 1d/d or now/d")
     return begin
 
 

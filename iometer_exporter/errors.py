@@ -2,9 +2,9 @@
 
 IOmeterError
 ├── ConfigError       the configuration or a flag asks for something impossible
-├── ObisError         a text is no OBIS code
+├── ObisError         a text is not an OBIS code
 ├── PayloadError      bytes are no valid document of a bridge (names the field)
-├── TargetError       a probe's target that is no address or may not be asked
+├── TargetError       a probe's target that is not an address or may not be asked
 ├── FetchError        a bridge gave no document (carries the reason of the metric table)
 ├── ProviderError     the provider API gave no data (carries the reason of its metric)
 ├── StateError        a state file, or an entry in it, that cannot be used
@@ -57,11 +57,11 @@ class ConfigError(IOmeterError):
 
 
 class ObisError(IOmeterError):
-    """A text that is no OBIS code in hexadecimal or decimal form."""
+    """A text that is not an OBIS code in hexadecimal or decimal form."""
 
 
 class PayloadError(IOmeterError):
-    """A body that is no document of the expected kind; the text names the field."""
+    """A body that is not a document of the expected kind; the text names the field."""
 
     def __init__(self, message: str, *, reason: Reason = "invalid_document") -> None:
         super().__init__(message)
@@ -69,7 +69,7 @@ class PayloadError(IOmeterError):
 
 
 class TargetError(IOmeterError):
-    """A target of a probe that is no address, does not resolve, or is not allowed."""
+    """A target of a probe that is not an address, does not resolve, or is not allowed."""
 
 
 class FetchError(IOmeterError):

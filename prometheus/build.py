@@ -64,7 +64,7 @@ def with_changes(thresholds: Thresholds, changes: Sequence[str]) -> Thresholds:
         if not equals or name not in kinds:
             raise ValueError(f"{change!r} is not NAME=VALUE with one of these names: {', '.join(kinds)}")
         if not re.fullmatch(r"-?\d+(\.\d+)?", text):
-            raise ValueError(f"{text!r} is no number for {name}, write it as {getattr(DEFAULTS, name)}")
+            raise ValueError(f"{text!r} is not a number for {name}, write it as {getattr(DEFAULTS, name)}")
         number = float(text)
         values[name] = int(number) if number.is_integer() else number
     return replace(thresholds, **values)

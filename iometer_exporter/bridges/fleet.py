@@ -108,8 +108,8 @@ class Fleet:
     async def probe(self, text: str, deadline: float, *, impatient: bool = False) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
 
-        Impatient is as for a scrape. Raises TargetError where the text is no address, does not resolve by the
-        deadline or is not allowed.
+        Impatient is as for a scrape. Raises TargetError where the text is not an address, does not resolve by
+        the deadline or is not allowed.
         """
         self._roster.sync()
         address = parse_target(text)

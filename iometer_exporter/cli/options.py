@@ -42,7 +42,7 @@ class Parsed(click.ParamType[Any]):
 def _positive_duration(text: str) -> float:
     seconds = parse_duration(text)
     if not seconds:
-        raise ConfigError(f"{text!r} is no time to wait, write one above 0 such as 10s")
+        raise ConfigError(f"{text!r} is not a time to wait, write one above 0 such as 10s")
     return seconds
 
 

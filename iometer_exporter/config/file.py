@@ -262,7 +262,7 @@ def _labels(value: object) -> Mapping[str, str]:
         raise ConfigError(f"is {kind(value)}, expected keys and values")
     for name, text in value.items():
         if not _LABEL_NAME.fullmatch(as_text(name)):
-            raise ConfigError(f"{name!r} is no label name, use letters, digits and underscores")
+            raise ConfigError(f"{name!r} is not a label name, use letters, digits and underscores")
         if not isinstance(text, str):
             raise ConfigError(f"{name}: is {kind(text)}, expected a text (put it in quotes)")
         _printable(text)

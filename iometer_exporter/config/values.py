@@ -26,7 +26,7 @@ def parse_duration(text: str) -> float:
         return 0.0
     if not _DURATION.fullmatch(text):
         raise ConfigError(
-            f"{text!r} is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
+            f"{text!r} is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
         )
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
 
@@ -35,5 +35,5 @@ def parse_power(text: str) -> float:
     """Watts of a power such as `100kW`; raises ConfigError for anything else."""
     match = _POWER.fullmatch(text)
     if not match:
-        raise ConfigError(f"{text!r} is no power, write a number and a unit such as 500W or 100kW")
+        raise ConfigError(f"{text!r} is not a power, write a number and a unit such as 500W or 100kW")
     return float(match[1]) * _WATTS[match[2]]

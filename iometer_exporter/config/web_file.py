@@ -111,13 +111,13 @@ def _users(value: object) -> Mapping[str, str]:
         raise ConfigError(f"is {kind(value, secret=True)}, expected user names and bcrypt hashes")
     for name, hashed in value.items():
         if not isinstance(name, str):
-            raise ConfigError(f"{name}: is no text, put the user name in quotes")
+            raise ConfigError(f"{name}: is not a text, put the user name in quotes")
         if name.startswith("$2"):
             raise ConfigError("a hash stands where a user name is expected, write NAME: HASH")
         if not name or ":" in name:
-            raise ConfigError(f"{name!r} is no user name, it must not be empty or contain a colon")
+            raise ConfigError(f"{name!r} is not a user name, it must not be empty or contain a colon")
         if not isinstance(hashed, str) or not _BCRYPT.fullmatch(hashed):
-            raise ConfigError(f"{name}: is no bcrypt hash, make one with htpasswd -nBC 10 {name}")
+            raise ConfigError(f"{name}: is not a bcrypt hash, make one with htpasswd -nBC 10 {name}")
     return value
 
 
@@ -139,7 +139,7 @@ def _interval(value: object) -> float:
     if content == "0":
         return 0.0
     if not _INTERVAL.fullmatch(content):
-        raise ConfigError(f"{content!r} is no duration, write a number and a unit such as 100ms, 1s or 1m")
+        raise ConfigError(f"{content!r} is not a duration, write a number and a unit such as 100ms, 1s or 1m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _INTERVAL_PART.findall(content))
 
 

@@ -104,7 +104,7 @@ def _pem(section: Section, name: str, directory: Path, ignored: list[str]) -> Pe
     if not path:
         return Pem(section.at(name), text=content) if content else None
     if not path.isprintable():
-        raise ConfigError(f"{section.at(f'{name}_file')}: {path!r} is no path")
+        raise ConfigError(f"{section.at(f'{name}_file')}: {path!r} is not a path")
     if content:
         ignored.append(f"{section.at(name)}: {name}_file is set too and comes first")
     return Pem(section.at(f"{name}_file"), directory / path)
@@ -168,7 +168,7 @@ def _cipher(value: object) -> str:
     names = (*CIPHERS, *CIPHERS_TLS13)
     if name not in names:
         [nearest] = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-        raise ConfigError(f"{name!r} is no secure cipher suite, did you mean {nearest!r}?")
+        raise ConfigError(f"{name!r} is not a secure cipher suite, did you mean {nearest!r}?")
     return name
 
 

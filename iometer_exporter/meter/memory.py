@@ -155,7 +155,7 @@ def _counter(values: Any) -> tuple[ObisCode, Counter]:
     register = Register(code, _number(shown), _text(shown_unit))
     served = joules(register)
     if served is None or not is_energy(code):
-        raise StateError(f"{code} in {register.unit!r} is no energy")
+        raise StateError(f"{code} in {register.unit!r} is not an energy")
     counter = Counter(
         value=_energy(_number(value)),
         unit=_unit(_number(unit)),
@@ -194,7 +194,7 @@ def _time(value: Any) -> datetime:
             raise StateError(f"{value!r} has no zone")
         time = time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise StateError(f"{value!r} is no time") from error
+        raise StateError(f"{value!r} is not a time") from error
     return time
 
 
@@ -218,5 +218,5 @@ def _energy(value: Decimal) -> Decimal:
 
 def _unit(value: Decimal, *, lowest: Decimal = Decimal("1e-9")) -> Decimal:
     if not lowest <= value <= JOULES_PER_KWH:
-        raise StateError(f"{value} J is no unit of a meter")
+        raise StateError(f"{value} J is not a unit of a meter")
     return value

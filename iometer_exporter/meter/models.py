@@ -86,7 +86,9 @@ def parse_status(body: bytes) -> Status:
     root = _Fields.of_document(body, "iometer.status.", problems)
     device = root.child("device")
     if not {"id", "bridge", "core"} & device.values.keys():
-        raise PayloadError("device has none of id, bridge and core: this is no status of an IOmeter bridge")
+        raise PayloadError(
+            "device has none of id, bridge and core: this is not a status of an IOmeter bridge"
+        )
     bridge = device.child("bridge")
     core = device.child("core")
     level = core.number("batteryLevel", lowest=0, highest=100)
@@ -162,7 +164,7 @@ def _decode(body: bytes) -> object:
         # Decimal keeps every digit that the meter shows through the conversion of units.
         return json.loads(body, parse_float=_decimal, parse_int=Decimal, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
-        raise PayloadError("the body is not JSON: it is no UTF-8 text", reason="invalid_json") from error
+        raise PayloadError("the body is not JSON: it is not UTF-8 text", reason="invalid_json") from error
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise PayloadError(f"the body is not JSON: {reason}", reason="invalid_json") from error
@@ -177,7 +179,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _time(reading: _Fields) -> datetime:

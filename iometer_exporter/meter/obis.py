@@ -52,7 +52,7 @@ def _parse(text: str) -> ObisCode:
             groups = [int(group, base) for group in match.groups() if group is not None]
             if max(groups) <= _LARGEST_GROUP:
                 return ObisCode(*groups)
-    raise ObisError(f"{text!r} is no OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'")
+    raise ObisError(f"{text!r} is not an OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'")
 
 
 def _electricity(c: int, d: int, e: int = 0) -> ObisCode:

@@ -58,13 +58,15 @@ def parse_address(text: str, default_port: int = HTTP_PORT) -> Address:
     Raises ConfigError for anything else, an URL among it.
     """
     if len(text) > LONGEST_ADDRESS:
-        raise ConfigError(f"{_shortened(text)!r} is no address, one has at most {LONGEST_ADDRESS} characters")
+        raise ConfigError(
+            f"{_shortened(text)!r} is not an address, one has at most {LONGEST_ADDRESS} characters"
+        )
     if "/" in text:
         check_host(text)
     if text.startswith("["):
         host, bracket, port = text[1:].partition("]")
         if not bracket or (port and not port.startswith(":")):
-            raise ConfigError(f"{text!r} is no address, write [IPV6] or [IPV6]:PORT")
+            raise ConfigError(f"{text!r} is not an address, write [IPV6] or [IPV6]:PORT")
         return Address(_ip(host, text), parse_port(port[1:]) if port else default_port)
     if text.count(":") > 1:
         return Address(_ip(text, text), default_port)
@@ -76,7 +78,7 @@ def parse_address(text: str, default_port: int = HTTP_PORT) -> Address:
 def parse_port(text: str) -> int:
     """The port number in the text, 1 to 65535; raises ConfigError for anything else."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        raise ConfigError(f"{text!r} is no port, write a number from 1 to 65535")
+        raise ConfigError(f"{text!r} is not a port, write a number from 1 to 65535")
     return int(text)
 
 
@@ -100,11 +102,11 @@ def check_host(text: str) -> None:
     if parse_ip(text) is not None:
         return
     if len(text) > LONGEST_HOST:
-        raise ConfigError(f"{_shortened(text)!r} is no host, a name has at most {LONGEST_HOST} characters")
+        raise ConfigError(f"{_shortened(text)!r} is not a host, a name has at most {LONGEST_HOST} characters")
     numeric = text.replace(".", "").isdigit()
     if numeric or not _HOST_NAME.fullmatch(text):
         raise ConfigError(
-            f"{text!r} is no host, write a name or an IP address such as 192.168.1.50, "
+            f"{text!r} is not a host, write a name or an IP address such as 192.168.1.50, "
             "without http:// and path"
         )
 
@@ -112,7 +114,7 @@ def check_host(text: str) -> None:
 def _ip(host: str, text: str) -> str:
     address = parse_ip(host)
     if address is None or ":" not in host:
-        raise ConfigError(f"{text!r} is no address: {host!r} is no IPv6 address")
+        raise ConfigError(f"{text!r} is not an address: {host!r} is not an IPv6 address")
     return str(address)
 
 

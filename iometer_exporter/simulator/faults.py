@@ -201,7 +201,7 @@ def parse_fault(text: str) -> FaultSpec:
     if not at:
         return FaultSpec(kind)
     if not re.fullmatch(r"[1-9][0-9]{0,5}", bridge, re.ASCII):
-        raise ConfigError(f"{bridge!r} in fault {text!r} is no bridge number, count from 1 as in {kind}@1")
+        raise ConfigError(f"{bridge!r} in fault {text!r} is not a bridge number, count from 1 as in {kind}@1")
     return FaultSpec(kind, int(bridge))
 
 

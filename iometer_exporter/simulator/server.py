@@ -34,7 +34,7 @@ class BridgeServer:
         try:
             self._server = await loop.create_server(self._connection, host or None, port)
         except socket.gaierror as error:
-            raise StartError(f"{host!r} is no address of this machine: {error.strerror}") from error
+            raise StartError(f"{host!r} is not an address of this machine: {error.strerror}") from error
         except OSError as error:
             # asyncio packs the reason into a text of its own, with its number save for the one that it skips.
             number = error.errno or errno.EADDRNOTAVAIL

@@ -227,7 +227,7 @@ def _verified(file: IO[bytes]) -> dict[str, Any]:
     line = file.readline(_LONGEST_LINE)
     header = _parsed(line)
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise StateError("is no state file of this program")
+        raise StateError("is not a state file of this program")
     if header.get("version") != _VERSION:
         raise StateError("is of another version of this program")
     total, count = 0, -1

@@ -47,7 +47,7 @@ def parse_listen_address(text: str) -> ListenAddress:
     """The address written as `:10180`, `127.0.0.1:10180` or `[::1]:10180`; raises ConfigError if none."""
     host, colon, port = text.rpartition(":")
     if not colon or (":" in host and not (host.startswith("[") and host.endswith("]"))):
-        raise ConfigError(f"{text!r} is no listen address, write :10180, 127.0.0.1:10180 or [::1]:10180")
+        raise ConfigError(f"{text!r} is not a listen address, write :10180, 127.0.0.1:10180 or [::1]:10180")
     return ListenAddress(host.removeprefix("[").removesuffix("]"), 0 if port == "0" else parse_port(port))
 
 

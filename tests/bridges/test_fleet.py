@@ -280,7 +280,7 @@ async def test_bad_fields_are_counted_and_logged_once(caplog: pytest.LogCaptureF
             assert snapshot.errors == {("reading", "invalid_document"): count}
     assert [record.getMessage() for record in caplog.records] == [
         "left out: meter.reading.registers[0].value is the text '1', expected a number; "
-        "meter.reading.registers[1].obis '?' is no OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'; "
+        "meter.reading.registers[1].obis '?' is not an OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'; "
         "meter.reading.registers[2] is a number, expected an object; and 2 more"
     ]
 

@@ -107,13 +107,14 @@ async def test_a_probed_bridge_that_is_not_known_has_a_guard_too() -> None:
         ("target=a&target=b", "one parameter 'target' is needed, such as /probe?target=192.168.1.50"),
         (
             "target=http://192.168.1.50/",
-            "target: 'http://192.168.1.50/' is no host, write a name or an IP address such as 192.168.1.50, "
+            "target: 'http://192.168.1.50/' is not a host, "
+            "write a name or an IP address such as 192.168.1.50, "
             "without http:// and path",
         ),
-        ("target=192.168.1.50:99999", "target: '99999' is no port, write a number from 1 to 65535"),
+        ("target=192.168.1.50:99999", "target: '99999' is not a port, write a number from 1 to 65535"),
         (
             "target=user:secret@host",
-            "target: 'secret@host' is no port, write a number from 1 to 65535",
+            "target: 'secret@host' is not a port, write a number from 1 to 65535",
         ),
         (
             "target=bridge.invalid",

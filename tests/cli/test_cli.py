@@ -109,12 +109,12 @@ def test_version_and_help() -> None:
         (["serve", "--timout", "3s"], "Error: No such option '--timout'. Did you mean '--timeout'?"),
         (
             ["serve", "--timeout", "3"],
-            "'3' is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h",
+            "'3' is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h",
         ),
-        (["serve", "--timeout", "0"], "'0' is no time to wait, write one above 0 such as 10s"),
+        (["serve", "--timeout", "0"], "'0' is not a time to wait, write one above 0 such as 10s"),
         (
             ["serve", "--bridge", "http://x"],
-            "'http://x' is no host, write a name or an IP address such as 192.168.1.50, "
+            "'http://x' is not a host, write a name or an IP address such as 192.168.1.50, "
             "without http:// and path",
         ),
         (
@@ -132,7 +132,7 @@ def test_version_and_help() -> None:
         ),
         (
             ["serve", "--web.listen-address", "10180"],
-            "'10180' is no listen address, write :10180, 127.0.0.1:10180 or [::1]:10180",
+            "'10180' is not a listen address, write :10180, 127.0.0.1:10180 or [::1]:10180",
         ),
         (["serve", "--log.format", "xml"], "'xml' is not one of 'logfmt', 'json'."),
         (["simulate", "--fault", "spice"], "there is no fault 'spice', the nearest is 'spike'"),

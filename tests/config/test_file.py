@@ -107,10 +107,10 @@ def test_single_settings(text: str, config: Config) -> None:
     assert parse_config(text) == config
 
 
-NO_DURATION = "is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
-NO_POWER = "is no power, write a number and a unit such as 500W or 100kW"
+NO_DURATION = "is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
+NO_POWER = "is not a power, write a number and a unit such as 500W or 100kW"
 NO_PATH = "is not a path: write one such as /var/lib/iometer-exporter/state.json"
-NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, without http:// and path"
+NO_HOST = "is not a host, write a name or an IP address such as 192.168.1.50, without http:// and path"
 
 BAD = {
     "timeot: 10s": "timeot: unknown key, did you mean 'timeout'?",
@@ -181,10 +181,10 @@ BAD = {
     "bridges: [{host: a, name: 7}]": "bridges[0].name: is the value 7, expected a text (put it in quotes)",
     "bridges: [{host: a, labels: farm}]": "bridges[0].labels: is the text 'farm', expected keys and values",
     "bridges: [{host: a, labels: {site-name: x}}]": (
-        "bridges[0].labels: 'site-name' is no label name, use letters, digits and underscores"
+        "bridges[0].labels: 'site-name' is not a label name, use letters, digits and underscores"
     ),
     "bridges: [{host: a, labels: {2nd: x}}]": (
-        "bridges[0].labels: '2nd' is no label name, use letters, digits and underscores"
+        "bridges[0].labels: '2nd' is not a label name, use letters, digits and underscores"
     ),
     "bridges: [{host: a, labels: {2: x}}]": (
         "bridges[0].labels: is the value 2, expected a text (put it in quotes)"
@@ -303,7 +303,7 @@ SEVERAL = (
         ("a=127.0.0.1:1,b=127.0.0.1:2", f"'a=127.0.0.1:1,b=127.0.0.1:2' {SEVERAL}"),
         ("127.0.0.1,127.0.0.2", f"'127.0.0.1,127.0.0.2' {SEVERAL}"),
         ("a,b=127.0.0.1", f"'a,b=127.0.0.1' {SEVERAL}"),
-        ("house=a:b", "'b' is no port, write a number from 1 to 65535"),
+        ("house=a:b", "'b' is not a port, write a number from 1 to 65535"),
     ],
 )
 def test_a_bad_bridge_on_the_command_line_is_refused(text: str, message: str) -> None:
@@ -449,7 +449,7 @@ _URL = "write one such as https://provider-api.prod.iometer.cloud/v1/query"
         ),
         (
             "provider: {url: 'http://a_b!/'}",
-            "provider.url: 'a_b!' is no host, write a name or an IP address such as 192.168.1.50, "
+            "provider.url: 'a_b!' is not a host, write a name or an IP address such as 192.168.1.50, "
             "without http:// and path",
         ),
         (
@@ -466,7 +466,7 @@ _URL = "write one such as https://provider-api.prod.iometer.cloud/v1/query"
         ),
         (
             "provider: {inventory_interval: 300}",
-            "provider.inventory_interval: '300' is no duration, write a number and a unit such as "
+            "provider.inventory_interval: '300' is not a duration, write a number and a unit such as "
             "500ms, 10s, 20m or 24h",
         ),
         ("provider: {page_size: 0}", "provider.page_size: is the value 0, expected a number from 1 to 1000"),

@@ -219,7 +219,7 @@ BAD = {
     "tls_server_config: {client_auth_type: VerifyClientCertIfGiven}": NO_CERT,
     "tls_server_config: {client_ca: x, client_auth_type: VerifyClientCertIfGiven}": NO_CERT,
     tls("cert_file: 5", pair="key_file: k"): f"tls_server_config.cert_file: {NO_TEXT}",
-    tls('cert_file: "a\\0"', pair="key_file: k"): "tls_server_config.cert_file: 'a\\x00' is no path",
+    tls('cert_file: "a\\0"', pair="key_file: k"): "tls_server_config.cert_file: 'a\\x00' is not a path",
     tls("key: 4711", pair="cert_file: c"): (
         "tls_server_config.key: is a single value, expected a text (put it in quotes)"
     ),
@@ -259,11 +259,11 @@ BAD = {
         "tls_server_config.min_version: is TLS13, which is above max_version TLS12"
     ),
     tls("cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]"): (
-        "tls_server_config.cipher_suites: 'TLS_RSA_WITH_RC4_128_SHA' is no secure cipher suite, "
+        "tls_server_config.cipher_suites: 'TLS_RSA_WITH_RC4_128_SHA' is not a secure cipher suite, "
         "did you mean 'TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA'?"
     ),
     tls("cipher_suites: [ECDHE-RSA-AES128-GCM-SHA256]"): (
-        "tls_server_config.cipher_suites: 'ECDHE-RSA-AES128-GCM-SHA256' is no secure cipher suite, "
+        "tls_server_config.cipher_suites: 'ECDHE-RSA-AES128-GCM-SHA256' is not a secure cipher suite, "
         "did you mean 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'?"
     ),
     tls("cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12"): (
@@ -293,33 +293,33 @@ BAD = {
     "basic_auth_users: geheim": "basic_auth_users: is a text, expected user names and bcrypt hashes",
     "basic_auth_users: [geheim]": "basic_auth_users: is a list, expected user names and bcrypt hashes",
     "basic_auth_users: {admin: geheim}": (
-        "basic_auth_users: admin: is no bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
     ),
     "basic_auth_users: {admin: 4711}": (
-        "basic_auth_users: admin: is no bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
     ),
     f"basic_auth_users: {{admin: {HASH[:-1]}}}": (
-        "basic_auth_users: admin: is no bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
     ),
     f"basic_auth_users: {{admin: {HASH.replace('$10$', '$03$')}}}": (
-        "basic_auth_users: admin: is no bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
     ),
-    f"basic_auth_users: {{12: {HASH}}}": "basic_auth_users: 12: is no text, put the user name in quotes",
+    f"basic_auth_users: {{12: {HASH}}}": "basic_auth_users: 12: is not a text, put the user name in quotes",
     f"basic_auth_users: {{{HASH}: admin}}": (
         "basic_auth_users: a hash stands where a user name is expected, write NAME: HASH"
     ),
     f"basic_auth_users: {{'': {HASH}}}": (
-        "basic_auth_users: '' is no user name, it must not be empty or contain a colon"
+        "basic_auth_users: '' is not a user name, it must not be empty or contain a colon"
     ),
     f"basic_auth_users: {{'a:b': {HASH}}}": (
-        "basic_auth_users: 'a:b' is no user name, it must not be empty or contain a colon"
+        "basic_auth_users: 'a:b' is not a user name, it must not be empty or contain a colon"
     ),
     "rate_limit: {interval: 5, burst: 1}": f"rate_limit.interval: {NO_TEXT}",
     "rate_limit: {interval: 1d, burst: 1}": (
-        "rate_limit.interval: '1d' is no duration, write a number and a unit such as 100ms, 1s or 1m"
+        "rate_limit.interval: '1d' is not a duration, write a number and a unit such as 100ms, 1s or 1m"
     ),
     "rate_limit: {interval: -1s, burst: 1}": (
-        "rate_limit.interval: '-1s' is no duration, write a number and a unit such as 100ms, 1s or 1m"
+        "rate_limit.interval: '-1s' is not a duration, write a number and a unit such as 100ms, 1s or 1m"
     ),
     "rate_limit: {interval: 1s}": (
         "rate_limit.burst: is 0, so that every request would be refused, write 1 or more"

@@ -17,10 +17,10 @@ def test_a_prometheus_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prometheus=localhost:9090"], "'localhost:9090' is no address such as http://localhost:9090"),
-        (["--demo", "--time=noon"], "'noon' is no time such as 2026-04-05T19:42"),
-        (["--demo", "--zone=Europe/Bonn"], "'Europe/Bonn' is no time zone such as Europe/Berlin"),
-        (["--demo", "--scrape-interval=0"], "'0' is no number of seconds such as 15"),
+        (["--prometheus=localhost:9090"], "'localhost:9090' is not an address such as http://localhost:9090"),
+        (["--demo", "--time=noon"], "'noon' is not a time such as 2026-04-05T19:42"),
+        (["--demo", "--zone=Europe/Bonn"], "'Europe/Bonn' is not a time zone such as Europe/Berlin"),
+        (["--demo", "--scrape-interval=0"], "'0' is not a number of seconds such as 15"),
         (["--demo", "--board=garden"], "invalid choice: 'garden'"),
     ],
 )
@@ -37,7 +37,7 @@ def test_a_history_that_is_not_known_is_told_in_a_sentence(
 ) -> None:
     # Whatever is installed.
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit, match="'winter' is no history, take one of: "):
+    with pytest.raises(SystemExit, match="'winter' is not a history, take one of: "):
         preview.main(["--demo", "--scenario=winter", "-o", str(tmp_path)])
 
 

@@ -218,7 +218,8 @@ def test_a_bad_register_costs_only_itself_and_is_named() -> None:
         "meter.reading.registers[1].value is the text '5432.1', expected a number",
         "meter.reading.registers[2].value is missing, expected a number",
         "meter.reading.registers[3].unit is missing, expected a text",
-        "meter.reading.registers[4].obis 'power' is no OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'",
+        "meter.reading.registers[4].obis 'power' is not an OBIS code "
+        "such as '01-00:01.08.00*ff' or '1-0:1.8.0'",
         "meter.reading.registers[5].obis 1-0:1.8.0 is sent twice with different values",
         "meter.reading.registers[7].value is a boolean, expected a number",
         "meter.reading.registers[8].obis is missing, expected a text",
@@ -236,12 +237,12 @@ INVALID_JSON: Final = {
     b"": "Expecting value: line 1 column 1 (char 0)",
     b"<!doctype html><title>Router</title>": "Expecting value: line 1 column 1 (char 0)",
     b'{"meter": {"number": "1IS': "Unterminated string starting at: line 1 column 22 (char 21)",
-    b'{"meter": "\xff"}': "it is no UTF-8 text",
+    b'{"meter": "\xff"}': "it is not UTF-8 text",
     b"[" * 60_000: "nested too deeply",
     b'{"a":' * 10_000: "nested too deeply",
-    with_value("NaN"): "NaN is no JSON number",
-    with_value("Infinity"): "Infinity is no JSON number",
-    with_value("-Infinity"): "-Infinity is no JSON number",
+    with_value("NaN"): "NaN is not a JSON number",
+    with_value("Infinity"): "Infinity is not a JSON number",
+    with_value("-Infinity"): "-Infinity is not a JSON number",
 }
 
 
@@ -404,7 +405,7 @@ def test_values_keep_every_digit_as_sent(literal: str, value: Decimal) -> None:
         ({"obis": "1" * 129, "value": 1, "unit": "W"}, ".obis is longer than 128 characters"),
         (
             {"obis": "1-0:1.8.0\n", "value": 1, "unit": "W"},
-            ".obis '1-0:1.8.0\N{REPLACEMENT CHARACTER}' is no OBIS code such as "
+            ".obis '1-0:1.8.0\N{REPLACEMENT CHARACTER}' is not an OBIS code such as "
             "'01-00:01.08.00*ff' or '1-0:1.8.0'",
         ),
     ],
@@ -475,14 +476,14 @@ def test_any_version_of_a_document_is_read_and_none_given_is_the_first() -> None
             "__typename is 'iometer.reading.v1', expected iometer.status.v1",
         ),
         (b'{"__typename": 5, "device": {}}', "__typename is '5', expected iometer.status.v1"),
-        (b"{}", "device has none of id, bridge and core: this is no status of an IOmeter bridge"),
+        (b"{}", "device has none of id, bridge and core: this is not a status of an IOmeter bridge"),
         (
             b'{"device": "bridge"}',
-            "device has none of id, bridge and core: this is no status of an IOmeter bridge",
+            "device has none of id, bridge and core: this is not a status of an IOmeter bridge",
         ),
         (
             b'{"device": {"name": "lamp"}}',
-            "device has none of id, bridge and core: this is no status of an IOmeter bridge",
+            "device has none of id, bridge and core: this is not a status of an IOmeter bridge",
         ),
     ],
 )

@@ -95,7 +95,7 @@ def test_the_canonical_text_of_a_code_in_any_decimal_shape_parses_back(values: t
 def test_what_is_no_code_is_an_error_that_shows_the_text_and_an_example(text: str) -> None:
     with pytest.raises(ObisError) as caught:
         ObisCode.parse(text)
-    assert str(caught.value) == f"{text!r} is no OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'"
+    assert str(caught.value) == f"{text!r} is not an OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'"
 
 
 @given(st.one_of(st.text(), st.text(alphabet="0123456789abcdefABCDEF-:.*", max_size=20)))

@@ -36,7 +36,7 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
         parse_duration(text)
     assert (
         str(caught.value)
-        == f"{text!r} is no duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
+        == f"{text!r} is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h"
     )
 
 
@@ -51,7 +51,7 @@ def test_powers(text: str, watts: float) -> None:
 def test_what_is_no_power_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_power(text)
-    assert str(caught.value) == f"{text!r} is no power, write a number and a unit such as 500W or 100kW"
+    assert str(caught.value) == f"{text!r} is not a power, write a number and a unit such as 500W or 100kW"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_host_that_a_request_names_has_no_zone(address: Address, header: str
     assert address.host_header == header
 
 
-NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, without http:// and path"
+NO_HOST = "is not a host, write a name or an IP address such as 192.168.1.50, without http:// and path"
 
 
 @pytest.mark.parametrize(
@@ -118,31 +118,34 @@ NO_HOST = "is no host, write a name or an IP address such as 192.168.1.50, witho
         ("a" * 64, f"'{'a' * 64}' {NO_HOST}"),
         ("bridge\n", f"'bridge\\n' {NO_HOST}"),
         ("user@bridge", f"'user@bridge' {NO_HOST}"),
-        ("bridge:", "'' is no port, write a number from 1 to 65535"),
-        ("bridge:http", "'http' is no port, write a number from 1 to 65535"),
-        ("bridge:0", "'0' is no port, write a number from 1 to 65535"),
-        ("bridge:65536", "'65536' is no port, write a number from 1 to 65535"),
-        ("[fd00::1]:x", "'x' is no port, write a number from 1 to 65535"),
-        ("[fd00::1]:", "'' is no port, write a number from 1 to 65535"),
-        ("[fd00::1", "'[fd00::1' is no address, write [IPV6] or [IPV6]:PORT"),
-        ("[fd00::1]80", "'[fd00::1]80' is no address, write [IPV6] or [IPV6]:PORT"),
-        ("[bridge]:80", "'[bridge]:80' is no address: 'bridge' is no IPv6 address"),
-        ("[]", "'[]' is no address: '' is no IPv6 address"),
-        ("[192.168.1.50]", "'[192.168.1.50]' is no address: '192.168.1.50' is no IPv6 address"),
-        ("[fe80::1%]", "'[fe80::1%]' is no address: 'fe80::1%' is no IPv6 address"),
-        ("fe80::1%a b", "'fe80::1%a b' is no address: 'fe80::1%a b' is no IPv6 address"),
+        ("bridge:", "'' is not a port, write a number from 1 to 65535"),
+        ("bridge:http", "'http' is not a port, write a number from 1 to 65535"),
+        ("bridge:0", "'0' is not a port, write a number from 1 to 65535"),
+        ("bridge:65536", "'65536' is not a port, write a number from 1 to 65535"),
+        ("[fd00::1]:x", "'x' is not a port, write a number from 1 to 65535"),
+        ("[fd00::1]:", "'' is not a port, write a number from 1 to 65535"),
+        ("[fd00::1", "'[fd00::1' is not an address, write [IPV6] or [IPV6]:PORT"),
+        ("[fd00::1]80", "'[fd00::1]80' is not an address, write [IPV6] or [IPV6]:PORT"),
+        ("[bridge]:80", "'[bridge]:80' is not an address: 'bridge' is not an IPv6 address"),
+        ("[]", "'[]' is not an address: '' is not an IPv6 address"),
+        ("[192.168.1.50]", "'[192.168.1.50]' is not an address: '192.168.1.50' is not an IPv6 address"),
+        ("[fe80::1%]", "'[fe80::1%]' is not an address: 'fe80::1%' is not an IPv6 address"),
+        ("fe80::1%a b", "'fe80::1%a b' is not an address: 'fe80::1%a b' is not an IPv6 address"),
         (
             "[fe80::1%\r\nX: y]",
-            r"'[fe80::1%\r\nX: y]' is no address: 'fe80::1%\r\nX: y' is no IPv6 address",
+            r"'[fe80::1%\r\nX: y]' is not an address: 'fe80::1%\r\nX: y' is not an IPv6 address",
         ),
         (
             f"fe80::1%{'e' * 16}",
-            f"'fe80::1%{'e' * 16}' is no address: 'fe80::1%{'e' * 16}' is no IPv6 address",
+            f"'fe80::1%{'e' * 16}' is not an address: 'fe80::1%{'e' * 16}' is not an IPv6 address",
         ),
         ("10.0.0.1%eth0", f"'10.0.0.1%eth0' {NO_HOST}"),
-        (f"{'a.' * 127}", f"'{'a.' * 30}…' is no host, a name has at most 253 characters"),
-        (f"fe80::1%{'e' * 99999}", f"'fe80::1%{'e' * 52}…' is no address, one has at most 270 characters"),
-        ("a:b:c", "'a:b:c' is no address: 'a:b:c' is no IPv6 address"),
+        (f"{'a.' * 127}", f"'{'a.' * 30}…' is not a host, a name has at most 253 characters"),
+        (
+            f"fe80::1%{'e' * 99999}",
+            f"'fe80::1%{'e' * 52}…' is not an address, one has at most 270 characters",
+        ),
+        ("a:b:c", "'a:b:c' is not an address: 'a:b:c' is not an IPv6 address"),
     ],
 )
 def test_what_is_no_address_is_refused_with_what_to_write(text: str, message: str) -> None:
@@ -178,7 +181,7 @@ def test_ports(text: str, port: int) -> None:
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_port(text)
-    assert str(caught.value) == f"{text!r} is no port, write a number from 1 to 65535"
+    assert str(caught.value) == f"{text!r} is not a port, write a number from 1 to 65535"
 
 
 def test_a_host_with_a_port_is_no_host() -> None:

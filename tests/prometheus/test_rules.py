@@ -193,7 +193,7 @@ def test_job_runbook_and_thresholds_can_be_others(tmp_path: Path) -> None:
     [
         ("battery_low=0.3", "'battery_low=0.3' is not NAME=VALUE with one of these names: flapping_up_ratio"),
         ("battery_low_ratio", "'battery_low_ratio' is not NAME=VALUE"),
-        ("battery_low_ratio=30%", "'30%' is no number for battery_low_ratio, write it as 0.2"),
+        ("battery_low_ratio=30%", "'30%' is not a number for battery_low_ratio, write it as 0.2"),
     ],
 )
 def test_a_threshold_that_cannot_be_is_refused(

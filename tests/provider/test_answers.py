@@ -340,7 +340,7 @@ def test_a_page_of_readings() -> None:
     assert (reading.reading.time, reading.received) == (TIME, TIME.replace(second=40))
     assert list(reading.reading.registers) == [ENERGY_IMPORT]
     assert reading.reading.problems == (
-        "values[1].obisCode 'x' is no OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'",
+        "values[1].obisCode 'x' is not an OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'",
         "values[2].unit is missing, expected a text",
     )
     assert page.cursor == "c" * 500

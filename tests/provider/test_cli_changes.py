@@ -48,7 +48,7 @@ def test_a_token_for_programs(cloud: Cloud) -> None:
         (
             ["--external-id", "x", "--start-date", "soon"],
             2,
-            "'soon' is no date, write one such as 2025-01-31",
+            "'soon' is not a date, write one such as 2025-01-31",
         ),
         (["--pool", "Trial"], 2, "Missing option '--external-id'"),
         (
@@ -113,7 +113,11 @@ def test_an_answer_that_does_not_come_changes_nothing(cloud: Cloud) -> None:
             1,
             "there is no installation with the external id or id 'nobody'",
         ),
-        (["set-end", "home-000001", "soon"], 2, "'soon' is no time, write one such as 2025-12-31T23:00:00Z"),
+        (
+            ["set-end", "home-000001", "soon"],
+            2,
+            "'soon' is not a time, write one such as 2025-12-31T23:00:00Z",
+        ),
         (["set-end", "home-000001"], 2, "Missing argument 'TIME'"),
         (["set-term", "home-000001"], 2, "Missing option '--months'"),
         (["set-term", "home-000001", "--months", "0"], 2, "0 is not in the range 1<=x<=1200"),

@@ -150,10 +150,10 @@ async def test_retry_after_may_be_a_date() -> None:
         (answer(b'{"data": NaN}'), "invalid_json", "sent a body that is not JSON"),
         (answer(b"\xff\xfe{"), "invalid_json", "sent a body that is not JSON"),
         (answer(b"[" * 100_000), "invalid_json", "sent JSON that is nested too deeply"),
-        (answer([]), "invalid_document", "sent JSON that is no answer to a GraphQL request"),
-        (answer(None), "invalid_document", "sent JSON that is no answer to a GraphQL request"),
-        (answer(7), "invalid_document", "sent JSON that is no answer to a GraphQL request"),
-        (answer({}), "invalid_document", "sent what is no answer to a GraphQL request"),
+        (answer([]), "invalid_document", "sent JSON that is not an answer to a GraphQL request"),
+        (answer(None), "invalid_document", "sent JSON that is not an answer to a GraphQL request"),
+        (answer(7), "invalid_document", "sent JSON that is not an answer to a GraphQL request"),
+        (answer({}), "invalid_document", "sent what is not an answer to a GraphQL request"),
         (answer({"data": None}), "invalid_document", "sent an answer without data"),
         (answer({"data": []}), "invalid_document", "sent an answer without data"),
         (answer({"data": {}}), "invalid_document", "sent an answer without provider"),
@@ -359,7 +359,7 @@ async def test_a_single_object_and_what_is_wrong_with_it() -> None:
             "invalid_document",
             "sent a bad provider.signingKey: id is missing, expected a text",
         ),
-        ("x", None, "invalid_document", "sent a bad provider.signingKey: it is no object"),
+        ("x", None, "invalid_document", "sent a bad provider.signingKey: it is not an object"),
         (None, [{"message": "ill"}], "graphql", "gave no provider.signingKey: ill"),
     ):
         document = {"data": {"provider": {"signingKey": item}}, "errors": errors}

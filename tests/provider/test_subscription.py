@@ -167,7 +167,7 @@ async def test_a_bad_message_costs_itself() -> None:
         1,
         f"{bad} time is missing, expected a time such as '2024-11-11T11:11:00Z'",
         f"{bad} meter.id is missing, expected a text",
-        f"{bad} it is no object",
+        f"{bad} it is not an object",
         "graphql: refused the request: ill (readings)",
         "graphql: refused the request: odd",
         4,
@@ -178,7 +178,7 @@ async def test_a_bad_message_costs_itself() -> None:
     assert isinstance(odd, MeterReading)
     assert odd.reading.registers == {}
     assert odd.reading.problems == (
-        "values[0].obisCode 'x' is no OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'",
+        "values[0].obisCode 'x' is not an OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'",
     )
 
 
@@ -378,7 +378,10 @@ async def test_a_subscription_that_begins_without_its_acknowledgement_is_none() 
     found, error = await collect(talk)
     assert found == []
     assert error is not None
-    assert (error.reason, error.deed) == ("invalid_document", "sent what is no answer to a GraphQL request")
+    assert (error.reason, error.deed) == (
+        "invalid_document",
+        "sent what is not an answer to a GraphQL request",
+    )
 
 
 async def test_messages_of_another_subscription_are_no_business_of_this_one() -> None:

@@ -30,10 +30,10 @@ def test_fault_hits_its_bridge_only() -> None:
         ("replya", "there is no fault 'replya', the nearest is 'replay'"),
         ("http500@2", "there is no fault 'http500', the nearest is 'http-500'"),
         ("", "there is no fault '', the nearest is '.*'"),
-        ("hang@0", "'0' in fault 'hang@0' is no bridge number, count from 1 as in hang@1"),
-        ("hang@", "'' in fault 'hang@' is no bridge number, count from 1 as in hang@1"),
-        ("hang@one", "'one' in fault 'hang@one' is no bridge number, count from 1 as in hang@1"),
-        ("hang@1@2", "'1@2' in fault 'hang@1@2' is no bridge number, count from 1 as in hang@1"),
+        ("hang@0", "'0' in fault 'hang@0' is not a bridge number, count from 1 as in hang@1"),
+        ("hang@", "'' in fault 'hang@' is not a bridge number, count from 1 as in hang@1"),
+        ("hang@one", "'one' in fault 'hang@one' is not a bridge number, count from 1 as in hang@1"),
+        ("hang@1@2", "'1@2' in fault 'hang@1@2' is not a bridge number, count from 1 as in hang@1"),
     ],
 )
 def test_names_what_is_wrong(text: str, message: str) -> None:

@@ -216,7 +216,7 @@ async def test_codes_in_both_forms_and_the_way_back(clock: Clock) -> None:
         (INSTALLATIONS, {"pagination": {"page": 1}}, "page"),
         ("{ provider { readings(limit: 101) { cursor } } }", {}, "limit must be from 1 to 100"),
         ("{ provider { readings(limit: 0) { cursor } } }", {}, "limit must be from 1 to 100"),
-        ('{ provider { readings(cursor: "x") { cursor } } }', {}, "is no cursor"),
+        ('{ provider { readings(cursor: "x") { cursor } } }', {}, "is not a cursor"),
         ('{ provider { readings(startTime: "today") { cursor } } }', {}, "is no RFC 3339 timestamp"),
         ("{ provider { weather } }", {}, "Cannot query field 'weather'"),
         ("{ provider {", {}, "Syntax Error"),

@@ -62,7 +62,7 @@ def test_simulate_alone_simulates_bridges(tmp_path: Path) -> None:
         (["--interval", "1.5s"], "readings every 1.5 s cannot be, choose whole seconds", 1),
         (["--interval", "0"], "readings every 0 s cannot be, choose 1 to 86400 s", 1),
         (["--token", "a:b"], "the token may have no colon", 1),
-        (["--host", "nowhere.invalid"], "'nowhere.invalid' is no address of this machine", 1),
+        (["--host", "nowhere.invalid"], "'nowhere.invalid' is not an address of this machine", 1),
     ],
 )
 def test_what_cannot_be_is_one_sentence(words: list[str], message: str, code: int) -> None:

@@ -262,7 +262,7 @@ async def test_subscriptions_with_a_directive_give_the_same(clock: Clock) -> Non
     [
         ("subscription { weather { time } }", "Cannot query field"),
         ('subscription { readings(startTime: "now") { time } }', "is no RFC 3339 timestamp"),
-        ('subscription { scheduledReadings(obisCodes: ["x"]) { time } }', "is no OBIS code"),
+        ('subscription { scheduledReadings(obisCodes: ["x"]) { time } }', "is not an OBIS code"),
     ],
 )
 async def test_a_wrong_subscription_gets_an_error(clock: Clock, query: str, message: str) -> None:

@@ -199,7 +199,7 @@ def test_codes_have_two_forms(code: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "1.8.0", "1-0:1.8", "1-0:1.8.0 ", 5, None])
 def test_other_texts_are_no_codes(text: object) -> None:
-    with pytest.raises(ValueError, match="is no OBIS code"):
+    with pytest.raises(ValueError, match="is not an OBIS code"):
         plain(text)
 
 

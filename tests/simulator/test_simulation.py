@@ -102,7 +102,7 @@ async def test_port_in_use_is_one_sentence_and_leaves_nothing_behind() -> None:
     ("host", "message"),
     [
         ("192.0.2.77", "this machine has no such address; choose one of its own$"),
-        ("no.such.host.invalid", "^'no.such.host.invalid' is no address of this machine: "),
+        ("no.such.host.invalid", "^'no.such.host.invalid' is not an address of this machine: "),
     ],
 )
 async def test_address_that_is_not_ours(host: str, message: str) -> None:

@@ -107,10 +107,10 @@ def test_after_another_boot_only_an_orderly_end_counts(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"bridges: []\n", "is no state file of this program"),
-        (b"\0" * 5000, "is no state file of this program"),
-        (b"[]", "is no state file of this program"),
-        (b"[" * 100_000, "is no state file of this program"),
+        (b"bridges: []\n", "is not a state file of this program"),
+        (b"\0" * 5000, "is not a state file of this program"),
+        (b"[]", "is not a state file of this program"),
+        (b"[" * 100_000, "is not a state file of this program"),
         (b'{"format": "iometer-exporter state", "version": 2}\n', "is of another version of this program"),
         (b'{"format": "iometer-exporter state", "version": "1"}\n', "is of another version of this program"),
         (b'{"format": "iometer-exporter state", "version": 1}\n', "is damaged"),

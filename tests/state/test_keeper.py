@@ -208,7 +208,8 @@ async def test_a_bad_file_is_one_warning_and_the_next_one_is_good(
         await eventually(path.exists)
     assert on_disk(path) == {"number/a": 1, "number/b": 2}
     assert logged() == [
-        f"state file not used: {path} is no state file of this program: it is set aside as state.json.bad-1"
+        f"state file not used: {path} is not a state file of this program: "
+        "it is set aside as state.json.bad-1"
     ]
 
 

@@ -59,11 +59,11 @@ def test_listen_addresses(text: str, host: str, port: int) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (text, f"{text!r} is no listen address, write :10180, 127.0.0.1:10180 or [::1]:10180")
+        (text, f"{text!r} is not a listen address, write :10180, 127.0.0.1:10180 or [::1]:10180")
         for text in ("", "10180", "localhost", "::1:10180", "[::1:10180", "::1]:10180")
     ]
     + [
-        (f"127.0.0.1:{port}", f"{port!r} is no port, write a number from 1 to 65535")
+        (f"127.0.0.1:{port}", f"{port!r} is not a port, write a number from 1 to 65535")
         for port in ("", "http", "65536", "-1", "00")
     ],
 )

@@ -40,7 +40,7 @@ def _parse_since(text: str) -> float:
 def _parse_label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not _LABEL_NAME.fullmatch(name):
-        raise ConfigError(f"{text!r} is no label, write NAME=VALUE such as job=iometer")
+        raise ConfigError(f"{text!r} is not a label, write NAME=VALUE such as job=iometer")
     if name in _OWN_LABELS:
         raise ConfigError(f"{text!r} cannot be added, the series have a label {name} of their own")
     if clean(value) != value:

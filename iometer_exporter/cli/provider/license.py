@@ -73,7 +73,7 @@ def _parse_time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no time, write one such as 2025-12-31T23:00:00Z") from error
+        raise ConfigError(f"{text!r} is not a time, write one such as 2025-12-31T23:00:00Z") from error
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 

@@ -29,7 +29,7 @@ def _parse_date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no date, write one such as 2025-01-31") from error
+        raise ConfigError(f"{text!r} is not a date, write one such as 2025-01-31") from error
 
 
 @token.command("create")

@@ -286,7 +286,7 @@ def _parsed(item: object, path: str, parse_item: Parse[T]) -> T:
     problems: Problems = []
     value = parse_item(item, problems) if isinstance(item, dict) else None
     if value is None:
-        detail = ", ".join(named(problems)[:_MOST_PROBLEMS]) or "it is no object"
+        detail = ", ".join(named(problems)[:_MOST_PROBLEMS]) or "it is not an object"
         raise ProviderError("invalid_document", f"sent a bad {path}: {detail}")
     return value
 

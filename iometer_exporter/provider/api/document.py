@@ -27,7 +27,7 @@ def decode_answer(body: bytes) -> dict[str, Any]:
     """The object of an answer to a GraphQL request; raises ProviderError for anything else."""
     answer = decode(body)
     if not isinstance(answer, dict):
-        raise ProviderError("invalid_document", "sent JSON that is no answer to a GraphQL request")
+        raise ProviderError("invalid_document", "sent JSON that is not an answer to a GraphQL request")
     if "data" not in answer and "errors" not in answer:
         raise no_answer()
     return answer
@@ -35,7 +35,7 @@ def decode_answer(body: bytes) -> dict[str, Any]:
 
 def no_answer() -> ProviderError:
     """The error for a document that is well-formed and none of the protocol."""
-    return ProviderError("invalid_document", "sent what is no answer to a GraphQL request")
+    return ProviderError("invalid_document", "sent what is not an answer to a GraphQL request")
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -41,7 +41,7 @@ def optional_text(item: dict[str, Any], key: str, problems: Problems) -> str:
 
 
 def long_text(item: dict[str, Any], key: str, problems: Problems) -> str:
-    """The text as it is, which is no label; empty and a problem where there is none."""
+    """The text as it is, which is not a label; empty and a problem where there is none."""
     value = item.get(key)
     if isinstance(value, str):
         return value
@@ -102,7 +102,7 @@ def time(item: dict[str, Any], key: str, problems: Problems) -> datetime | None:
 
 
 def optional_time(item: dict[str, Any], key: str, problems: Problems) -> datetime | None:
-    """The time in UTC; None where there is none, which is a problem only for a value that is no time."""
+    """The time in UTC; None where there is none, which is a problem only for a value that is not a time."""
     return None if item.get(key) is None else time(item, key, problems)
 
 

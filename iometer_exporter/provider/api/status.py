@@ -15,7 +15,7 @@ _REASONS: Final[dict[int, ProviderReason]] = {401: "unauthorized", 403: "unautho
 
 
 def check_status(status: int, retry_after: str | None) -> None:
-    """Raise ProviderError for a status whose body is no answer to a GraphQL request."""
+    """Raise ProviderError for a status whose body is not an answer to a GraphQL request."""
     if reason := _REASONS.get(status):
         meaning = "does not accept the credentials" if reason == "unauthorized" else "asks for fewer requests"
         raise ProviderError(reason, f"{meaning} (status {status})", retry_after=_seconds(retry_after))

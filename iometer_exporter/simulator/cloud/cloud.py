@@ -145,4 +145,4 @@ def _read_cursor(text: str) -> tuple[int, int]:
         second, skip = base64.urlsafe_b64decode(text.encode()).decode("ascii").split(":")
         return int(second), max(0, int(skip))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no cursor of an earlier answer") from error
+        raise ValueError(f"{text!r} is not a cursor of an earlier answer") from error

@@ -49,7 +49,7 @@ def plain(text: object) -> str:
         return f"{a}-{b}:{c}.{d}.{e}"
     if isinstance(text, str) and _CODE.fullmatch(text):
         return text
-    raise ValueError(f"{text!r} is no OBIS code such as 1-0:1.8.0")
+    raise ValueError(f"{text!r} is not an OBIS code such as 1-0:1.8.0")
 
 
 def registers(meter: Meter, time: int, *, wrong: str = "") -> list[Register]:

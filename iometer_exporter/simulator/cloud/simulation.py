@@ -237,7 +237,7 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
         return listening
     except socket.gaierror as error:
-        raise StartError(f"{host!r} is no address of this machine: {error.strerror}") from error
+        raise StartError(f"{host!r} is not an address of this machine: {error.strerror}") from error
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(
