@@ -607,6 +607,7 @@ def test_an_empty_file_does_not_open_the_door(tmp_path: Path, caplog: pytest.Log
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
+@pytest.mark.end_to_end
 def test_tls_is_not_negotiated_again(certificates: Certificates) -> None:
     """With TLS 1.2 a client could ask for a new handshake, at the server's cost, as often as it likes."""
     config = load_web_config(certificates.config()).tls
