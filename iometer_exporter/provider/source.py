@@ -232,7 +232,7 @@ class ProviderSource:
 
 
 def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
-    # Imported here: with it come websockets and h11, which a test with a client of its own does not need.
+    # Imported here: with it come websockets and httpcore, which a test with its own client does not need.
     from iometer_exporter.provider.api.client import ProviderClient
 
     return ProviderClient(config.url, credentials)

@@ -12,10 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx
 import pytest
 from websockets.asyncio.server import ServerConnection
 
 from iometer_exporter.errors import ProviderError
+from iometer_exporter.provider.api import transport
 from iometer_exporter.provider.api.client import ProviderClient
 from iometer_exporter.provider.api.models import MeterReading
 from tests.provider.api import (
@@ -55,6 +57,12 @@ async def nothing_left() -> AsyncIterator[None]:
     tasks, files = asyncio.all_tasks(), descriptors()
     yield
     await until(lambda: asyncio.all_tasks() <= tasks and descriptors() <= files)
+
+
+@pytest.fixture(autouse=True)
+def one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool with a single place, so that the loss of one is seen at once."""
+    monkeypatch.setattr(transport, "_LIMITS", httpx.Limits(max_connections=1))
 
 
 @pytest.fixture
@@ -141,6 +149,32 @@ async def test_an_event_loop_that_was_late_costs_no_later_request() -> None:
             await asyncio.gather(*asks, return_exceptions=True)
             client._timeout = PATIENCE
             assert (await client.account()).id == "p"
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_client_that_is_closed_ends_what_still_runs(secure: bool, tls: Any) -> None:
+    """Also a TLS handshake that the other side never answers."""
+    reached, ended = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        while await reader.read(1000):
+            pass
+        writer.close()
+        ended.set()
+
+    async with (
+        nothing_left(),
+        asyncio.timeout(PATIENCE),
+        await asyncio.start_server(silent, "127.0.0.1", 0) as server,
+    ):
+        url = f"http{'s' if secure else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with ProviderClient(url, CREDENTIALS) as client:
+            asked = asyncio.create_task(client.account())
+            await reached.wait()
+        with pytest.raises(ProviderError, match="cannot be reached: the request was given up"):
+            await asked
+        await ended.wait()
 
 
 async def talk(socket: ServerConnection) -> None:

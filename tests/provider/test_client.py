@@ -17,20 +17,10 @@ from typing import Any
 import pytest
 
 from iometer_exporter.errors import PROVIDER_REASONS, ProviderError
-from iometer_exporter.provider.api import dial, transport
+from iometer_exporter.provider.api import tls, transport
 from iometer_exporter.provider.api.client import ProviderClient
 from iometer_exporter.provider.api.models import LicensePool, LicenseTerm, RegistrationToken, SigningKey
-from tests.provider.api import (
-    CREDENTIALS,
-    Api,
-    Handler,
-    Request,
-    always,
-    answer,
-    certificate,
-    each,
-    http_api,
-)
+from tests.provider.api import CREDENTIALS, Api, Handler, Request, always, answer, certificate, each, http_api
 
 ACCOUNT = {"provider": {"id": "p", "name": "Provider", "signingKeys": [], "licensePools": []}}
 GOOD = answer({"data": ACCOUNT})
@@ -431,6 +421,6 @@ async def test_nothing_secret_is_logged_at_any_level(caplog: pytest.LogCaptureFi
 def test_certificates_are_those_of_the_system_or_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    assert dial.tls_context().cert_store_stats()["x509_ca"] > 50
+    assert tls.tls_context().cert_store_stats()["x509_ca"] > 50
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    assert dial.tls_context().cert_store_stats()["x509_ca"] == 0
+    assert tls.tls_context().cert_store_stats()["x509_ca"] == 0

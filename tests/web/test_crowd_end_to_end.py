@@ -18,7 +18,6 @@ from tests import documents
 from tests.processes import COMMAND, Process, get, started
 from tests.rawserver import bridge, served
 from tests.secured import Certificates
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 

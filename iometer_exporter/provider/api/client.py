@@ -10,14 +10,13 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
-import h11
+import httpx
 from websockets.exceptions import WebSocketException
 
 from iometer_exporter import __version__
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api import answers, operations, websocket
 from iometer_exporter.provider.api.credentials import Credentials
-from iometer_exporter.provider.api.dial import Dialer
 from iometer_exporter.provider.api.document import decode_answer
 from iometer_exporter.provider.api.failures import graphql_errors, provider_error, refused
 from iometer_exporter.provider.api.fields import Problems, named
@@ -36,6 +35,7 @@ from iometer_exporter.provider.api.models import (
 )
 from iometer_exporter.provider.api.request import operation, socket_url, timestamp
 from iometer_exporter.provider.api.status import check_status
+from iometer_exporter.provider.api.tls import tls_context
 from iometer_exporter.provider.api.transport import Answer, HttpTransport
 
 T = TypeVar("T")
@@ -63,11 +63,8 @@ class ProviderClient:
             "Authorization": credentials.authorization,
             "User-Agent": f"iometer-exporter/{__version__}",
         }
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        self._dialer = Dialer(parts.hostname or "", port, secure=secure)
-        self._http = HttpTransport(url, self._headers, self._dialer)
+        self._tls = tls_context() if urlsplit(url).scheme == "https" else None
+        self._http = HttpTransport(url, self._headers, self._tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,8 +75,7 @@ class ProviderClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._http.close()
-        self._dialer.close()
+        await self._http.aclose()
 
     async def account(self) -> Provider:
         """The account with its signing keys and license pools."""
@@ -223,7 +219,7 @@ class ProviderClient:
                 result = _result(await self._http.post(body, again=again))
         except ProviderError as error:
             raise self._told(error) from error.__cause__
-        except (OSError, h11.RemoteProtocolError) as error:
+        except (OSError, httpx.TransportError) as error:
             raise self._told(provider_error(error)) from error
         data, errors = result.get("data"), result.get("errors")
         if isinstance(data, dict):
@@ -242,7 +238,7 @@ class ProviderClient:
     ) -> AsyncGenerator[T | ProviderError, None]:
         payloads = websocket.payloads(
             self._socket_url,
-            self._dialer,
+            self._tls,
             headers=self._headers,
             opening={"Authorization": self._credentials.authorization},
             operation=operation(document, variables),

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
-import h11
+import httpx
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, PayloadTooBig
 
 from iometer_exporter.errors import ProviderError, ProviderReason
@@ -50,7 +50,7 @@ def provider_error(error: BaseException) -> ProviderError:
             detail = os.strerror(cause.errno) if cause.errno else str(cause)[:_LONGEST_QUOTE]
             return ProviderError("connect", f"cannot be reached: {detail}")
     for cause in chain:
-        if isinstance(cause, h11.RemoteProtocolError):
+        if isinstance(cause, httpx.RemoteProtocolError):
             return ProviderError("protocol", f"broke the exchange: {clean(str(cause))[:_LONGEST_QUOTE]}")
     return ProviderError("protocol", f"broke the exchange ({type(chain[-1]).__name__})")
 

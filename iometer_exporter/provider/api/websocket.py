@@ -3,15 +3,17 @@
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from itertools import count
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from iometer_exporter.provider.api.dial import Dialer
+from iometer_exporter.provider.api.dial import dial
 from iometer_exporter.provider.api.document import decode, no_answer
 from iometer_exporter.provider.api.failures import refused
 
@@ -40,7 +42,7 @@ _SILENT.setLevel(logging.CRITICAL)
 
 async def payloads(
     url: str,
-    dialer: Dialer,
+    tls: ssl.SSLContext | None,
     *,
     headers: Mapping[str, str],
     opening: Mapping[str, str],
@@ -55,7 +57,7 @@ async def payloads(
     does when the socket ends otherwise. Closing the iteration or a cancel, at any moment, ends the socket.
     """
     async with asyncio.timeout(timeout):
-        socket = await _open(url, headers, dialer)
+        socket = await _open(url, headers, tls)
         try:
             await _send(socket, type="connection_init", payload=opening)
             while (message := await _receive(socket))["type"] != "connection_ack":
@@ -99,12 +101,14 @@ class _Connect(connect):
         return exc
 
 
-async def _open(url: str, headers: Mapping[str, str], dialer: Dialer) -> ClientConnection:
+async def _open(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> ClientConnection:
     """The open socket; there is no limit in time."""
+    parts = urlsplit(url)
+    sock = await dial(parts.hostname or "", parts.port or (80 if tls is None else 443))
     socket = await _Connect(
         url,
-        sock=await dialer.socket(),
-        ssl=dialer.tls,
+        sock=sock,
+        ssl=tls,
         additional_headers={name: value for name, value in headers.items() if name != "User-Agent"},
         user_agent_header=headers.get("User-Agent"),
         subprotocols=[SUBPROTOCOL],
