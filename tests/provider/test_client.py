@@ -187,11 +187,17 @@ async def test_an_api_that_is_not_there() -> None:
     for url, reason, text in (
         ("http://127.0.0.1:1/", "connect", "cannot be reached: Connection refused"),
         ("http://nowhere.invalid/", "resolve", "has a host name that does not resolve"),
+        (f"http://{'a' * 70}.invalid/", "resolve", "has a host name that does not resolve"),
+        ("http://a..invalid/", "resolve", "has a host name that does not resolve"),
+        ("http://xn--\N{SNOWMAN}.invalid/", "resolve", "has a host name that does not resolve"),
     ):
         async with ProviderClient(url, CREDENTIALS) as client:
             with pytest.raises(ProviderError) as caught:
                 await client.account()
-        assert (caught.value.reason, caught.value.deed) == (reason, text)
+            with pytest.raises(ProviderError) as socket_caught:
+                await anext(client.subscribe(None))
+        for error in (caught.value, socket_caught.value):
+            assert (error.reason, error.deed) == (reason, text)
 
 
 async def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

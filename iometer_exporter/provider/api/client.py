@@ -18,7 +18,7 @@ from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api import answers, operations, websocket
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.api.document import decode_answer
-from iometer_exporter.provider.api.failures import graphql_errors, provider_error, refused
+from iometer_exporter.provider.api.failures import UNREACHED, graphql_errors, provider_error, refused
 from iometer_exporter.provider.api.fields import Problems, named
 from iometer_exporter.provider.api.models import (
     Installation,
@@ -219,7 +219,7 @@ class ProviderClient:
                 result = _result(await self._http.post(body, again=again))
         except ProviderError as error:
             raise self._told(error) from error.__cause__
-        except (OSError, httpx.TransportError) as error:
+        except (*UNREACHED, httpx.TransportError) as error:
             raise self._told(provider_error(error)) from error
         data, errors = result.get("data"), result.get("errors")
         if isinstance(data, dict):
@@ -255,7 +255,7 @@ class ProviderClient:
                         yield _message(data[field], field, parse_item)
         except ProviderError as error:
             raise self._told(error) from error.__cause__
-        except (OSError, WebSocketException) as error:
+        except (*UNREACHED, WebSocketException) as error:
             raise self._told(provider_error(error)) from error
 
     def _told(self, error: ProviderError) -> ProviderError:

@@ -13,6 +13,12 @@ from iometer_exporter.errors import ProviderError, ProviderReason
 from iometer_exporter.provider.api.status import check_status
 from iometer_exporter.text import clean
 
+_NO_NAME: Final = (socket.gaierror, UnicodeError, httpx.InvalidURL)
+"""A name that is not known, or that cannot be one: too long, or with characters that no name has."""
+
+UNREACHED: Final = (OSError, *_NO_NAME)
+"""What is raised where there is no connection."""
+
 _LONGEST_QUOTE: Final = 120
 """Characters of a text that comes from the other side."""
 
@@ -40,7 +46,7 @@ def provider_error(error: BaseException) -> ProviderError:
     for cause in chain:
         if isinstance(cause, TimeoutError):
             return ProviderError("timeout", "did not answer in time")
-        if isinstance(cause, socket.gaierror):
+        if isinstance(cause, _NO_NAME):
             return ProviderError("resolve", "has a host name that does not resolve")
     for cause in reversed(chain):
         if isinstance(cause, ssl.SSLError):

@@ -167,8 +167,6 @@ async def _read(response: httpx.Response) -> Answer:
     """The answer with its body; raises ProviderError where that is too large or does not decompress."""
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     try:
-        if response.status_code < httpx.codes.OK:
-            raise httpx.RemoteProtocolError("switched to another protocol")
         if encoding not in ("identity", "gzip"):
             raise ProviderError("protocol", "sent a body in an encoding that was not asked for")
         unzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
