@@ -172,6 +172,13 @@ async def test_a_compressed_body_has_a_limit_on_the_wire_too(
     assert caught.value.reason == "too_large"
 
 
+async def test_a_large_answer_is_read_whole() -> None:
+    body = bytes(range(256)) * 40_000
+    async with asked(always(answer(body))) as (http, _):
+        found = await http.post(b"{}", again=True)
+    assert found.body == body
+
+
 async def test_a_switch_to_another_protocol_is_no_answer() -> None:
     async with asked(always(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")) as (http, _):
         with pytest.raises(httpx.RemoteProtocolError):
