@@ -1,14 +1,15 @@
 """How a test waits for what others do: as long as a busy machine may need, and no longer than it takes."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE: Final = 60.0
-"""Seconds; they pass only where a test fails."""
+PATIENCE: Final = float(os.environ.get("PATIENCE", "60"))
+"""Seconds; they pass only where a test fails. Trying mutants, where many do, takes less."""
 
 
 def eventually(probe: Callable[[], T | None], timeout: float = PATIENCE) -> T:

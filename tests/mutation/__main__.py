@@ -16,16 +16,24 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "meter/models": ["tests/meter/test_models.py"],
     "meter/quantities": ["tests/meter/test_quantities.py"],
     "meter/guard": ["tests/meter/test_guard.py"],
-    "bridges/http/answer": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
-    "bridges/http/httptools_reader": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
-    "bridges/http/h11_reader": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
-    "bridges/http/connection": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
-    "bridges/http/transport": ["tests/bridges/test_transport.py", "tests/bridges/test_client.py"],
+    "meter/history": ["tests/meter/test_guard.py"],
+    "meter/memory": ["tests/meter/test_memory.py"],
+    "bridges/http/answer": ["tests/bridges/test_answer.py"],
+    "bridges/http/httptools_reader": ["tests/bridges/test_answer.py"],
+    "bridges/http/h11_reader": ["tests/bridges/test_answer.py"],
+    "bridges/http/connection": ["tests/bridges/test_connection.py"],
+    "bridges/http/transport": ["tests/bridges/test_transport.py"],
     "bridges/single_flight": ["tests/bridges/test_single_flight.py"],
     "bridges/probed": ["tests/bridges/test_probed.py"],
     "bridges/inventory": ["tests/bridges/test_inventory.py", "tests/bridges/test_fleet.py"],
     "bridges/fleet": ["tests/bridges/test_fleet.py", "tests/bridges/test_probe.py"],
-    "bridges/bridge": ["tests/bridges/test_fleet.py"],
+    "bridges/bridge": ["tests/bridges/test_bridge.py", "tests/bridges/test_fleet.py"],
+    "bridges/discovery/admission": ["tests/bridges/test_admission.py"],
+    "bridges/discovery/announcements": ["tests/bridges/test_announcements.py"],
+    "bridges/discovery/browser": ["tests/bridges/test_discovery.py"],
+    "net/resolver": ["tests/net/test_resolver.py"],
+    "state/file": ["tests/state/test_file.py"],
+    "state/keeper": ["tests/state/test_keeper.py"],
 }
 """The tests that are to notice a change of each module."""
 
@@ -41,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}; all if none")
     parser.add_argument("--processes", type=int, default=2, help="how many at a time (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="forget what is known from a run before")
+    parser.add_argument(
+        "--survivors", action="store_true", help="tests were only added: try those that survived again"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.modules if name not in MODULES]:
         parser.error(f"{unknown[0]!r} is not a module, take some of {', '.join(MODULES)}")
@@ -50,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.again:
             memory.unlink(missing_ok=True)
         try:
-            good &= _judge(name, Run(source_of(name), MODULES[name], memory), options.processes)
+            run = Run(source_of(name), MODULES[name], memory, tests_only_grew=options.survivors)
+            good &= _judge(name, run, options.processes)
         except NotGreenError as error:
             sys.exit(f"{name}: {error}")
     sys.exit(not good)
@@ -64,9 +76,12 @@ def source_of(name: str) -> Path:
 def _judge(name: str, run: Run, processes: int) -> bool:
     """Finish the run, print what came of it; whether that is good."""
     number = len(run.open_mutants())
+    end = "\n"
+    if sys.stderr.isatty():
+        end = "\r"
     for done, _ in enumerate(run.finish(processes), 1):
-        print(f"\r{name}: {done} of {number} mutants tried", end="", file=sys.stderr, flush=True)
-    if number:
+        print(f"{name}: {done} of {number} mutants tried", end=end, file=sys.stderr, flush=True)
+    if number and end == "\r":
         print(file=sys.stderr)
     counts = Counter(run.outcomes[mutant.key] for mutant in run.mutants)
     survivors = [mutant for mutant in run.mutants if run.outcomes[mutant.key] == "survived"]

@@ -10,6 +10,9 @@ from mutmut.mutation.mutators import mutation_operators
 _TYPES: Final = frozenset({"Literal", "Callable", "Mapping", "tuple", "dict", "list", "set", "type"})
 """What stands before the bracket of a type, such as `Reason = Literal["timeout", ...]`."""
 
+_UNREAD: Final = frozenset({"cast", "TypeVar", "logging"})
+"""Calls whose arguments only type checkers read, or people: the name of a logger."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -54,6 +57,7 @@ class _Visitor(cst.CSTVisitor):
     def __init__(self) -> None:
         self.changes: list[tuple[str, cst.CSTNode, cst.CSTNode]] = []
         self._names: list[str] = []
+        self._wording: set[cst.CSTNode] = set()
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Annotation | cst.Import | cst.ImportFrom | cst.Decorator):
@@ -62,18 +66,70 @@ class _Visitor(cst.CSTVisitor):
             return False
         if isinstance(node, cst.Expr) and isinstance(node.value, cst.BaseString):
             return False
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == "cast":
+        if isinstance(node, cst.Call) and _called(node) in _UNREAD:
+            return False
+        if isinstance(node, cst.Call) and _called(node) == "_log":
+            for each in node.args:
+                self._wording.update(() if each.keyword else _texts(each.value))
+        if node in self._wording or _is_strict(node):
             return False
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.append(node.name.value)
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
-                self.changes += [(".".join(self._names), node, new) for new in operator(node)]
+                self.changes += [
+                    (".".join(self._names), node, new)
+                    for new in operator(node)
+                    if not _is_as_false(node, new) and not _is_less_strict(node, new)
+                ]
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
         if isinstance(original_node, cst.FunctionDef | cst.ClassDef):
             self._names.pop()
+
+
+def _called(call: cst.Call) -> str:
+    """The name before the bracket, or before the first dot."""
+    function = call.func
+    while isinstance(function, cst.Attribute):
+        function = function.value
+    return _name(function)
+
+
+def _is_strict(node: cst.CSTNode) -> bool:
+    """Whether it is the argument by which `zip` checks what this program gives it."""
+    return isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == "strict"
+
+
+def _is_less_strict(old: cst.CSTNode, new: cst.CSTNode) -> bool:
+    if not (isinstance(old, cst.Call) and isinstance(new, cst.Call) and _called(old) == "zip"):
+        return False
+    return [arg.value for arg in old.args if _is_strict(arg)] != [
+        arg.value for arg in new.args if _is_strict(arg)
+    ]
+
+
+def _is_as_false(old: cst.CSTNode, new: cst.CSTNode) -> bool:
+    """Whether None takes the place of False: only a type checker, which we have, sees the difference."""
+    return (
+        isinstance(old, cst.Assign | cst.AnnAssign)
+        and isinstance(new, cst.Assign | cst.AnnAssign)
+        and _name(old.value) == "False"
+        and _name(new.value) == "None"
+    )
+
+
+def _name(node: cst.CSTNode | None) -> str:
+    return node.value if isinstance(node, cst.Name) else ""
+
+
+def _texts(value: cst.BaseExpression) -> Iterator[cst.CSTNode]:
+    """The literal and those that it is written in, if it is one."""
+    if isinstance(value, cst.BaseString):
+        yield value
+    if isinstance(value, cst.ConcatenatedString):
+        yield from (*_texts(value.left), *_texts(value.right))
 
 
 def _is_type(node: cst.CSTNode | None) -> bool:

@@ -42,6 +42,36 @@ def test_every_place_that_runs_is_changed_once() -> None:
     ]
 
 
+def test_a_truth_is_exchanged_for_the_other_one_only() -> None:
+    assert [each.after for each in mutants("full = False")] == ["full = True"]
+    assert [each.after for each in mutants("full: bool = False")] == ["full: bool = True"]
+    assert sorted(each.after for each in mutants("full = True")) == ["full = False", "full = None"]
+
+
+def test_a_check_of_the_program_itself_is_left_alone() -> None:
+    assert [each.after for each in mutants("zip(a, b, strict=True)")] == [
+        "zip(None, b, strict=True)",
+        "zip(a, None, strict=True)",
+        "zip(b, strict=True)",
+        "zip(a, strict=True)",
+    ]
+
+
+def test_words_of_the_log_and_names_of_types_are_left_alone() -> None:
+    source = """_log = logging.getLogger("meter")
+T = TypeVar("T")
+
+def refuse(number: int) -> None:
+    _log.warning("refused " "number %d", number, extra={"meter": 1})
+"""
+    changes = [each.after for each in mutants(source)]
+    assert not [change for change in changes if "XX" in change and "XXmeterXX" not in change]
+    assert '_log.warning(None, number, extra={"meter": 1})' in changes
+    assert '_log.warning("refused " "number %d", None, extra={"meter": 1})' in changes
+    assert '_log.warning("refused " "number %d", number, extra={"meter": 2})' in changes
+    assert '_log.warning("refused " "number %d", number, extra={"XXmeterXX": 1})' in changes
+
+
 def test_a_mutant_is_the_same_wherever_in_the_file_it_is() -> None:
     assert [each.key for each in mutants(f"\n\n{SOURCE}")] == [each.key for each in mutants(SOURCE)]
 

@@ -125,8 +125,8 @@ class BoundedAnswer:
 
     def finish(self, *, reusable: bool) -> None:
         """End the answer; `reusable` is whether its connection can carry another."""
-        self.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
+        self.body = b"".join(self._parts)
+        self._parts.clear()
         self.complete = True
         self.reusable = reusable
 

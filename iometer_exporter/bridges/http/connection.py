@@ -61,8 +61,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the reader; without a question they end the connection."""
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        waiter = self._who_waits()
+        if waiter is None:
             self.abort()
             return
         if not self.answer.wire:
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         try:
             more = self.answer.feed(data)
         except Exception as error:
-            self._fail(error)
+            waiter.set_exception(error)
             self.abort()
             return
         self._go_on(waiter, more=more)
@@ -79,22 +79,24 @@ class Connection(asyncio.Protocol):
         """Take the end of what the bridge sends: the answer is complete by it, or cut."""
         self.closed = True
         self._cancel_resuming()
-        if self._waiter is not None and not self._waiter.done():
+        waiter = self._who_waits()
+        if waiter is not None:
             try:
                 self.answer.end()
             except Exception as error:
-                self._fail(error)
+                waiter.set_exception(error)
             else:
-                self._waiter.set_result(None)
+                waiter.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take the end of the connection."""
         self.closed = True
         self._cancel_resuming()
-        if self._waiter is not None and not self._waiter.done():
+        waiter = self._who_waits()
+        if waiter is not None:
             lost = httpx.ReadError(str(error) if error else "the connection was closed")
             lost.__cause__ = error
-            self._fail(lost)
+            waiter.set_exception(lost)
 
     # What its user calls.
 
@@ -147,6 +149,10 @@ class Connection(asyncio.Protocol):
             transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         transport.abort()
 
+    def _who_waits(self) -> "asyncio.Future[None] | None":
+        """What `ask` waits for, unless it has come or nobody asks."""
+        return None if self._waiter is None or self._waiter.done() else self._waiter
+
     def _go_on(self, waiter: "asyncio.Future[None]", *, more: bool) -> None:
         if self.answer.complete:
             waiter.set_result(None)
@@ -165,7 +171,7 @@ class Connection(asyncio.Protocol):
         try:
             more = self.answer.resume()
         except Exception as error:
-            self._fail(error)
+            waiter.set_exception(error)
             self.abort()
             return
         self._transport.resume_reading()
@@ -179,7 +185,3 @@ class Connection(asyncio.Protocol):
     def _give_up_if_silent(self, waiter: "asyncio.Future[None]") -> None:
         if not waiter.done() and not self.answer.wire:
             waiter.set_exception(httpx.ReadTimeout("the kept connection was silent"))
-
-    def _fail(self, error: Exception) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)

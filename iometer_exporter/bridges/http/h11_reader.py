@@ -73,8 +73,9 @@ class H11Reader(BoundedAnswer):
                 self.take_header(name, value)
             self.take_head(event.status_code)
         elif isinstance(event, h11.EndOfMessage):
-            surplus, _ = self._connection.trailing_data
-            self.finish(reusable=self._connection.their_state is h11.DONE and not surplus)
+            surplus, has_ended = self._connection.trailing_data
+            is_done = self._connection.their_state is h11.DONE
+            self.finish(reusable=is_done and not surplus and not has_ended)
             return False
         else:
             return False

@@ -1,9 +1,14 @@
 """Reads the answers of a bridge with httptools, which is written in C."""
 
+import re
+from typing import Final
+
 import httptools
 import httpx
 
 from iometer_exporter.bridges.http.answer import BoundedAnswer
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [0-9]{3}( .*)?")
 
 
 class _SurplusError(Exception):
@@ -18,7 +23,6 @@ class HttptoolsReader(BoundedAnswer):
         self._parser = httptools.HttpResponseParser(self)
         # Small web servers end lines with LF alone; as a client there is nobody to be confused by it.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
-        self._refusal: Exception | None = None
 
     def begin(self) -> None:
         """Forget the last answer and wait for the next."""
@@ -32,9 +36,9 @@ class HttptoolsReader(BoundedAnswer):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if self.complete:
                 self.reusable = False
-            elif isinstance(error, httptools.HttpParserCallbackError) and error.__context__ is not None:
+            elif isinstance(error, httptools.HttpParserCallbackError):
                 # The parser wraps what a callback raises.
-                raise error.__context__ from None
+                raise (error.__context__ or error) from None
             else:
                 raise httpx.RemoteProtocolError(self._explained(error, data)) from None
         self.check_size()
@@ -56,10 +60,11 @@ class HttptoolsReader(BoundedAnswer):
         text = str(error)
         if text.startswith("Duplicate Content-Length"):
             return "conflicting Content-Length headers"
-        if self.status or self.headers or not text.startswith(("Expected HTTP/", "Invalid HTTP")):
+        if self._interim or self.wire != len(data):
+            # The line that the parser means is another than the first of these.
             return text
-        line, _, _ = data.partition(b"\n")
-        return f"illegal status line: {line.rstrip()!r}"
+        line = data.partition(b"\n")[0].rstrip()
+        return text if _STATUS_LINE.fullmatch(line) else f"illegal status line: {line!r}"
 
     # What the parser calls.
 

@@ -1,0 +1,292 @@
+"""One bridge over time: what is counted, logged and remembered of it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from iometer_exporter.bridges.bridge import Fetched, Target
+from iometer_exporter.bridges.client import Network
+from iometer_exporter.bridges.http.transport import BridgeTransport
+from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.memory import Memory
+from iometer_exporter.meter.models import ENDPOINTS, Endpoint
+from iometer_exporter.net.addresses import Address
+from iometer_exporter.net.resolver import Resolver
+from tests import documents
+from tests.rawserver import bridge, hanging, raw_server
+from tests.waiting import until
+
+LIMITS = Limits(100_000.0, 600.0)
+
+
+@asynccontextmanager
+async def target(address: Address, memory: Memory | None = None) -> AsyncIterator[Target]:
+    names, transport = Resolver(), BridgeTransport()
+    found = Target("house", "configured", [address], LIMITS, Network(names, transport), memory)
+    try:
+        yield found
+    finally:
+        await found.aclose()
+        await transport.aclose()
+        names.close()
+
+
+def fresh(**fields: Any) -> bytes:
+    """A reading of now, which the guard has nothing against."""
+    return documents.reading(time.time(), **fields)
+
+
+async def fetched(target: Target, endpoint: Endpoint) -> Fetched:
+    share = target.shares[endpoint]
+    run = share.join()
+    try:
+        return await run
+    finally:
+        share.leave(run)
+
+
+async def read(target: Target) -> Snapshot:
+    """One scrape, the reading first."""
+    return target.snapshot({endpoint: await fetched(target, endpoint) for endpoint in ENDPOINTS})
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
+    """Level, text and fields of each line."""
+    fields = ("bridge", "endpoint", "reason", "meter")
+    return [
+        (line.levelname, line.getMessage(), {f: line.__dict__[f] for f in fields if f in line.__dict__})
+        for line in caplog.records
+    ]
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "iometer_exporter.bridges.bridge")
+    return caplog
+
+
+def state(target: Target) -> tuple[bool, bool, bool]:
+    return target.answering, target.has_answered, target.is_awaited
+
+
+async def test_nothing_is_known_of_a_bridge_that_was_never_asked() -> None:
+    async with target(Address("10.0.0.1", 81)) as house:
+        assert state(house) == (False, False, False)
+        assert (house.labels, house.device_id, house.meter, house.limits) == ({}, "", "", LIMITS)
+        assert house.known_at(Address("10.0.0.1", 81)) == KnownBridge(
+            "house", "10.0.0.1:81", "configured", "", "", {}
+        )
+
+
+async def test_a_bridge_that_answers_is_known_by_its_meter_and_device() -> None:
+    handler = bridge(
+        lambda: documents.reading(meter="M1"), lambda: documents.status(device_id="d", meter=None)
+    )
+    async with raw_server(handler) as server, target(server.address) as house:
+        house.labels = {"room": "cellar"}
+        snapshot = await read(house)
+        assert state(house) == (True, True, False)
+        assert (snapshot.up, snapshot.address) == (True, str(server.address))
+        assert house.known_at(server.address) == KnownBridge(
+            "house", server.address.with_port, "configured", "M1", "d", {"room": "cellar"}
+        )
+        assert 0 <= snapshot.durations["reading"] < 30
+        assert 0 <= snapshot.durations["status"] < 30
+        assert 0 <= snapshot.seen_for < 30
+
+
+async def test_a_failure_is_logged_when_it_is_news(log: pytest.LogCaptureFixture) -> None:
+    answers = {"reading": b"", "status": documents.status()}
+    handler = bridge(lambda: answers["reading"], lambda: answers["status"])
+    async with raw_server(handler) as server, target(server.address) as house:
+        for answer in (b"", b"", b"nonsense", b"", fresh(), fresh()):
+            answers["reading"] = answer
+            snapshot = await read(house)
+    fields = {"bridge": "house", "endpoint": "reading"}
+    no_data = ("WARNING", "no document: answered 404 Not Found", {**fields, "reason": "no_data"})
+    assert told(log) == [
+        no_data,
+        (
+            "WARNING",
+            "no document: the body is not JSON: Expecting value: line 1 column 1 (char 0)",
+            {**fields, "reason": "invalid_json"},
+        ),
+        no_data,
+        ("INFO", "answers again", fields),
+    ]
+    assert snapshot.errors == {("reading", "no_data"): 3, ("reading", "invalid_json"): 1}
+    assert snapshot.failures == {}
+
+
+async def test_a_bridge_that_answers_from_the_first_is_no_news(log: pytest.LogCaptureFixture) -> None:
+    handler = bridge(fresh, documents.status)
+    async with raw_server(handler) as server, target(server.address) as house:
+        await read(house)
+    assert told(log) == []
+
+
+async def test_fields_that_are_left_out_are_news_by_their_name(log: pytest.LogCaptureFixture) -> None:
+    answers: list[dict[str, object]] = []
+    handler = bridge(fresh, lambda: documents.status(core=answers[0]))
+    async with raw_server(handler) as server, target(server.address) as house:
+        for core in ({"rssi": "a"}, {"rssi": "b"}, {"rssi": "b", "version": 1}, {}, {"rssi": "b"}):
+            answers[:] = [{**core}]
+            snapshot = await read(house)
+    fields = {"bridge": "house", "endpoint": "status"}
+    rssi = "device.core.rssi is the text {!r}, expected a number"
+    version = "device.core.version is a number, expected a text"
+    assert told(log) == [
+        ("WARNING", "left out: " + rssi.format("a"), fields),
+        ("WARNING", f"left out: {version}; {rssi.format('b')}", fields),
+        ("WARNING", "left out: " + rssi.format("b"), fields),
+    ]
+    assert snapshot.errors == {("status", "invalid_document"): 5}
+
+
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, "; and 1 more")])
+async def test_of_many_problems_three_are_told(log: pytest.LogCaptureFixture, count: int, more: str) -> None:
+    registers = list(range(count))
+    handler = bridge(lambda: fresh(registers=registers), documents.status)
+    async with raw_server(handler) as server, target(server.address) as house:
+        await read(house)
+    [(_, text, _)] = told(log)
+    assert (
+        text
+        == "left out: "
+        + "; ".join(f"meter.reading.registers[{index}] is a number, expected an object" for index in range(3))
+        + more
+    )
+
+
+async def test_a_refused_reading_is_told_once_and_that_it_is_over(log: pytest.LogCaptureFixture) -> None:
+    now = int(time.time())
+    answers: list[bytes] = []
+    async with (
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
+        target(server.address) as house,
+    ):
+        for offset, value in ((-60, 1000.0), (-900, 900.0), (-899, 900.0), (0, 1000.1)):
+            answers[:] = [documents.reading(now + offset, imported=value)]
+            snapshot = await read(house)
+    assert snapshot.rejected == {"replayed": 2}
+    fields = {"bridge": "house", "meter": "1ISK0000000001"}
+    [refused, over] = [line for line in told(log) if "counters held back" not in line[1]]
+    assert refused[0] == "WARNING"
+    assert refused[1] == f"reading of {iso(now - 900)} refused, serving that of {iso(now - 60)}"
+    assert refused[2] == {**fields, "reason": "replayed"}
+    assert over == ("INFO", "readings are believable again", fields)
+
+
+def iso(unix: float) -> str:
+    return documents.stamp(unix).replace("Z", "+00:00")
+
+
+async def test_counters_that_are_held_back_are_told_once(log: pytest.LogCaptureFixture) -> None:
+    """The first reading is older than two minutes: it may be a replay."""
+    then = int(time.time()) - 3600
+    answers = [documents.reading(then)]
+    async with (
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
+        target(server.address) as house,
+    ):
+        for _ in range(2):
+            assert (await read(house)).is_held
+        answers[0] = fresh(imported=12345679.0)
+        assert not (await read(house)).is_held
+    assert told(log) == [
+        (
+            "INFO",
+            f"counters held back: the reading of {iso(then)} may be a replay",
+            {"bridge": "house", "meter": "1ISK0000000001"},
+        )
+    ]
+
+
+async def test_a_fault_of_this_program_is_told_with_its_traceback_once(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_body: bytes) -> None:
+        raise TypeError("bug")
+
+    monkeypatch.setitem(_parsers(), "status", broken)
+    async with raw_server(bridge(fresh, documents.status)) as server, target(server.address) as house:
+        for _ in range(2):
+            failure = (await fetched(house, "status")).failure
+    assert failure is not None
+    assert (failure.reason, str(failure)) == ("protocol", "fault of the exporter (TypeError)")
+    fields = {"bridge": "house", "endpoint": "status"}
+    assert told(log) == [
+        ("ERROR", "please report this", fields),
+        ("WARNING", "no document: fault of the exporter (TypeError)", {**fields, "reason": "protocol"}),
+    ]
+    assert log.records[0].exc_info
+
+
+def _parsers() -> dict[str, Callable[[bytes], None]]:
+    from iometer_exporter.bridges import bridge as module
+
+    parsers: dict[str, Callable[[bytes], None]] = module._PARSERS  # type: ignore[assignment]
+    return parsers
+
+
+@pytest.mark.parametrize("counted", [True, False])
+async def test_who_waited_in_vain_is_told_how_long(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    async with raw_server(hanging) as server, target(server.address) as house:
+        share = house.shares["reading"]
+        run = share.join()
+        await until(lambda: server.requests)
+        assert house.is_awaited
+        loop = asyncio.get_running_loop()
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "time", lambda: share.started + 9.04)
+            outcome = house.timed_out("reading", counted=counted)
+        share.leave(run)
+        status = Fetched(0.0)
+        snapshot = house.snapshot({"reading": outcome, "status": status})
+    assert outcome.duration == pytest.approx(9.04)
+    assert (outcome.failure, outcome.document, outcome.judgement) == (
+        snapshot.failures["reading"],
+        None,
+        None,
+    )
+    assert str(outcome.failure) == "no complete answer within 9.0 s"
+    assert outcome.failure is not None
+    assert outcome.failure.reason == "timeout"
+    assert snapshot.errors == ({("reading", "timeout"): 1} if counted else {})
+    assert len(told(log)) == counted
+    assert (snapshot.up, snapshot.seen_for, snapshot.is_held) == (False, 0.0, False)
+
+
+async def test_a_target_that_retires_is_remembered_at_once_and_waits_for_who_reads_it() -> None:
+    memory = Memory()
+    now = time.time()
+    answers = [documents.reading(now, imported=1000.5)]
+    release = asyncio.Event()
+    answering = bridge(lambda: answers[0], documents.status)
+
+    async def handler(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        if len(server.requests) > 2:
+            await release.wait()
+        return await answering(head, writer)
+
+    async with raw_server(handler) as server, target(server.address, memory) as old:
+        await read(old)
+        run = old.shares["reading"].join()
+        await until(lambda: len(server.requests) == 3)
+        retiring = asyncio.ensure_future(old.retire())
+        await asyncio.sleep(0)
+        assert not retiring.done()
+        async with target(server.address, memory) as new:
+            release.set()
+            answers[0] = documents.reading(now - 60, imported=900.5)
+            assert (await read(new)).rejected == {"replayed": 1}
+        await retiring
+        assert run.result().document is not None
