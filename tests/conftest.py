@@ -6,6 +6,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
@@ -49,6 +54,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         files = {item.path for item in items if item.get_closest_marker("end_to_end")}
         items.sort(key=lambda item: item.path not in files)
+
+
+class _Faults(logging.Handler):
+    """Keeps what an event loop says of callbacks that raise: nobody else hears of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text.startswith("Exception in callback"):
+            self.told.append(text)
+
+
+@pytest.fixture(autouse=True)
+def _faults() -> Iterator[None]:
+    """No callback raises."""
+    faults = _Faults()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(faults)
+    yield
+    logger.removeHandler(faults)
+    assert not faults.told
 
 
 @pytest.fixture(autouse=True)

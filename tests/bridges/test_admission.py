@@ -233,3 +233,20 @@ def test_whatever_is_announced_the_table_is_bounded_and_answers_are_kept(
             if read.name in answering:
                 read.standing.answered = True
                 kept.add(read.name)
+
+
+def test_one_that_is_there_keeps_no_other_from_coming() -> None:
+    admission = Admission(DiscoveryConfig())
+    assert admission.left_out == 0
+    admission.admit([service("a")], 0.0)
+    admission.admit([service("a"), service("a-again", service("a").addresses[0].host), service("b")], 1.0)
+    assert names(admission) == ["a", "b"]
+    assert admission.left_out == 0
+
+
+def test_a_bridge_that_answered_meanwhile_has_answered_however_it_is_announced() -> None:
+    admission = Admission(DiscoveryConfig())
+    admission.admit([service("a")], 0.0)
+    again = service("a", answered=True)
+    admission.admit([again], 1.0)
+    assert again.standing.answered

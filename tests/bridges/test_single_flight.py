@@ -124,3 +124,41 @@ async def test_settling_waits_for_the_run_and_does_not_end_it() -> None:
     work.release.set()
     await settling
     assert (await task, work.cancelled) == (1, 0)
+
+
+async def test_when_a_run_began_is_known_by_the_clock_of_the_loop() -> None:
+    work = Work()
+    shared = Shared(work.__call__)
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    task = shared.join()
+    began = shared.started
+    assert before <= began <= loop.time()
+    await asyncio.sleep(0.001)
+    # Who joins later has not begun another.
+    assert shared.join() is task
+    assert shared.started == began
+    work.release.set()
+    await task
+    again = shared.join()
+    assert shared.started > began
+    await again
+
+
+async def test_closing_waits_for_a_run_that_takes_its_time_to_end() -> None:
+    ended = asyncio.Event()
+
+    async def slow() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.set()
+        return 0
+
+    shared = Shared(slow)
+    task = shared.join()
+    await asyncio.sleep(0)
+    shared.leave(task)
+    await shared.aclose()
+    assert ended.is_set()

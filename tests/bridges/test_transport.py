@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from iometer_exporter.bridges.http.answer import LARGEST_BODY
-from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport
+from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport, _Device, _socket_address
 from iometer_exporter.errors import FetchError
 from iometer_exporter.net.addresses import Address
-from tests.rawserver import answering, hanging, raw_server, response
-from tests.waiting import until
+from tests.rawserver import Handler, answering, hanging, raw_server, response
+from tests.waiting import PATIENCE, until
 from tests.wire import READERS, Reader, cancellations, cancelled_at, transport
 
 Get = Callable[..., Coroutine[Any, Any, bytes]]
@@ -82,7 +82,7 @@ async def test_a_fetch_cancelled_at_any_await_costs_nothing(reader: Reader, shap
             assert not any(device.used for device in wire._devices.values())
             assert not wire._losing
             # Both places are there, and nobody waits for ever.
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 assert await asyncio.gather(*(get(wire, server.address) for _ in range(4))) == [b"{}"] * 4
             await wire.aclose()
             await until(lambda: not server.open)
@@ -113,7 +113,7 @@ async def test_cancelling_at_the_moment_of_the_answer_again_and_again_loses_noth
             for fetch in fetches:
                 fetch.cancel()
             await asyncio.gather(*fetches, return_exceptions=True)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await get(wire, server.address) == b"{}"
         assert server.most_open <= 3
 
@@ -129,7 +129,7 @@ async def test_a_late_loop_loses_nothing(wire: BridgeTransport) -> None:
             for fetch in fetches:
                 fetch.cancel()
             await asyncio.gather(*fetches, return_exceptions=True)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await get(wire, server.address) == b"{}"
 
 
@@ -242,6 +242,8 @@ async def test_a_kept_connection_that_died_silently_is_asked_again(
 
     async with raw_server(once_each) as server:
         assert [await get(wire, server.address) for _ in range(3)] == [b"{}"] * 3
+        # Those that died are closed here: the bridge may know nothing of it, and has few.
+        await until(lambda: server.open == 1)
     assert server.connections == 3
 
 
@@ -522,9 +524,7 @@ async def test_without_any_file_left_it_is_connect(wire: BridgeTransport) -> Non
         assert await get(wire, server.address) == b"{}"
 
 
-async def test_the_next_address_is_tried_while_the_first_is_silent(
-    wire: BridgeTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_next_address_is_tried_while_the_first_is_silent(wire: BridgeTransport) -> None:
     full = socket.socket()
     full.bind(("127.0.0.1", 0))
     full.listen(0)
@@ -533,7 +533,6 @@ async def test_the_next_address_is_tried_while_the_first_is_silent(
     for filler in fillers:
         filler.setblocking(False)
         filler.connect_ex(full.getsockname())
-    monkeypatch.setattr("iometer_exporter.bridges.http.transport._NEXT_ADDRESS_SECONDS", 0.01)
     silent = Address(*full.getsockname())
     async with raw_server(answering(GOOD)) as server:
         assert await get(wire, silent, server.address) == b"{}"
@@ -550,8 +549,9 @@ async def test_of_addresses_that_all_fail_the_last_one_is_told(wire: BridgeTrans
 
 
 async def test_a_zone_that_does_not_exist_is_connect(wire: BridgeTransport) -> None:
-    with pytest.raises(httpx.ConnectError, match=r"no connection to .*nope0"):
+    with pytest.raises(httpx.ConnectError) as caught:
         await get(wire, Address("fe80::1%nope0"))
+    assert str(caught.value) == f"no connection to {Address('fe80::1%nope0')}: no interface with this name"
 
 
 async def test_a_hung_request_holds_its_place_and_gives_it_back(wire: BridgeTransport) -> None:
@@ -578,3 +578,125 @@ async def test_connections_end_when_the_transport_closes(reader: Reader) -> None
         await wire.aclose()
         await until(lambda: not server.open)
     assert (wire.idle, wire.devices) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (Address("192.0.2.1", 81), (socket.AF_INET, ("192.0.2.1", 81))),
+        (Address("2001:db8::1", 81), (socket.AF_INET6, ("2001:db8::1", 81, 0, 0))),
+        (Address("fe80::1%7", 81), (socket.AF_INET6, ("fe80::1", 81, 0, 7))),
+        (Address("fe80::1%lo", 81), (socket.AF_INET6, ("fe80::1", 81, 0, socket.if_nametoindex("lo")))),
+    ],
+)
+def test_a_zone_is_a_number_or_the_name_of_an_interface(address: Address, expected: object) -> None:
+    assert _socket_address(address) == expected
+
+
+def test_a_device_is_given_three_times_as_long_as_it_has_needed_lately() -> None:
+    device = _Device()
+    device.note(0.1)
+    assert device.patience == 2.0
+    device.note(10.0)
+    assert device.patience == 30.0
+    device.note(0.1)
+    assert device.patience == 27.0
+    for _ in range(30):
+        device.note(0.1)
+    assert device.patience == 2.0
+    slow, quick = _Device(), _Device()
+    slow.note(5.0)
+    quick.absorb(slow)
+    assert quick.patience == 15.0
+    assert _Device().patience == 2.0
+
+
+async def test_a_request_keeps_the_bytes_that_it_was_sent_as(wire: BridgeTransport) -> None:
+    async with raw_server(answering(GOOD)) as server:
+        request = httpx.Request("GET", "http://bridge/a?b", extensions={ADDRESSES: (server.address,)})
+        await wire.handle_async_request(request)
+        request.headers["X"] = "y"
+        await wire.handle_async_request(request)
+    assert server.requests == [b"GET /a?b HTTP/1.1\r\nHost: bridge\r\n\r\n"] * 2
+
+
+async def test_who_is_asked_again_is_the_same_device(wire: BridgeTransport) -> None:
+    """Else what is known of it, and who waits for it, would be handed on at every request."""
+    async with raw_server(answering(GOOD)) as server:
+        await get(wire, server.address)
+        [before] = wire._devices.values()
+        await get(wire, server.address)
+        assert list(wire._devices.values()) == [before]
+
+
+def held(release: asyncio.Event) -> Handler:
+    async def handler(_head: bytes, writer: asyncio.StreamWriter) -> bool:
+        await release.wait()
+        writer.write(GOOD)
+        return True
+
+    return handler
+
+
+@pytest.mark.parametrize(("busy", "idle", "left"), [(2, 2, 0), (2, 1, 0), (1, 2, 1), (1, 1, 1), (0, 2, 2)])
+async def test_of_devices_that_become_one_no_more_connections_are_kept_than_it_may_have(
+    wire: BridgeTransport, busy: int, idle: int, left: int
+) -> None:
+    release = asyncio.Event()
+    async with raw_server(held(release)) as one, raw_server(answering(GOOD)) as two:
+        asking = [asyncio.create_task(get(wire, one.address)) for _ in range(busy)]
+        await asyncio.gather(*(get(wire, two.address) for _ in range(idle)))
+        await until(lambda: len(one.requests) == busy)
+        assert wire.idle == idle
+        wire._device([one.address, two.address])
+        assert wire.idle == left
+        release.set()
+        assert await asyncio.gather(*asking, get(wire, two.address)) == [b"{}"] * (busy + 1)
+        assert wire.idle <= 2
+
+
+async def test_who_waits_for_either_of_two_that_become_one_gets_a_turn(wire: BridgeTransport) -> None:
+    release = asyncio.Event()
+    async with raw_server(held(release)) as one, raw_server(held(release)) as two:
+        asking = [asyncio.create_task(get(wire, each.address)) for each in (one, two) for _ in range(4)]
+        await until(lambda: len(one.requests) == len(two.requests) == 2)
+        asking.append(asyncio.create_task(get(wire, one.address, two.address)))
+        await settled()
+        release.set()
+        async with asyncio.timeout(PATIENCE):
+            assert await asyncio.gather(*asking) == [b"{}"] * 9
+        # Each address still leads to the one device.
+        for server in (one, two):
+            assert await get(wire, server.address) == b"{}"
+        assert wire.devices == 1
+
+
+async def test_an_address_that_a_device_had_before_is_still_its_own(wire: BridgeTransport) -> None:
+    elsewhere = [Address(f"127.0.0.{number}", 1) for number in (2, 3)]
+    async with raw_server(answering(GOOD)) as one, raw_server(answering(GOOD)) as two:
+        await get(wire, one.address, elsewhere[0])
+        await get(wire, two.address, elsewhere[1])
+        await get(wire, one.address, two.address)
+        assert set(wire._devices) == {one.address, two.address, *elsewhere}
+        [device] = set(wire._devices.values())
+        assert device.addresses == {one.address, two.address, *elsewhere}
+
+
+async def test_a_connection_of_one_that_became_another_may_leave_too(reader: Reader) -> None:
+    wire = transport(reader, idle_connections=2)
+    async with (
+        raw_server(answering(GOOD)) as one,
+        raw_server(answering(GOOD)) as two,
+        raw_server(answering(GOOD)) as three,
+        raw_server(answering(GOOD)) as four,
+    ):
+        for server in (one, two):
+            await get(wire, server.address)
+        wire._device([one.address, two.address])
+        for server in (three, four):
+            await get(wire, server.address)
+        assert wire.idle == 2
+        assert wire.devices == 2
+        await until(lambda: one.open + two.open == 0)
+        await wire.aclose()
+        assert wire.idle == 0
