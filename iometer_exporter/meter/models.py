@@ -187,7 +187,7 @@ def _time(reading: _Fields) -> datetime:
     value = reading.values.get("time")
     try:
         if not isinstance(value, str):
-            raise ValueError(_kind(value))
+            raise ValueError
         time = datetime.fromisoformat(value)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError) as error:

@@ -1,7 +1,8 @@
 import json
 import math
+import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -231,6 +232,43 @@ def test_a_bad_register_costs_only_itself_and_is_named() -> None:
 @pytest.mark.parametrize("case", [case for case in payloads.CASES if case != "bad-registers"])
 def test_the_other_cases_have_no_problems(case: str) -> None:
     assert payloads.reading(case).problems == payloads.status(case).problems == ()
+
+
+def test_what_nobody_said_is_empty() -> None:
+    reading = Reading("1ISK", NOON, {})
+    assert (reading.installation_id, reading.problems) == ("", ())
+    empty = Status()
+    assert (empty.meter, empty.device_id, empty.installation_id) == ("", "", "")
+    assert (empty.bridge_version, empty.core_version, empty.problems) == ("", "", ())
+
+
+@pytest.mark.parametrize("device", ['{"id": "x"}', '{"bridge": {}}', '{"core": null}'])
+def test_a_status_tells_of_a_device_with_any_of_its_fields(device: str) -> None:
+    assert parse_status(f'{{"device": {device}}}'.encode()).problems == ()
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Far from UTC, as most who run this are."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("sent", ["2024-11-11T11:11:00", "2024-11-11T11:11:00Z", "2024-11-11T13:11:00+02:00"])
+def test_the_zone_of_this_machine_changes_no_time(sent: str) -> None:
+    parsed = parse_reading(a_reading(time=sent)).time
+    assert (parsed, parsed.tzinfo) == (NOON, UTC)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(58, "'" + "x" * 58 + "'"), (59, "'" + "x" * 56 + "...")])
+def test_a_long_value_is_cut_in_a_message(length: int, shown: str) -> None:
+    assert failure_of(parse_reading, a_reading(time="x" * length)).args == (
+        f"meter.reading.time is {shown}, expected a time such as '2024-11-11T11:11:00Z'",
+    )
 
 
 INVALID_JSON: Final = {

@@ -176,3 +176,79 @@ def test_every_quantity_of_any_reading_is_finite_or_unknown(
         found += [phase.power, phase.voltage, phase.current]
     assert all(value is None or math.isfinite(value) for value in found)
     assert all(0 <= joules < 10**18 for joules in quantities.energies(sent).values())
+
+
+def resolutions(registers: dict[str, str]) -> dict[str, Decimal]:
+    sent = reading(registers)
+    found = quantities.resolutions(sent, quantities.energies(sent))
+    return {str(code): value for code, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("sent", "joules"),
+    [
+        ("1234.5 Wh", "360"),
+        ("1234.56 Wh", "36"),
+        ("1234 Wh", "3600"),
+        ("1234.5678 kWh", "360"),
+        ("12.5 kWh", "360000"),
+        ("1.001 MWh", "3600000"),
+        ("1.0010 MWh", "360000"),
+        ("5 J", "1"),
+        ("5.25 Ws", "0.01"),
+        ("5E+2 Wh", "360000"),
+        ("5E+4 J", "10000"),
+        ("5E+8 Ws", "3600000"),
+        # What no meter shows does no harm.
+        ("1E-40 Wh", "0.0000036"),
+        ("0E-999999999 J", "1E-9"),
+        ("0E+999999999 J", "3600000"),
+    ],
+)
+def test_a_counter_counts_in_its_last_digit_and_in_one_kwh_at_most(sent: str, joules: str) -> None:
+    # The power tells that it is no meter without its PIN.
+    assert resolutions({"1-0:1.8.0": sent, "1-0:16.7.0": "5 W"}) == {"1-0:1.8.0": Decimal(joules)}
+
+
+@pytest.mark.parametrize(
+    ("others", "is_coarse"),
+    [
+        ({}, True),
+        ({"1-0:2.8.0": "5000 Wh"}, True),
+        ({"1-0:2.8.0": "5000.5 Wh"}, False),
+        ({"1-0:2.8.0": "0 kWh"}, True),
+        ({"1-0:16.7.0": "0 W"}, False),
+        ({"1-0:36.7.0": "7 W"}, False),
+        ({"1-0:16.7.0": "0 V"}, True),
+    ],
+)
+def test_whole_kwh_and_no_power_are_what_a_meter_without_its_pin_shows(
+    others: dict[str, str], is_coarse: bool
+) -> None:
+    registers = {"1-0:1.8.0": "12345000.00 Wh", **others}
+    sent = reading(registers)
+    assert quantities.is_coarse(sent, quantities.energies(sent)) is is_coarse
+    found = resolutions(registers)
+    assert found["1-0:1.8.0"] == (3_600_000 if is_coarse else 36)
+    assert found.keys() == {code for code in registers if ".8." in code}
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [("2", "J", "2"), ("2", "Wh", "7200"), ("0.5", "kWh", "1800000"), ("2", "W", None), ("2", "", None)],
+)
+def test_the_energy_of_one_register_is_in_joules(value: str, unit: str, expected: str | None) -> None:
+    register = Register(ObisCode.parse("1-0:1.8.0"), Decimal(value), unit)
+    assert quantities.joules(register) == (None if expected is None else Decimal(expected))
+
+
+@pytest.mark.parametrize(("sent", "watts"), [("2 MW", 2e6), ("2 kW", 2e3), ("2 mW", 2e-3), ("2 mw", None)])
+def test_power_is_in_watts(sent: str, watts: float | None) -> None:
+    assert quantities.power(reading({"1-0:16.7.0": sent})) == watts
+
+
+def test_the_largest_counter_is_none() -> None:
+    largest = quantities.LARGEST_COUNTER
+    assert energies({"1-0:1.8.0": f"{largest} J", "1-0:2.8.0": f"{largest - 1} J"}) == {
+        "1-0:2.8.0": Decimal(largest - 1)
+    }
