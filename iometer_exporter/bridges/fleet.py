@@ -184,7 +184,7 @@ def parse_target(text: str) -> Address:
         raise TargetError(f"target: {error}") from error
 
 
-async def _read(targets: Iterable[Target], deadline: float, *, impatient: bool = False) -> list[Snapshot]:
+async def _read(targets: Iterable[Target], deadline: float, *, impatient: bool) -> list[Snapshot]:
     """A snapshot of each target, all asked at once, complete or not at the deadline."""
     runs = {
         (target, endpoint): target.shares[endpoint].join() for target in targets for endpoint in ENDPOINTS

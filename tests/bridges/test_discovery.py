@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,6 +23,7 @@ from iometer_exporter.errors import DiscoveryError
 from iometer_exporter.net.addresses import Address, parse_address
 from iometer_exporter.text import clean
 from tests import dnspackets
+from tests.waiting import PATIENCE, until
 
 NAME = f"IOmeter-T{os.getpid()}"
 LOOPBACK = DiscoveryConfig(interfaces=("127.0.0.1",))
@@ -46,12 +47,6 @@ async def network() -> AsyncIterator[AsyncZeroconf]:
         yield zeroconf
     finally:
         await zeroconf.async_close()
-
-
-async def until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 (zeroconf's state is not ours to make an Event)
-            await asyncio.sleep(0.01)
 
 
 def ours(discovery: Discovery) -> list[Service]:
@@ -106,7 +101,7 @@ async def test_the_first_round_is_over_also_when_nobody_answers(monkeypatch: pyt
     monkeypatch.setattr(discovery_module, "_FIRST_ROUND", 0.05)
     async with Discovery(LOOPBACK) as discovery:
         assert not discovery.first_round_done.is_set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await discovery.first_round_done.wait()
         assert names(discovery) == []
 
@@ -141,7 +136,7 @@ async def test_a_host_without_multicast_is_told_once_and_tried_again(
 
     monkeypatch.setattr(discovery_module, "open_zeroconf", no_network_yet)
     async with network() as bridges, Discovery(LOOPBACK) as discovery:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await discovery.first_round_done.wait()
         await (await bridges.async_register_service(info(NAME)))
         await until(lambda: names(discovery) == [NAME])
@@ -249,7 +244,7 @@ async def test_three_thousand_names_without_address_are_asked_for_some_at_a_time
         # A bridge with an address does not wait behind them.
         air.say(*dnspackets.bridge(instance("real"), bytes([10, 0, 0, 1])))
         assert names(air.discovery) == [f"{NAME}real"]
-        await until(lambda: not air.discovery._resolving and not air.discovery._unresolved, 60)
+        await until(lambda: not air.discovery._resolving and not air.discovery._unresolved)
         assert names(air.discovery) == [f"{NAME}real"]
     lost = [text for text in messages(caplog) if text == "announced without an address"]
     assert 0 < len(lost) <= 100

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -10,14 +10,17 @@ import pytest
 from iometer_exporter.bridges import bridge as target_module
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.fleet import Fleet
-from iometer_exporter.bridges.snapshot import Snapshot
+from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.errors import Reason
+from iometer_exporter.meter.guard import Limits
+from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.obis import ENERGY_IMPORT
 from iometer_exporter.net.addresses import Address
 from tests import documents
 from tests.net.test_resolver import Names, names
 from tests.rawserver import Handler, RawServer, answering, bridge, hanging, raw_server, response
+from tests.waiting import until
 
 __all__ = ["names"]
 
@@ -135,12 +138,6 @@ async def test_two_scrapes_at_once_share_one_fetch() -> None:
         assert (await scrape(fleet))["house"].up
         assert len(server.requests) == 4
         assert server.most_open <= 2
-
-
-async def until(condition: Callable[[], bool], timeout: float = 2.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 (what is watched is not ours to make an Event)
-            await asyncio.sleep(0.005)
 
 
 async def test_a_patient_scrape_gets_what_an_impatient_one_did_not_wait_for() -> None:
@@ -435,6 +432,8 @@ async def test_the_meter_of_the_reading_beats_that_of_the_status() -> None:
             snapshot = (await scrape(fleet))["house"]
     assert snapshot.reading is not None
     assert (snapshot.reading.meter, fleet.meters) == ("of the reading", frozenset({"of the reading"}))
+    # What is shown of the status has its own.
+    assert snapshot.meter == "of the status"
 
 
 async def test_a_reload_counts_for_probed_bridges_too() -> None:
@@ -544,3 +543,89 @@ async def test_a_snapshot_says_for_how_long_its_reading_has_been_known() -> None
     assert second.is_stale(now, 0.05)
     assert not second.is_stale(now, 3600.0)
     assert not second.is_stale(now, 0.0)
+
+
+def soon(seconds: float) -> float:
+    """A deadline."""
+    return asyncio.get_running_loop().time() + seconds
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_probe_that_waits_less_than_a_bridge_may_take_is_not_counted(is_known: bool) -> None:
+    async with raw_server(hanging) as server, Fleet(config(server) if is_known else Config()) as fleet:
+        target = str(server.address)
+        impatient = await fleet.probe(target, soon(0.05), impatient=True)
+        assert (impatient.up, impatient.errors) == (False, {})
+        patient = await fleet.probe(target, soon(0.05))
+        assert patient.errors == {("reading", "timeout"): 1, ("status", "timeout"): 1}
+
+
+async def test_another_address_that_had_less_time_than_it_may_take_is_not_counted() -> None:
+    faults: dict[str, Handler] = {}
+    ok = healthy()
+
+    async def first(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        return await faults.get("first", ok)(head, writer)
+
+    async def second(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        return await faults.get("second", ok)(head, writer)
+
+    async with raw_server(first) as one, raw_server(second) as two, Fleet(config(a=one, b=two)) as fleet:
+        await scrape(fleet)
+        faults["first"] = answering(response(b"", status="500 Oops"))
+        faults["second"] = hanging
+        found = await scrape(fleet, budget=0.3)
+    assert found["a"].errors == {("reading", "http_status"): 1, ("status", "http_status"): 1}
+    assert (found["b"].up, found["b"].errors) == (False, {})
+
+
+async def test_service_discovery_knows_where_each_bridge_can_be_asked(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iometer_exporter.bridges.fleet._RESOLVE_TIMEOUT", 0.05)
+    names.known["house.local"] = ["10.0.0.1", "10.0.0.9"]
+    names.known["hangs.local"] = ["10.0.0.3"]
+    names.hang("hangs.local", "announced.local")
+    configured = Config(
+        bridges=(
+            BridgeConfig(Address("house.local", 81), "house", {"room": "cellar"}),
+            BridgeConfig(Address("nowhere.local"), "nowhere"),
+            BridgeConfig(Address("hangs.local"), "hangs"),
+            BridgeConfig(Address("announced.local"), "announced"),
+            BridgeConfig(Address("10.0.0.2"), "ip"),
+        )
+    )
+    services = [
+        Service("IOmeter-1", "iometer-1.local", (Address("10.0.0.7"), Address("fd00::7"))),
+        Service("IOmeter-2", "announced.local", (Address("10.0.0.8"),)),
+    ]
+    async with Fleet(configured, lambda: services) as fleet:
+        known = await fleet.known()
+    assert known[0] == KnownBridge("house", "10.0.0.1:81", "configured", "", "", {"room": "cellar"})
+    assert {bridge.name: bridge.place for bridge in known} == {
+        "house": "10.0.0.1:81",
+        "nowhere": "nowhere.local:80",
+        "hangs": "hangs.local:80",
+        "announced": "10.0.0.8:80",
+        "ip": "10.0.0.2:80",
+        "IOmeter-1": "10.0.0.7:80",
+    }
+
+
+async def test_what_the_guards_believe_is_configured() -> None:
+    async with Fleet(Config(max_power=1.0, reset_after=2.0)) as fleet:
+        assert fleet._probed.limits == Limits(1.0, 2.0)
+        fleet.reconfigure(Config(max_power=3.0, reset_after=4.0))
+        assert fleet._probed.limits == Limits(3.0, 4.0)
+
+
+async def test_a_fleet_remembers_in_the_memory_that_it_is_given() -> None:
+    now = time.time()
+    answers = [documents.reading(now, imported=1000.5)]
+    memory = Memory()
+    async with raw_server(sending(answers)) as server:
+        async with Fleet(config(house=server), memory=memory) as before:
+            await scrape(before)
+        answers[0] = documents.reading(now - 60, imported=900.5)
+        async with Fleet(config(house=server), memory=memory) as after:
+            assert present((await scrape(after))["house"]) == 1000.5

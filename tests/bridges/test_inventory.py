@@ -2,6 +2,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,12 @@ from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.inventory import Roster
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, check_names
 from iometer_exporter.errors import TargetError
+from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
-from tests.net.test_resolver import Names, names, until
+from tests.net.test_resolver import Names, names
+from tests.waiting import until
 
 __all__ = ["names"]
 
@@ -423,3 +426,112 @@ async def test_a_flood_makes_no_more_targets_than_the_limit() -> None:
             found.sync()
             assert len(found.due()) == 251
             found.find_aliases()
+
+
+async def test_one_bridge_more_than_the_limit_is_limited() -> None:
+    announced = [service("a", "10.0.0.1"), service("b", "10.0.0.2")]
+    async with roster(config(discovery=DiscoveryConfig(limit=1)), lambda: list(announced)) as found:
+        found.sync()
+        assert found.limited
+        found.reconfigure(config(discovery=DiscoveryConfig(limit=2)))
+        found.sync()
+        assert not found.limited
+
+
+async def test_a_device_that_is_announced_twice_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody has made a mistake. Bridges that have not said which device they are do not matter."""
+    caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
+    announced = [service("silent", "10.0.0.1"), service("a", "10.0.0.2"), service("b", "10.0.0.3")]
+    async with roster(config(), lambda: announced) as found:
+        found.sync()
+        for target in list(found.all())[1:]:
+            answer(target, "one device")
+        found.find_aliases()
+        assert [target.name for target in found.bridges()] == ["silent", "a"]
+    [record] = caplog.records
+    assert record.levelname == "INFO"
+    assert (record.__dict__["bridge"], record.__dict__["device_id"]) == ("b", "one device")
+
+
+# A reload.
+
+
+async def test_bridges_that_stay_keep_what_is_known_of_them() -> None:
+    announced = [service("IOmeter-1", "10.0.0.3")]
+    limits = Limits(5.0, 6.0)
+    async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: announced) as found:
+        found.sync()
+        first, second, discovered = found.all()
+        changed = config(("new", "10.0.0.4"), ("other name", "10.0.0.1"))
+        found.reconfigure(replace(changed, max_power=5.0, reset_after=6.0))
+        new, kept, still = found.all()
+        assert (kept, kept.name, still) == (first, "other name", discovered)
+        assert new is not second
+        assert (new.name, new.source, new.addresses) == ("new", "configured", (Address("10.0.0.4"),))
+        announced.append(service("IOmeter-2", "10.0.0.5"))
+        found.sync()
+        assert [target.limits for target in found.all()] == [limits] * 4
+
+
+async def test_what_mdns_said_of_a_name_outlives_a_reload(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced = [service("IOmeter-1", "10.0.0.1", host="house.local")]
+    known: tuple[Address, ...] = (Address("house.local"), Address("10.0.0.1"))
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    # Longer than this machine has been up, so that only the difference can be less.
+    patience = DiscoveryConfig(forget_after=start + 1.0)
+    configured = config(("house", "house.local"), discovery=patience)
+    async with roster(configured, lambda: list(announced)) as found:
+        monkeypatch.setattr(loop, "time", lambda: start)
+        found.sync()
+        announced.clear()
+        found.reconfigure(configured)
+        found.sync()
+        [target] = found.all()
+        assert target.addresses == known
+        monkeypatch.setattr(loop, "time", lambda: start + patience.forget_after)
+        found.sync()
+        assert target.addresses == known[:1]
+        monkeypatch.setattr(loop, "time", lambda: start)
+        announced.append(service("IOmeter-1", "10.0.0.1", host="house.local"))
+        found.sync()
+        announced.clear()
+        # Removed and configured anew: nothing of it is left.
+        found.reconfigure(config(discovery=patience))
+        found.reconfigure(configured)
+        found.sync()
+        [target] = found.all()
+        assert target.addresses == known[:1]
+
+
+async def test_a_discovered_bridge_that_a_reload_configures_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
+    announced = [service("IOmeter-1", "10.0.0.1")]
+    async with roster(config(), lambda: announced) as found:
+        found.sync()
+        found.reconfigure(config(("house", "10.0.0.1")))
+        found.sync()
+        assert labels(found) == ["house"]
+    assert [(record.getMessage(), record.__dict__["bridge"]) for record in caplog.records] == [
+        ("discovered bridge is no longer read: it is a configured bridge", "IOmeter-1")
+    ]
+
+
+async def test_of_a_device_with_three_addresses_one_that_leaves_is_forgotten() -> None:
+    bridges = [("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3"), ("d", "10.0.0.4"), ("e", "10.0.0.5")]
+    async with roster(config(*bridges), lambda: ()) as found:
+        for target in found.all():
+            answer(target, "one device" if target.name in "abc" else "another")
+        found.find_aliases()
+        assert [target.name for target in found.bridges()] == ["a", "d"]
+        found.reconfigure(config(*bridges[1:]))
+        # What was shown as the first is a bridge again, until it is known what it is.
+        assert [target.name for target in found.bridges()] == ["b", "c", "d"]
+        found.find_aliases()
+        assert [target.name for target in found.bridges()] == ["b", "d"]
+        await until(lambda: not found._retiring)
+        found.reconfigure(config(*bridges[1:4]))
+        assert [target.name for target in found.bridges()] == ["b", "d"]
+        await until(lambda: not found._retiring)

@@ -5,16 +5,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from iometer_exporter.net import resolver as resolve_module
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver, literal
-
-PATIENCE = 60.0
-"""Seconds that a test waits for what must come; it ends sooner."""
+from tests.waiting import PATIENCE, until
 
 
 class Names:
@@ -61,12 +59,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     monkeypatch.setattr(socket, "getaddrinfo", service.getaddrinfo)
     yield service
     service.release()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 (threads set no Event of the loop)
-            await asyncio.sleep(0.002)
 
 
 async def hosts(resolver: Resolver, name: str) -> list[str]:

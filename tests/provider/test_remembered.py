@@ -34,7 +34,8 @@ from tests.provider.fleet import (
     refresh,
     values,
 )
-from tests.provider.test_source import cloud, energies, source, total, true_energies, until
+from tests.provider.test_source import cloud, energies, source, total, true_energies
+from tests.waiting import until
 
 ENERGY = 'iometer_energy_import_joules_total{installation="i1",meter="M1"}'
 REGISTER = 'iometer_register{installation="i1",meter="M1",obis="1-0:1.8.0",unit="Wh"}'

@@ -18,6 +18,7 @@ from iometer_exporter.provider.served.installation import Known, encode
 from iometer_exporter.provider.source import ProviderSource
 from iometer_exporter.simulator.cloud import ProviderSimulation
 from tests.provider.fleet import LIMITS, NOW, STALE_AFTER, ScriptedClient, SimulatedClock, split
+from tests.waiting import PATIENCE, until
 
 DAY, QUARTER = 86400, 900
 INSTALLATIONS = 12
@@ -54,13 +55,12 @@ async def source(
         await running.aclose()
 
 
-async def until(condition: Callable[[], bool], clock: SimulatedClock | None = None) -> None:
-    """Wait in real time, as the sockets between are real; simulated time passes if a clock is given."""
-    give_up = time.monotonic() + 60
+async def pass_until(condition: Callable[[], bool], clock: SimulatedClock) -> None:
+    """Let simulated time pass until the condition is true; what goes over sockets takes real time."""
+    give_up = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < give_up, "it does not come about"
-        if clock is not None:
-            await clock.advance(10)
+        await clock.advance(10)
         await asyncio.sleep(0.003)
 
 
@@ -140,7 +140,7 @@ async def test_ten_minutes_without_subscription_lose_and_double_nothing(faults: 
         simulation.refuse_sockets = False
         await pass_time(clock, 80)
         # An attempt that was refused late waits once more.
-        await until(lambda: total(running) == len(sent(simulation, NOW - DAY, clock.time())), clock)
+        await pass_until(lambda: total(running) == len(sent(simulation, NOW - DAY, clock.time())), clock)
         assert [running.readings.is_up, running.counts.results["rejected"]] == [True, 0]
         assert running.readings.reconnects > 1
         assert energies(running) == pytest.approx(true_energies(simulation))
@@ -194,7 +194,7 @@ async def test_walking_the_cursor_gives_the_same() -> None:
         simulation.faults.kinds.remove("http-500")
         await pass_time(clock, 130)
         expected = len(sent(simulation, NOW - DAY, clock.time()))
-        await until(lambda: total(running) >= expected, clock)
+        await pass_until(lambda: total(running) >= expected, clock)
         assert total(running) == len(sent(simulation, NOW - DAY, clock.time()))
         assert running.counts.results["rejected"] == 0
         assert simulation.open_sockets == 0
@@ -206,7 +206,7 @@ async def test_without_readings_the_inventory_serves() -> None:
         await until(lambda: running.tried)
         assert energies(running) == pytest.approx(true_energies(simulation))
         await clock.advance(3600)
-        await until(lambda: agree(running, true_energies(simulation)), clock)
+        await pass_until(lambda: agree(running, true_energies(simulation)), clock)
         assert not running.counts.results
         assert simulation.open_sockets == 0
 
@@ -235,7 +235,7 @@ async def test_what_is_bad_is_counted_and_said_once(fault: str, caplog: pytest.L
         simulation.faults.every = 1
         simulation.faults.kinds.add(fault)
         key = (operation, reason)
-        await until(lambda: running.journal.errors[key] >= 3, clock)  # type: ignore[index]
+        await pass_until(lambda: running.journal.errors[key] >= 3, clock)  # type: ignore[index]
         # What was known is still served, and what is good of what comes is.
         assert len(running.installations) == INSTALLATIONS
         assert len(energies(running)) >= INSTALLATIONS
@@ -249,7 +249,7 @@ async def test_wrong_credentials_are_said_and_serve_nothing(caplog: pytest.LogCa
     clock = SimulatedClock()
     async with cloud(clock) as simulation, source(simulation, clock, secret="wrong-one") as running:
         await until(lambda: running.tried)
-        await until(lambda: running.journal.errors["subscription", "unauthorized"] > 0, clock)
+        await pass_until(lambda: running.journal.errors["subscription", "unauthorized"] > 0, clock)
         assert running.inventory.succeeded is False
         assert len(running.installations) == 0
     assert "wrong-one" not in caplog.text
@@ -262,11 +262,11 @@ async def test_a_token_that_expires_while_it_runs() -> None:
     async with cloud(clock) as simulation, source(simulation, clock) as running:
         await until(lambda: total(running) == len(sent(simulation, NOW - DAY, NOW)))
         simulation.revoke()
-        await until(lambda: running.journal.errors["subscription", "unauthorized"] > 0, clock)
+        await pass_until(lambda: running.journal.errors["subscription", "unauthorized"] > 0, clock)
         assert not running.readings.is_up
         assert len(running.installations) == INSTALLATIONS
         simulation.faults.kinds.clear()
-        await until(lambda: running.readings.is_up, clock)
+        await pass_until(lambda: running.readings.is_up, clock)
 
 
 async def test_unknown_states_are_served_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
@@ -298,7 +298,7 @@ async def test_wrong_readings_of_one_meter_harm_no_other(fault: str, rejected: b
         seen = [energies(running)]
         for _ in range(8):
             await pass_time(clock, 900, step=300)
-            await until(lambda: agree(running, others(simulation, first)), clock)
+            await pass_until(lambda: agree(running, others(simulation, first)), clock)
             seen.append(energies(running))
         assert (running.counts.results["rejected"] > 0) is rejected
     for before, after in itertools.pairwise(seen):

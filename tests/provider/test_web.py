@@ -26,8 +26,8 @@ from iometer_exporter.web import server
 from iometer_exporter.web.app import create_app
 from iometer_exporter.web.listen import ListenAddress, listen
 from tests import documents
-from tests.provider.test_source import until
 from tests.rawserver import RawServer, bridge, raw_server
+from tests.waiting import until
 
 OFF = DiscoveryConfig(enabled=False)
 BESIDE = "1ISK0000000001"
