@@ -15,7 +15,7 @@ from typing import Any, Final
 from iometer_exporter.errors import IOmeterError, StateError
 from iometer_exporter.meter.history import Counter, History
 from iometer_exporter.meter.models import Reading, Register
-from iometer_exporter.meter.obis import ObisCode, is_energy
+from iometer_exporter.meter.obis import ENERGIES, ObisCode
 from iometer_exporter.meter.quantities import JOULES_PER_KWH, LARGEST_COUNTER, joules
 from iometer_exporter.text import clean
 
@@ -154,7 +154,7 @@ def _counter(values: Any) -> tuple[ObisCode, Counter]:
         raise StateError(str(error)) from error
     register = Register(code, _number(shown), _text(shown_unit))
     served = joules(register)
-    if served is None or not is_energy(code):
+    if served is None or code not in ENERGIES:
         raise StateError(f"{code} in {register.unit!r} is not an energy")
     counter = Counter(
         value=_energy(_number(value)),

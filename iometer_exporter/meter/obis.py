@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 from iometer_exporter.errors import ObisError
 
@@ -72,6 +72,21 @@ PHASE_CURRENT: Final = (_electricity(31, 7), _electricity(51, 7), _electricity(7
 
 _HIGHEST_TARIFF: Final = 63
 
+Direction = Literal["import", "export"]
+"""Way that a counter's energy goes, as the metrics call it: out of the grid, or into it."""
+
+_TOTALS: Final[dict[Direction, ObisCode]] = {"import": ENERGY_IMPORT, "export": ENERGY_EXPORT}
+
+_DIRECTIONS: Final[dict[Direction, str]] = {"import": "drawn from", "export": "fed into"}
+"""Directions in words for a person."""
+
+ENERGIES: Final[dict[ObisCode, tuple[Direction, str]]] = {
+    _electricity(total.c, total.d, tariff): (direction, str(tariff or ""))
+    for direction, total in _TOTALS.items()
+    for tariff in range(_HIGHEST_TARIFF + 1)
+}
+"""The energy counters that are guarded, each with its direction and tariff, which is empty for the total."""
+
 KNOWN: Final[dict[ObisCode, str]] = {
     ENERGY_IMPORT: "energy drawn from the grid, total",
     ENERGY_EXPORT: "energy fed into the grid, total",
@@ -86,25 +101,9 @@ KNOWN: Final[dict[ObisCode, str]] = {
 """What the codes that become metrics mean, in words for a person (tariffs: see `describe`)."""
 
 
-def tariff_of(code: ObisCode, total: ObisCode) -> str | None:
-    """The tariff number of an energy code (`1` for 1-0:1.8.1 of the total 1-0:1.8.0), else None."""
-    if (
-        1 <= code.e <= _HIGHEST_TARIFF
-        and _electricity(code.c, code.d) == total
-        and code == _electricity(code.c, code.d, code.e)
-    ):
-        return str(code.e)
-    return None
-
-
-def is_energy(code: ObisCode) -> bool:
-    """Whether the code is a guarded energy counter: 1.8.0, 2.8.0 or one of their tariffs."""
-    return any(code == total or tariff_of(code, total) for total in (ENERGY_IMPORT, ENERGY_EXPORT))
-
-
 def describe(code: ObisCode) -> str:
     """What the code means, in words for a person; empty for a code that becomes no metric of its own."""
-    for total, direction in ((ENERGY_IMPORT, "drawn from"), (ENERGY_EXPORT, "fed into")):
-        if tariff := tariff_of(code, total):
-            return f"energy {direction} the grid, tariff {tariff}"
+    direction, tariff = ENERGIES.get(code, ("import", ""))
+    if tariff:
+        return f"energy {_DIRECTIONS[direction]} the grid, tariff {tariff}"
     return KNOWN.get(code, "")

@@ -44,7 +44,7 @@ def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     """
     counters = {}
     for code in reading.registers:
-        if obis.is_energy(code):
+        if code in obis.ENERGIES:
             value = _value(reading, code, _JOULES)
             if value is not None and 0 <= value < LARGEST_COUNTER:
                 counters[code] = value

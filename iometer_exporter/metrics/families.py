@@ -237,8 +237,8 @@ FAMILIES: Final = (
 )
 """Every family of this package, in the order of the output."""
 
-_TARIFFS: Final = ((obis.ENERGY_IMPORT, TARIFF_IMPORT), (obis.ENERGY_EXPORT, TARIFF_EXPORT))
-_TOTALS: Final = {obis.ENERGY_IMPORT: ENERGY_IMPORT, obis.ENERGY_EXPORT: ENERGY_EXPORT}
+_TOTALS: Final[dict[obis.Direction, Family]] = {"import": ENERGY_IMPORT, "export": ENERGY_EXPORT}
+_TARIFFS: Final[dict[obis.Direction, Family]] = {"import": TARIFF_IMPORT, "export": TARIFF_EXPORT}
 
 _POWER_STATES: Final = ("battery", "wired")
 _PIN_STATES: Final = ("entered", "pending", "missing")
@@ -251,11 +251,11 @@ Sample = tuple[Family, tuple[str, ...], float | None]
 def counters(reading: Reading, *, is_held: bool = False) -> Iterator[Sample]:
     """What stays true of a reading however old it is: the energies, unless they are held, and its time."""
     for code, joules in quantities.energies(reading).items() if not is_held else ():
-        if family := _TOTALS.get(code):
-            yield family, (), float(joules)
-        for total, family in _TARIFFS:
-            if tariff := obis.tariff_of(code, total):
-                yield family, (tariff,), float(joules)
+        direction, tariff = obis.ENERGIES[code]
+        if tariff:
+            yield _TARIFFS[direction], (tariff,), float(joules)
+        else:
+            yield _TOTALS[direction], (), float(joules)
     yield READING_TIMESTAMP, (), reading.time.timestamp()
 
 

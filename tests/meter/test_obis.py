@@ -108,44 +108,29 @@ def test_any_text_is_a_code_or_an_obis_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "total", "tariff"),
+    ("text", "counted"),
     [
-        ("1-0:1.8.1", obis.ENERGY_IMPORT, "1"),
-        ("1-0:1.8.2", obis.ENERGY_IMPORT, "2"),
-        ("1-0:1.8.63", obis.ENERGY_IMPORT, "63"),
-        ("1-0:2.8.1", obis.ENERGY_EXPORT, "1"),
-        ("1-0:1.8.0", obis.ENERGY_IMPORT, None),
-        ("1-0:1.8.64", obis.ENERGY_IMPORT, None),
-        ("1-0:1.8.1", obis.ENERGY_EXPORT, None),
-        ("1-0:2.8.1", obis.ENERGY_IMPORT, None),
-        ("1-0:3.8.1", obis.ENERGY_IMPORT, None),
-        ("1-0:1.7.1", obis.ENERGY_IMPORT, None),
-        ("1-1:1.8.1", obis.ENERGY_IMPORT, None),
-        ("0-0:1.8.1", obis.ENERGY_IMPORT, None),
-        ("1-0:1.8.1*0", obis.ENERGY_IMPORT, None),
+        ("1-0:1.8.0", ("import", "")),
+        ("1-0:2.8.0", ("export", "")),
+        ("1-0:1.8.1", ("import", "1")),
+        ("1-0:1.8.2", ("import", "2")),
+        ("1-0:1.8.63", ("import", "63")),
+        ("1-0:2.8.1", ("export", "1")),
+        ("1-0:2.8.2", ("export", "2")),
+        ("1-0:1.8.64", None),
+        ("1-0:3.8.0", None),
+        ("1-0:3.8.1", None),
+        ("1-0:1.7.1", None),
+        ("1-0:16.7.0", None),
+        ("1-1:1.8.0", None),
+        ("1-1:1.8.1", None),
+        ("0-0:1.8.1", None),
+        ("1-0:1.8.0*1", None),
+        ("1-0:1.8.1*0", None),
     ],
 )
-def test_tariff_of_names_the_tariff_of_its_own_total_only(
-    text: str, total: ObisCode, tariff: str | None
-) -> None:
-    assert obis.tariff_of(ObisCode.parse(text), total) == tariff
-
-
-@pytest.mark.parametrize(
-    ("text", "energy"),
-    [
-        ("1-0:1.8.0", True),
-        ("1-0:2.8.0", True),
-        ("1-0:1.8.1", True),
-        ("1-0:2.8.2", True),
-        ("1-0:16.7.0", False),
-        ("1-0:3.8.0", False),
-        ("1-0:1.8.0*1", False),
-        ("1-1:1.8.0", False),
-    ],
-)
-def test_energy_counters_are_the_totals_and_their_tariffs(text: str, energy: bool) -> None:
-    assert obis.is_energy(ObisCode.parse(text)) is energy
+def test_energy_counters_are_the_totals_and_their_tariffs(text: str, counted: tuple[str, str] | None) -> None:
+    assert obis.ENERGIES.get(ObisCode.parse(text)) == counted
 
 
 @pytest.mark.parametrize(
@@ -177,4 +162,4 @@ def test_describe_says_what_a_code_means(text: str, words: str) -> None:
 
 @given(codes)
 def test_describe_has_words_for_every_energy_counter(code: ObisCode) -> None:
-    assert bool(obis.describe(code)) >= obis.is_energy(code)
+    assert bool(obis.describe(code)) >= (code in obis.ENERGIES)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from iometer_exporter.errors import ObisError
 from iometer_exporter.meter.models import Reading, Register
-from iometer_exporter.meter.obis import ObisCode, is_energy
+from iometer_exporter.meter.obis import ENERGIES, ObisCode
 from iometer_exporter.provider.api import fields
 from iometer_exporter.provider.api.fields import Problems
 from iometer_exporter.provider.api.models import (
@@ -138,11 +138,11 @@ def _merged(
     for time, register in stamped:
         newest[register.code] = max(time, newest.get(register.code, time))
     registers = _by_code([each for time, each in stamped if time == newest[each.code]], problems)
-    of_energies = [time for code, time in newest.items() if is_energy(code)]
+    of_energies = [time for code, time in newest.items() if code in ENERGIES]
     moment = max(of_energies or newest.values())
     earliest = moment - _TOGETHER
     return moment, {
-        code: register for code, register in registers.items() if is_energy(code) or newest[code] >= earliest
+        code: register for code, register in registers.items() if code in ENERGIES or newest[code] >= earliest
     }
 
 
