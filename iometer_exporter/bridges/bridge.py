@@ -6,8 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from iometer_exporter.bridges.client import BridgeClient, Network
 from iometer_exporter.bridges.single_flight import Shared
@@ -15,27 +14,46 @@ from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
-from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.models import Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.net.addresses import Address
 
 _log = logging.getLogger(__name__)
 
-_PARSERS: Final[Mapping[Endpoint, Callable[[bytes], Reading | Status]]] = {
-    "reading": parse_reading,
-    "status": parse_status,
-}
-
 _PROBLEMS_LOGGED: Final = 3
 
 
+Document = TypeVar("Document", Reading, Status)
+Result = TypeVar("Result")
+
+
+class Judged(NamedTuple):
+    """A reading as it was sent, and the guard's judgement on it."""
+
+    sent: Reading
+    judgement: Judgement
+
+
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """What one fetch of an endpoint gave: a document or a failure; the guard's judgement on a reading."""
+class Fetched(Generic[Result]):
+    """Outcome of one fetch of an endpoint, after so many seconds: what its document gave, or a failure."""
 
     duration: float
-    document: Reading | Status | None = None
-    judgement: Judgement | None = None
+    result: Result | None = None
     failure: FetchError | None = None
+
+
+class Fetches(NamedTuple):
+    """One fetch of each endpoint under way, to wait for."""
+
+    reading: asyncio.Task[Fetched[Judged]]
+    status: asyncio.Task[Fetched[Status]]
+
+
+class Outcomes(NamedTuple):
+    """Outcome of one fetch of each endpoint."""
+
+    reading: Fetched[Judged]
+    status: Fetched[Status]
 
 
 class Target:
@@ -61,7 +79,8 @@ class Target:
         """Whether the last scrape got a valid document."""
         self.has_answered = False
         """Whether it ever gave a valid document."""
-        self.shares = {endpoint: Shared(partial(self._fetch, endpoint)) for endpoint in ENDPOINTS}
+        self._reading = Shared(self._fetch_reading)
+        self._status = Shared(self._fetch_status)
         self._client = BridgeClient(addresses, network)
         self._guard = Guard(limits, memory)
         self._meter = ""
@@ -74,21 +93,25 @@ class Target:
 
     async def aclose(self) -> None:
         """Give up what is under way."""
-        await asyncio.gather(*(share.aclose() for share in self.shares.values()))
+        await self.abandon()
         self._guard.remember()
         self._client.close()
+
+    async def abandon(self) -> None:
+        """End the fetches under way now, so that the scrapes that wait for them answer with the rest."""
+        await asyncio.gather(self._reading.aclose(), self._status.aclose())
 
     async def retire(self) -> None:
         """Wait for the scrapes under way, then end."""
         # At once, for the bridge that takes this one's place; and again at the end.
         self._guard.remember()
-        await asyncio.gather(*(share.settle() for share in self.shares.values()))
+        await asyncio.gather(self._reading.settle(), self._status.settle())
         await self.aclose()
 
     @property
     def is_awaited(self) -> bool:
         """Whether a scrape or a probe waits for it now."""
-        return any(share.waiters for share in self.shares.values())
+        return bool(self._reading.waiters or self._status.waiters)
 
     @property
     def ip_addresses(self) -> tuple[Address, ...]:
@@ -129,30 +152,38 @@ class Target:
         """The number of the meter, empty until it is known; kept while the bridge is down."""
         return self._meter
 
-    def timed_out(self, endpoint: Endpoint, *, counted: bool) -> Fetched:
-        """The outcome of a fetch that somebody no longer waits for; to be counted once for all of them."""
-        waited = asyncio.get_running_loop().time() - self.shares[endpoint].started
-        failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
-        if counted:
-            self._note(endpoint, failure)
-        return Fetched(waited, failure=failure)
+    def join(self) -> Fetches:
+        """Fetch both endpoints, or share the fetches under way; `leave` them when done or tired."""
+        return Fetches(self._reading.join(), self._status.join())
 
-    def snapshot(self, outcomes: Mapping[Endpoint, Fetched]) -> Snapshot:
+    def leave(self, fetches: Fetches, *, impatient: bool) -> Outcomes:
+        """The outcomes of the fetches, complete or not.
+
+        One that nobody waits for any more is given up, which is counted and logged unless that was impatient.
+        """
+        return Outcomes(
+            self._leave("reading", self._reading, fetches.reading, impatient=impatient),
+            self._leave("status", self._status, fetches.status, impatient=impatient),
+        )
+
+    def snapshot(self, outcomes: Outcomes) -> Snapshot:
         """What one scrape knows, from the outcome of each endpoint."""
-        sent, status = outcomes["reading"].document, outcomes["status"].document
-        status = status if isinstance(status, Status) else None
-        judgement = outcomes["reading"].judgement
-        meter = (status.meter if status else "") or self._meter
+        sent, judgement = outcomes.reading.result or (None, None)
+        status = outcomes.status.result
+        fetched: dict[Endpoint, Fetched[Judged] | Fetched[Status]] = {
+            "reading": outcomes.reading,
+            "status": outcomes.status,
+        }
         snapshot = Snapshot(
             bridge=self.name,
             address=str(self.addresses[0]),
             source=self.source,
-            meter=meter,
-            reading=_with_meter(judgement.served if judgement else None, meter),
-            sent=_with_meter(sent if isinstance(sent, Reading) else None, meter),
+            meter=(status.meter if status else "") or self._meter,
+            reading=self._named(judgement.served) if judgement else None,
+            sent=self._named(sent) if sent else None,
             status=status,
-            durations={endpoint: fetched.duration for endpoint, fetched in outcomes.items()},
-            failures={e: fetched.failure for e, fetched in outcomes.items() if fetched.failure},
+            durations={endpoint: each.duration for endpoint, each in fetched.items()},
+            failures={endpoint: each.failure for endpoint, each in fetched.items() if each.failure},
             errors=dict(self._errors),
             rejected=dict(self._rejected),
             seen_for=asyncio.get_running_loop().time() - judgement.seen if judgement else 0.0,
@@ -161,11 +192,39 @@ class Target:
         self.answering = snapshot.up
         return snapshot
 
-    async def _fetch(self, endpoint: Endpoint) -> Fetched:
+    def _leave(
+        self,
+        endpoint: Endpoint,
+        share: Shared[Fetched[Result]],
+        task: asyncio.Task[Fetched[Result]],
+        *,
+        impatient: bool,
+    ) -> Fetched[Result]:
+        given_up = share.leave(task)
+        if task.done() and not task.cancelled():
+            return task.result()
+        waited = asyncio.get_running_loop().time() - share.started
+        failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
+        if given_up and not impatient:
+            self._note(endpoint, failure)
+        return Fetched(waited, failure=failure)
+
+    async def _fetch_reading(self) -> Fetched[Judged]:
+        return await self._fetch("reading", parse_reading, self._take_reading)
+
+    async def _fetch_status(self) -> Fetched[Status]:
+        return await self._fetch("status", parse_status, self._take_status)
+
+    async def _fetch(
+        self,
+        endpoint: Endpoint,
+        parse: Callable[[bytes], Document],
+        take: Callable[[Document], Result],
+    ) -> Fetched[Result]:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            document = _PARSERS[endpoint](await self._client.fetch(endpoint))
+            document = parse(await self._client.fetch(endpoint))
         except FetchError as error:
             failure = error
         except PayloadError as error:
@@ -181,17 +240,19 @@ class Target:
             self.has_answered = True
             self._note(endpoint, None)
             self._note_problems(endpoint, document.problems)
-            if isinstance(document, Reading):
-                document = replace(document, meter=document.meter or self._meter)
-                self._meter = document.meter
-                return Fetched(duration, document, self._judge(document, loop.time()))
-            self._meter = self._meter or document.meter
-            self.device_id = document.device_id or self.device_id
-            return Fetched(duration, document)
+            return Fetched(duration, take(document))
         self._note(endpoint, failure)
         return Fetched(loop.time() - started, failure=failure)
 
-    def _judge(self, reading: Reading, now: float) -> Judgement:
+    def _take_status(self, status: Status) -> Status:
+        self._meter = self._meter or status.meter
+        self.device_id = status.device_id or self.device_id
+        return status
+
+    def _take_reading(self, sent: Reading) -> Judged:
+        reading = self._named(sent)
+        self._meter = reading.meter
+        now = asyncio.get_running_loop().time()
         owners = (self.device_id, self.name) if self.device_id else (self.name,)
         judgement = self._guard.judge(reading, now, wall=time.time(), owners=owners)
         if judgement.rejection:
@@ -199,7 +260,11 @@ class Target:
         self._log_judgement(reading, judgement)
         self._rejection = judgement.rejection
         self._is_held = judgement.is_held
-        return judgement
+        return Judged(reading, judgement)
+
+    def _named(self, reading: Reading) -> Reading:
+        """The reading under the number known of its meter, if it brings none of its own."""
+        return reading if reading.meter else replace(reading, meter=self._meter)
 
     def _note(self, endpoint: Endpoint, failure: FetchError | None) -> None:
         """Count a failure, and log it when it is another one than before: not once per scrape."""
@@ -246,10 +311,3 @@ class Target:
                 judgement.served.time.isoformat(),
                 extra=fields,
             )
-
-
-def _with_meter(reading: Reading | None, meter: str) -> Reading | None:
-    """The reading under the meter number known otherwise, if it brings none of its own."""
-    if reading is None or reading.meter:
-        return reading
-    return replace(reading, meter=meter)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from iometer_exporter.bridges.bridge import Fetched, Target
+from iometer_exporter.bridges.bridge import Target
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.http.transport import BridgeTransport
@@ -16,7 +16,6 @@ from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.config.file import Config
 from iometer_exporter.errors import ConfigError, TargetError
 from iometer_exporter.meter.memory import Memory
-from iometer_exporter.meter.models import ENDPOINTS, Endpoint
 from iometer_exporter.net.addresses import Address, parse_address
 from iometer_exporter.net.descriptors import kept_connections
 from iometer_exporter.net.resolver import Resolver, literal
@@ -136,7 +135,7 @@ class Fleet:
     async def abandon(self) -> None:
         """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
         targets = (*self._roster.all(), *self._probed)
-        await asyncio.gather(*(share.aclose() for target in targets for share in target.shares.values()))
+        await asyncio.gather(*(target.abandon() for target in targets))
 
     async def _resolve(self, address: Address, deadline: float) -> Sequence[Address]:
         """The IP addresses of the target; raises TargetError if it has none, or none by the deadline."""
@@ -186,23 +185,12 @@ def parse_target(text: str) -> Address:
 
 async def _read(targets: Iterable[Target], deadline: float, *, impatient: bool) -> list[Snapshot]:
     """A snapshot of each target, all asked at once, complete or not at the deadline."""
-    runs = {
-        (target, endpoint): target.shares[endpoint].join() for target in targets for endpoint in ENDPOINTS
-    }
+    joined = [(target, target.join()) for target in targets]
     try:
-        if runs:
+        if joined:
             remaining = deadline - asyncio.get_running_loop().time()
-            await asyncio.wait(runs.values(), timeout=max(0.0, remaining))
+            tasks = [task for _, fetches in joined for task in fetches]
+            await asyncio.wait(tasks, timeout=max(0.0, remaining))
     finally:
-        outcomes = {run: _leave(*run, task, impatient=impatient) for run, task in runs.items()}
-    return [
-        target.snapshot({endpoint: outcomes[target, endpoint] for endpoint in ENDPOINTS})
-        for target in targets
-    ]
-
-
-def _leave(target: Target, endpoint: Endpoint, task: asyncio.Task[Fetched], *, impatient: bool) -> Fetched:
-    given_up = target.shares[endpoint].leave(task)
-    if task.done() and not task.cancelled():
-        return task.result()
-    return target.timed_out(endpoint, counted=given_up and not impatient)
+        outcomes = [(target, target.leave(fetches, impatient=impatient)) for target, fetches in joined]
+    return [target.snapshot(outcome) for target, outcome in outcomes]

@@ -164,7 +164,7 @@ async def test_a_fault_of_this_program_costs_one_document_of_one_bridge(
     def broken(_body: bytes) -> None:
         raise TypeError("bug")
 
-    monkeypatch.setitem(target_module._PARSERS, "reading", broken)
+    monkeypatch.setattr(target_module, "parse_reading", broken)
     async with raw_server(healthy()) as server, Fleet(config(house=server)) as fleet:
         for _ in range(2):
             snapshot = (await scrape(fleet))["house"]

@@ -73,13 +73,13 @@ async def test_one_that_never_answered_leaves_first(probed: Probed) -> None:
 
 async def test_one_that_somebody_waits_for_stays(probed: Probed) -> None:
     targets = [probed.at([at(number)]) for number in (1, 2, 3)]
-    runs = [(target.shares["status"], target.shares["status"].join()) for target in targets]
+    joined = [(target, target.join()) for target in targets]
     for number in (4, 5):
         probed.at([at(number)])
     assert set(targets) <= set(probed)
-    for share, run in runs:
-        share.leave(run)
-    await asyncio.gather(*(run for _, run in runs), return_exceptions=True)
+    for target, fetches in joined:
+        target.leave(fetches, impatient=True)
+    await asyncio.gather(*(task for _, fetches in joined for task in fetches), return_exceptions=True)
     assert not any(target.is_awaited for target in targets)
 
 
