@@ -4,7 +4,7 @@ IOmeterError
 ├── ConfigError       the configuration or a flag asks for something impossible
 ├── ObisError         a text is not an OBIS code
 ├── PayloadError      bytes are no valid document of a bridge (names the field)
-├── TargetError       a probe's target that is not an address or may not be asked
+├── ProbeTargetError  a probe's target that is not an address or may not be asked
 ├── FetchError        a bridge gave no document (carries the reason of the metric table)
 ├── ProviderError     the provider API gave no data (carries the reason of its metric)
 ├── StateError        a state file, or an entry in it, that cannot be used
@@ -68,7 +68,7 @@ class PayloadError(IOmeterError):
         self.reason: Reason = reason
 
 
-class TargetError(IOmeterError):
+class ProbeTargetError(IOmeterError):
     """A target of a probe that is not an address, does not resolve, or is not allowed."""
 
 

@@ -56,7 +56,7 @@ class Outcomes(NamedTuple):
     status: Fetched[Status]
 
 
-class Target:
+class Bridge:
     """A bridge that is read again and again; end it with `aclose`."""
 
     def __init__(

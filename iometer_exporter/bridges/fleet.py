@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from iometer_exporter.bridges.bridge import Target
+from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.http.transport import BridgeTransport
@@ -14,7 +14,7 @@ from iometer_exporter.bridges.inventory import Roster
 from iometer_exporter.bridges.probed import Probed
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.config.file import Config
-from iometer_exporter.errors import ConfigError, TargetError
+from iometer_exporter.errors import ConfigError, ProbeTargetError
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address, parse_address
 from iometer_exporter.net.descriptors import kept_connections
@@ -71,7 +71,7 @@ class Fleet:
     @property
     def counts(self) -> Mapping[Source, int]:
         """How many bridges are known, by source; two addresses of one device count once."""
-        return Counter(target.source for target in self._roster.bridges())
+        return Counter(bridge.source for bridge in self._roster.bridges())
 
     @property
     def limited(self) -> bool:
@@ -81,7 +81,7 @@ class Fleet:
     @property
     def meters(self) -> frozenset[str]:
         """The numbers of the meters that known bridges serve, those of bridges that are down too."""
-        return frozenset(target.meter for target in self._roster.bridges() if target.meter)
+        return frozenset(bridge.meter for bridge in self._roster.bridges() if bridge.meter)
 
     async def scrape(self, deadline: float, *, impatient: bool = False) -> list[Snapshot]:
         """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
@@ -90,34 +90,34 @@ class Fleet:
         impatient scrape waits less than a bridge may take: what it misses is neither counted nor logged.
         """
         self._roster.sync()
-        targets = self._roster.due()
-        snapshots = await _read(targets, deadline, impatient=impatient)
-        others = self._roster.standbys(targets)
+        bridges = self._roster.due()
+        snapshots = await _read(bridges, deadline, impatient=impatient)
+        others = self._roster.standbys(bridges)
         if others and asyncio.get_running_loop().time() < deadline:
-            targets += others
+            bridges += others
             # They may get less time than a bridge may take.
             snapshots += await _read(others, deadline, impatient=True)
         self._roster.find_aliases()
         return [
             snapshot
-            for target, snapshot in zip(targets, snapshots, strict=True)
-            if not self._roster.is_alias(target)
+            for bridge, snapshot in zip(bridges, snapshots, strict=True)
+            if not self._roster.is_alias(bridge)
         ]
 
     async def probe(self, text: str, deadline: float, *, impatient: bool = False) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
 
-        Impatient is as for a scrape. Raises TargetError where the text is not an address, does not resolve by
-        the deadline or is not allowed.
+        Timeouts are counted as for a scrape. Raises ProbeTargetError where the text is not an address, does not
+        resolve by the deadline or is not allowed.
         """
         self._roster.sync()
         address = parse_target(text)
-        target = self._roster.find(text, address)
-        if target is None:
+        bridge = self._roster.find(text, address)
+        if bridge is None:
             ip_addresses = await self._resolve(address, deadline)
-            target = self._roster.find_at(ip_addresses)
-        if target is not None:
-            [snapshot] = await _read([target], deadline, impatient=impatient)
+            bridge = self._roster.find_at(ip_addresses)
+        if bridge is not None:
+            [snapshot] = await _read([bridge], deadline, impatient=impatient)
             return snapshot
         guest = self._probed.at(self._allowed(address, ip_addresses))
         [snapshot] = await _read([guest], deadline, impatient=impatient)
@@ -129,40 +129,40 @@ class Fleet:
         self._roster.sync()
         self._roster.find_aliases()
         bridges = self._roster.bridges()
-        places = await asyncio.gather(*(self._place(target) for target in bridges))
-        return [target.known_at(place) for target, place in zip(bridges, places, strict=True)]
+        places = await asyncio.gather(*(self._place(bridge) for bridge in bridges))
+        return [bridge.known_at(place) for bridge, place in zip(bridges, places, strict=True)]
 
     async def abandon(self) -> None:
         """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
-        targets = (*self._roster.all(), *self._probed)
-        await asyncio.gather(*(target.abandon() for target in targets))
+        bridges = (*self._roster.all(), *self._probed)
+        await asyncio.gather(*(bridge.abandon() for bridge in bridges))
 
     async def _resolve(self, address: Address, deadline: float) -> Sequence[Address]:
-        """The IP addresses of the target; raises TargetError if it has none, or none by the deadline."""
+        """The IP addresses of the target; raises ProbeTargetError if it has none, or none by the deadline."""
         try:
             async with asyncio.timeout_at(deadline):
                 ip_addresses = await self._names.resolve(address)
         except TimeoutError as error:
-            raise TargetError(
+            raise ProbeTargetError(
                 f"the target's host {address.host!r} did not resolve in time: is the name server reachable?"
             ) from error
         if not ip_addresses:
-            raise TargetError(f"the target's host {address.host!r} does not resolve: check its spelling")
+            raise ProbeTargetError(f"the target's host {address.host!r} does not resolve: check its spelling")
         return ip_addresses
 
     def _allowed(self, address: Address, ip_addresses: Sequence[Address]) -> Sequence[Address]:
         """Those of the target's IP addresses that `probe.allow` lets us ask; the only ones that are asked."""
         allowed = [place for place in ip_addresses if self._is_allowed(place)]
         if not allowed:
-            raise TargetError(
+            raise ProbeTargetError(
                 f"the target {address} is neither a known bridge nor in an allowed network: "
                 "add its network to probe.allow in the configuration"
             )
         return allowed
 
-    async def _place(self, target: Target) -> Address:
-        """Where the target can be asked, as an IP address if its name resolves."""
-        first, *others = target.addresses
+    async def _place(self, bridge: Bridge) -> Address:
+        """Where the bridge can be asked, as an IP address if its name resolves."""
+        first, *others = bridge.addresses
         try:
             async with asyncio.timeout(_RESOLVE_TIMEOUT):
                 found = await self._names.resolve(first)
@@ -176,21 +176,21 @@ class Fleet:
 
 
 def parse_target(text: str) -> Address:
-    """The address in the parameter `target` of a probe; raises TargetError if it is none."""
+    """The address in the parameter `target` of a probe; raises ProbeTargetError if it is none."""
     try:
         return parse_address(text)
     except ConfigError as error:
-        raise TargetError(f"target: {error}") from error
+        raise ProbeTargetError(f"target: {error}") from error
 
 
-async def _read(targets: Iterable[Target], deadline: float, *, impatient: bool) -> list[Snapshot]:
-    """A snapshot of each target, all asked at once, complete or not at the deadline."""
-    joined = [(target, target.join()) for target in targets]
+async def _read(bridges: Iterable[Bridge], deadline: float, *, impatient: bool = False) -> list[Snapshot]:
+    """A snapshot of each bridge, all asked at once, complete or not at the deadline."""
+    joined = [(bridge, bridge.join()) for bridge in bridges]
     try:
         if joined:
             remaining = deadline - asyncio.get_running_loop().time()
             tasks = [task for _, fetches in joined for task in fetches]
             await asyncio.wait(tasks, timeout=max(0.0, remaining))
     finally:
-        outcomes = [(target, target.leave(fetches, impatient=impatient)) for target, fetches in joined]
-    return [target.snapshot(outcome) for target, outcome in outcomes]
+        outcomes = [(bridge, bridge.leave(fetches, impatient=impatient)) for bridge, fetches in joined]
+    return [bridge.snapshot(outcome) for bridge, outcome in outcomes]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import chain, count
 from typing import Final
 
-from iometer_exporter.bridges.bridge import Target
+from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.discovery.admission import Admission
 from iometer_exporter.bridges.discovery.announcements import Service
@@ -23,7 +23,7 @@ _WAYS: Final = 8
 
 
 class Roster:
-    """The targets to read, kept in step with the configuration and with what mDNS knows.
+    """The bridges to read, kept in step with the configuration and with what mDNS knows.
 
     Nothing here waits: names that have to be resolved are, in the background, and count from then on.
     """
@@ -43,12 +43,12 @@ class Roster:
         self._network = network
         self._names = names
         self._limits = config.limits
-        self._configured: dict[Address, Target] = {}
-        self._discovered: dict[str, Target] = {}
+        self._configured: dict[Address, Bridge] = {}
+        self._discovered: dict[str, Bridge] = {}
         self._admission = Admission(config.discovery)
         self._ways: dict[Address, tuple[tuple[Address, ...], float]] = {}
-        self._aliases: dict[Target, Target] = {}
-        self._retiring: dict[asyncio.Task[None], Target] = {}
+        self._aliases: dict[Bridge, Bridge] = {}
+        self._retiring: dict[asyncio.Task[None], Bridge] = {}
         self._configure(config.bridges)
 
     async def aclose(self) -> None:
@@ -57,46 +57,46 @@ class Roster:
         for task in retiring:
             task.cancel()
         await asyncio.gather(*retiring, return_exceptions=True)
-        await asyncio.gather(*(target.aclose() for target in (*retiring.values(), *self.all())))
+        await asyncio.gather(*(bridge.aclose() for bridge in (*retiring.values(), *self.all())))
 
     @property
     def limited(self) -> bool:
         """Whether more bridges announce themselves than `discovery.limit` lets in."""
         return self._admission.left_out > 0
 
-    def all(self) -> Iterable[Target]:
-        """All targets, those first that win when two are one device."""
+    def all(self) -> Iterable[Bridge]:
+        """All bridges, those first that win when two are one device."""
         return (*self._configured.values(), *self._discovered.values())
 
-    def bridges(self) -> list[Target]:
-        """The targets without those that are another address of one before them."""
-        return [target for target in self.all() if not self.is_alias(target)]
+    def bridges(self) -> list[Bridge]:
+        """The bridges without those that are another address of one before them."""
+        return [bridge for bridge in self.all() if not self.is_alias(bridge)]
 
-    def is_alias(self, target: Target) -> bool:
-        """Whether the target is another address of a device that is shown under another name."""
-        return target in self._aliases
+    def is_alias(self, bridge: Bridge) -> bool:
+        """Whether the bridge is another address of a device that is shown under another name."""
+        return bridge in self._aliases
 
-    def due(self) -> list[Target]:
-        """The targets to ask now: not those whose device answered at another address the last time."""
+    def due(self) -> list[Bridge]:
+        """The bridges to ask now: not those whose device answered at another address the last time."""
         due = [
-            target
-            for target in self.all()
-            if target not in self._aliases or not self._aliases[target].answering
+            bridge
+            for bridge in self.all()
+            if bridge not in self._aliases or not self._aliases[bridge].answering
         ]
         self._note_asked(due)
         return due
 
-    def standbys(self, asked: Container[Target]) -> list[Target]:
+    def standbys(self, asked: Container[Bridge]) -> list[Bridge]:
         """The other addresses of devices that have not answered at those asked in this round, to ask as well.
 
         So a device that falls silent at one address is read at the other in the same scrape, where its
         deadline allows it.
         """
         return [
-            target for target, winner in self._aliases.items() if target not in asked and not winner.answering
+            bridge for bridge, winner in self._aliases.items() if bridge not in asked and not winner.answering
         ]
 
-    def find(self, text: str, address: Address) -> Target | None:
+    def find(self, text: str, address: Address) -> Bridge | None:
         """The bridge of this name or at this address, if there is one; `address` is what the text reads as.
 
         A name of the configuration goes first, then addresses, then the names that discovered bridges
@@ -104,7 +104,7 @@ class Roster:
         `192.168.1.50` or `bridge.example.org` does not get what is meant for that host.
         """
         place = _folded(address)
-        target = (
+        bridge = (
             next((t for t in self._configured.values() if t.name == text), None)
             or next((t for t in self.all() if place in map(_folded, t.addresses)), None)
             or (
@@ -113,9 +113,9 @@ class Roster:
                 else None
             )
         )
-        return self._found(target)
+        return self._found(bridge)
 
-    def find_at(self, addresses: Iterable[Address]) -> Target | None:
+    def find_at(self, addresses: Iterable[Address]) -> Bridge | None:
         """The known bridge that is asked at any of these IP addresses, if there is one.
 
         A configured host name is where it resolved to when it last did.
@@ -128,16 +128,16 @@ class Roster:
         self._limits = config.limits
         self._admission.config = config.discovery
         self._configure(config.bridges)
-        for target in self.all():
-            target.limits = self._limits
+        for bridge in self.all():
+            bridge.limits = self._limits
         # A name that was taken may be free now, or a free one taken.
-        taken = {target.name for target in self._configured.values()}
-        for name, target in self._discovered.items():
-            target.name = _free_name(name, target.addresses[0], taken)
-            taken.add(target.name)
+        taken = {bridge.name for bridge in self._configured.values()}
+        for name, bridge in self._discovered.items():
+            bridge.name = _free_name(name, bridge.addresses[0], taken)
+            taken.add(bridge.name)
 
     def sync(self) -> None:
-        """Bring the targets in step with what mDNS knows; waits for nothing.
+        """Bring the bridges in step with what mDNS knows; waits for nothing.
 
         What is announced is a bridge of its own until it is known to be at a configured address.
         """
@@ -151,43 +151,43 @@ class Roster:
         self._admit(self._match(services))
 
     def find_aliases(self) -> None:
-        """Note which targets are, by their `device.id`, the same device as one before them."""
+        """Note which bridges are, by their `device.id`, the same device as one before them."""
         self._note_answers()
-        winners: dict[str, Target] = {}
-        for target in self.all():
-            if not target.device_id:
+        winners: dict[str, Bridge] = {}
+        for bridge in self.all():
+            if not bridge.device_id:
                 continue
-            winner = winners.get(target.device_id)
+            winner = winners.get(bridge.device_id)
             if winner is None or not winner.answering:
-                winners[target.device_id] = target
-                self._aliases.pop(target, None)
-            elif self._aliases.get(target) is not winner:
-                self._aliases[target] = winner
-                level = logging.WARNING if target.source == "configured" else logging.INFO
+                winners[bridge.device_id] = bridge
+                self._aliases.pop(bridge, None)
+            elif self._aliases.get(bridge) is not winner:
+                self._aliases[bridge] = winner
+                level = logging.WARNING if bridge.source == "configured" else logging.INFO
                 _log.log(
                     level,
                     "is the same device as %s and shown as that",
                     winner.name,
-                    extra={"bridge": target.name, "device_id": target.device_id},
+                    extra={"bridge": bridge.name, "device_id": bridge.device_id},
                 )
 
-    def _configure(self, bridges: Iterable[BridgeConfig]) -> None:
+    def _configure(self, configured: Iterable[BridgeConfig]) -> None:
         before = self._configured
         self._configured = {}
-        for bridge in bridges:
-            target = before.pop(bridge.address, None)
-            if target is None:
-                target = self._target(bridge.name, "configured", [bridge.address])
-            target.name, target.labels = bridge.name, bridge.labels
-            self._configured[bridge.address] = target
-        for target in before.values():
-            self._retire(target)
+        for config in configured:
+            bridge = before.pop(config.address, None)
+            if bridge is None:
+                bridge = self._new(config.name, "configured", [config.address])
+            bridge.name, bridge.labels = config.name, config.labels
+            self._configured[config.address] = bridge
+        for bridge in before.values():
+            self._retire(bridge)
         self._ways = {address: way for address, way in self._ways.items() if address in self._configured}
         self._names.configure(address.host for address in self._configured)
         self._seen = None
 
-    def _target(self, name: str, source: Source, addresses: Sequence[Address]) -> Target:
-        return Target(name, source, addresses, self._limits, self._network, self._memory)
+    def _new(self, name: str, source: Source, addresses: Sequence[Address]) -> Bridge:
+        return Bridge(name, source, addresses, self._limits, self._network, self._memory)
 
     def _match(self, services: Sequence[Service]) -> list[Service]:
         """Take services as other ways to configured bridges; gives those that are bridges of their own."""
@@ -217,28 +217,28 @@ class Roster:
         """Let configured bridges be asked at what mDNS says of their names, or said not too long ago."""
         now = asyncio.get_running_loop().time()
         self._ways |= {address: (addresses, now) for address, addresses in ways.items()}
-        for address, target in self._configured.items():
+        for address, bridge in self._configured.items():
             addresses, seen_at = self._ways.get(address, ((), now))
             if now - seen_at >= self._admission.config.forget_after:
                 addresses = ()
-            _ask_at(target, tuple(dict.fromkeys((address, *addresses)))[:_WAYS])
+            _ask_at(bridge, tuple(dict.fromkeys((address, *addresses)))[:_WAYS])
 
     def _admit(self, services: Iterable[Service]) -> None:
         limited = self.limited
         reasons = self._admission.admit(services, asyncio.get_running_loop().time())
         admitted = {service.name: service for service in self._admission.services}
         for name in self._discovered.keys() - admitted.keys():
-            target = self._discovered.pop(name)
+            bridge = self._discovered.pop(name)
             reason = reasons.get(name, "it is a configured bridge")
-            _log.info("discovered bridge is no longer read: %s", reason, extra={"bridge": target.name})
-            self._retire(target)
+            _log.info("discovered bridge is no longer read: %s", reason, extra={"bridge": bridge.name})
+            self._retire(bridge)
         for name, service in admitted.items():
             if known := self._discovered.get(name):
                 _ask_at(known, service.addresses)
             else:
-                taken = {target.name for target in self.all()}
+                taken = {bridge.name for bridge in self.all()}
                 label = _free_name(name, service.addresses[0], taken)
-                self._discovered[name] = self._target(label, "discovered", service.addresses)
+                self._discovered[name] = self._new(label, "discovered", service.addresses)
         if self.limited and not limited:
             _log.warning(
                 "%d more bridges announce themselves than discovery.limit lets in: name yours with --bridge, "
@@ -250,35 +250,35 @@ class Roster:
 
     def _note_answers(self) -> None:
         for service in self._admission.services:
-            target = self._discovered.get(service.name)
-            if target is not None and target.has_answered:
+            bridge = self._discovered.get(service.name)
+            if bridge is not None and bridge.has_answered:
                 service.standing.answered = True
 
-    def _note_asked(self, targets: Iterable[Target]) -> None:
+    def _note_asked(self, bridges: Iterable[Bridge]) -> None:
         now = asyncio.get_running_loop().time()
-        asked = set(targets)
-        for name, target in self._discovered.items():
-            if target in asked:
+        asked = set(bridges)
+        for name, bridge in self._discovered.items():
+            if bridge in asked:
                 self._admission.asked(name, now)
 
-    def _found(self, target: Target | None) -> Target | None:
-        if target is None:
+    def _found(self, bridge: Bridge | None) -> Bridge | None:
+        if bridge is None:
             return None
-        found = self._aliases.get(target, target)
+        found = self._aliases.get(bridge, bridge)
         self._note_asked([found])
         return found
 
-    def _retire(self, target: Target) -> None:
-        """Let scrapes under way have their answer, then close the target's connections."""
-        self._aliases = {a: b for a, b in self._aliases.items() if target not in (a, b)}
-        task = asyncio.get_running_loop().create_task(target.retire())
-        self._retiring[task] = target
+    def _retire(self, bridge: Bridge) -> None:
+        """Let scrapes under way have their answer, then close the bridge's connections."""
+        self._aliases = {a: b for a, b in self._aliases.items() if bridge not in (a, b)}
+        task = asyncio.get_running_loop().create_task(bridge.retire())
+        self._retiring[task] = bridge
         task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
 
-def _ask_at(target: Target, addresses: tuple[Address, ...]) -> None:
-    if target.addresses != addresses:
-        target.addresses = addresses
+def _ask_at(bridge: Bridge, addresses: tuple[Address, ...]) -> None:
+    if bridge.addresses != addresses:
+        bridge.addresses = addresses
 
 
 def _folded(address: Address) -> Address:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from iometer_exporter.bridges.collector import BridgeCollector, ProbeCollector
 from iometer_exporter.bridges.diagnosis import probe_log
-from iometer_exporter.errors import ConfigError, TargetError
+from iometer_exporter.errors import ConfigError, ProbeTargetError
 from iometer_exporter.exporter import Exporter, ExporterCollector
 from iometer_exporter.metrics.exposition import TEXT, accepts_gzip, choose_format, chunks, render
 from iometer_exporter.net.addresses import parse_address
@@ -287,7 +287,7 @@ def _guarded(page: Page) -> Page:
             return await page(request)
         except HTTPException:
             raise
-        except TargetError as error:
+        except ProbeTargetError as error:
             raise HTTPException(400, str(error)) from error
         except Exception as error:
             _log.exception("request failed, please report this", extra={"path": request.url.path})

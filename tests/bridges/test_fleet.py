@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from iometer_exporter.bridges import bridge as target_module
+from iometer_exporter.bridges import bridge as bridge_module
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.fleet import Fleet
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot
@@ -164,7 +164,7 @@ async def test_a_fault_of_this_program_costs_one_document_of_one_bridge(
     def broken(_body: bytes) -> None:
         raise TypeError("bug")
 
-    monkeypatch.setattr(target_module, "parse_reading", broken)
+    monkeypatch.setattr(bridge_module, "parse_reading", broken)
     async with raw_server(healthy()) as server, Fleet(config(house=server)) as fleet:
         for _ in range(2):
             snapshot = (await scrape(fleet))["house"]

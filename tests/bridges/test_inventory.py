@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iometer_exporter.bridges.bridge import Target
+from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.discovery.admission import TRIAL
 from iometer_exporter.bridges.discovery.announcements import Service
@@ -16,8 +16,7 @@ from iometer_exporter.bridges.fleet import parse_target
 from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.inventory import Roster
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, check_names
-from iometer_exporter.errors import TargetError
-from iometer_exporter.meter.guard import Limits
+from iometer_exporter.errors import ProbeTargetError
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
@@ -52,13 +51,13 @@ async def roster(
 
 
 def labels(roster: Roster) -> list[str]:
-    return [target.name for target in roster.all()]
+    return [bridge.name for bridge in roster.all()]
 
 
-def answer(target: Target, device_id: str = "") -> None:
+def answer(bridge: Bridge, device_id: str = "") -> None:
     """As if the last scrape had got a document."""
-    target.answering = target.has_answered = True
-    target.device_id = device_id
+    bridge.answering = bridge.has_answered = True
+    bridge.device_id = device_id
 
 
 # What is announced, and what is configured by name.
@@ -142,22 +141,22 @@ async def test_an_announced_host_name_is_a_way_to_the_bridge_that_is_configured_
     async with roster(config(("house", "House.local.")), lambda: list(announced)) as found:
         found.sync()
         assert labels(found) == ["house"]
-        [target] = found.all()
-        ways = list(target.addresses)
+        [bridge] = found.all()
+        ways = list(bridge.addresses)
         assert ways[:3] == [Address("House.local."), Address("10.0.0.1"), Address("10.0.0.2")]
         assert len(ways) == 8
         announced[:] = [service("IOmeter-1", "10.0.0.3", host="house.local")]
         found.sync()
         known = [Address("House.local."), Address("10.0.0.3")]
-        assert list(target.addresses) == known
+        assert list(bridge.addresses) == known
         # Gone: as long as a vanished bridge is remembered.
         announced.clear()
         found.sync()
-        assert list(target.addresses) == known
+        assert list(bridge.addresses) == known
         now = asyncio.get_running_loop().time()
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now + 86401)
         found.sync()
-        assert list(target.addresses) == [Address("House.local.")]
+        assert list(bridge.addresses) == [Address("House.local.")]
 
 
 async def test_of_two_configured_spellings_of_a_host_the_first_has_its_announced_addresses(
@@ -166,7 +165,7 @@ async def test_of_two_configured_spellings_of_a_host_the_first_has_its_announced
     announced = [service("IOmeter-1", "10.0.0.1", host="house.local")]
     async with roster(config(("a", "house.local"), ("b", "HOUSE.local.")), lambda: announced) as found:
         found.sync()
-        assert [len(target.addresses) for target in found.all()] == [2, 1]
+        assert [len(bridge.addresses) for bridge in found.all()] == [2, 1]
 
 
 # Names.
@@ -225,7 +224,7 @@ def test_any_mix_of_configured_and_discovered_bridges_has_names_of_its_own(
                 assert len(given) == len(set(given))
                 assert given[: len(bridges)] == [name for name, _ in bridges]
                 # Every announced bridge is read at its address, under some name.
-                read = {target.addresses[0] for target in found.all()}
+                read = {bridge.addresses[0] for bridge in found.all()}
                 assert read >= {Address(host) for _, host in (*bridges, *services)}
                 for _ in range(2):
                     found.find_aliases()
@@ -276,9 +275,9 @@ async def test_one_that_never_answers_is_forgotten_and_one_that_has_answered_is_
         for seconds in (0.0, TRIAL / 2, TRIAL + 1, TRIAL + 2):
             monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
             found.sync()
-            for target in found.due():
-                target.answering = target.name != "silent" and seconds == 0.0
-                target.has_answered |= target.answering
+            for bridge in found.due():
+                bridge.answering = bridge.name != "silent" and seconds == 0.0
+                bridge.has_answered |= bridge.answering
             found.find_aliases()
     assert labels(found) == ["good", "probed"]
     assert [line.getMessage() for line in caplog.records] == [
@@ -337,8 +336,8 @@ async def test_a_probe_means_a_configured_name_then_an_address_then_a_discovered
     ]
     async with roster(configured, lambda: announced) as found:
         found.sync()
-        target = found.find(text, parse_target(text))
-        assert (target.name if target else None) == name
+        bridge = found.find(text, parse_target(text))
+        assert (bridge.name if bridge else None) == name
 
 
 async def test_a_bridge_is_found_at_what_its_name_resolved_to(names: Names) -> None:
@@ -354,8 +353,8 @@ async def test_a_bridge_is_found_at_what_its_name_resolved_to(names: Names) -> N
         assert found.find_at([Address("10.0.0.1", 81)]) is None
         assert found.find_at([Address("10.0.0.3")]) is second
         assert found.find_at([]) is None
-        for target in (house, first):
-            answer(target, "one device")
+        for bridge in (house, first):
+            answer(bridge, "one device")
         found.find_aliases()
         assert found.find_at([Address("10.0.0.2")]) is house
 
@@ -370,13 +369,13 @@ def test_any_target_text_is_a_bridge_none_or_refused(text: str) -> None:
             found.sync()
             try:
                 address = parse_target(text)
-            except TargetError as error:
+            except ProbeTargetError as error:
                 refused.append(str(error))
                 return
             assert len(str(address)) <= 270
             assert str(address).isprintable()
-            target = found.find(text, address)
-            if target is not None and target.name == text:
+            bridge = found.find(text, address)
+            if bridge is not None and bridge.name == text:
                 assert not {".", ":"} & set(text)
 
     asyncio.run(run())
@@ -388,11 +387,11 @@ def test_any_target_text_is_a_bridge_none_or_refused(text: str) -> None:
 
 async def test_two_configured_names_of_one_device_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
-        for target in found.all():
-            answer(target, "one device")
+        for bridge in found.all():
+            answer(bridge, "one device")
         for _ in range(3):
             found.find_aliases()
-        assert [target.name for target in found.bridges()] == ["a"]
+        assert [bridge.name for bridge in found.bridges()] == ["a"]
     assert [(line.levelname, line.getMessage(), line.__dict__["bridge"]) for line in caplog.records] == [
         ("WARNING", "is the same device as a and shown as that", "b")
     ]
@@ -401,8 +400,8 @@ async def test_two_configured_names_of_one_device_are_a_warning(caplog: pytest.L
 async def test_the_other_address_is_asked_in_the_scrape_in_which_the_first_is_silent() -> None:
     async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
         first, second = found.all()
-        for target in (first, second):
-            answer(target, "one device")
+        for bridge in (first, second):
+            answer(bridge, "one device")
         found.find_aliases()
         asked = found.due()
         assert asked == [first]

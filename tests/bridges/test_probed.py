@@ -38,12 +38,12 @@ async def test_an_address_is_one_bridge(probed: Probed) -> None:
 
 
 async def test_the_addresses_of_a_known_one_are_renewed(probed: Probed) -> None:
-    target = probed.at([at(1), at(2)])
-    assert probed.at([at(2), at(3)]) is target
-    assert target.addresses == (at(2), at(3))
+    bridge = probed.at([at(1), at(2)])
+    assert probed.at([at(2), at(3)]) is bridge
+    assert bridge.addresses == (at(2), at(3))
     other = probed.at([at(1)])
-    assert other is not target
-    assert probed.at([at(3)]) is target
+    assert other is not bridge
+    assert probed.at([at(3)]) is bridge
 
 
 async def test_an_address_stays_with_the_one_that_has_it(probed: Probed) -> None:
@@ -53,34 +53,34 @@ async def test_an_address_stays_with_the_one_that_has_it(probed: Probed) -> None
 
 
 async def test_the_one_probed_longest_ago_leaves(probed: Probed) -> None:
-    targets = [probed.at([at(number)]) for number in (1, 2, 3)]
-    assert probed.at([at(1)]) is targets[0]
+    bridges = [probed.at([at(number)]) for number in (1, 2, 3)]
+    assert probed.at([at(1)]) is bridges[0]
     probed.at([at(4)])
     assert len(probed) == 3
-    assert targets[1] not in list(probed)
-    assert probed.at([at(1)]) is targets[0]
-    assert probed.at([at(2)]) is not targets[1]
+    assert bridges[1] not in list(probed)
+    assert probed.at([at(1)]) is bridges[0]
+    assert probed.at([at(2)]) is not bridges[1]
 
 
 async def test_one_that_never_answered_leaves_first(probed: Probed) -> None:
-    targets = [probed.at([at(number)]) for number in (1, 2, 3)]
-    for target in (targets[0], targets[2]):
-        target.has_answered = True
+    bridges = [probed.at([at(number)]) for number in (1, 2, 3)]
+    for bridge in (bridges[0], bridges[2]):
+        bridge.has_answered = True
     probed.at([at(4)])
-    assert targets[1] not in list(probed)
-    assert set(targets) - {targets[1]} <= set(probed)
+    assert bridges[1] not in list(probed)
+    assert set(bridges) - {bridges[1]} <= set(probed)
 
 
 async def test_one_that_somebody_waits_for_stays(probed: Probed) -> None:
-    targets = [probed.at([at(number)]) for number in (1, 2, 3)]
-    joined = [(target, target.join()) for target in targets]
+    bridges = [probed.at([at(number)]) for number in (1, 2, 3)]
+    joined = [(bridge, bridge.join()) for bridge in bridges]
     for number in (4, 5):
         probed.at([at(number)])
-    assert set(targets) <= set(probed)
-    for target, fetches in joined:
-        target.leave(fetches, impatient=True)
+    assert set(bridges) <= set(probed)
+    for bridge, fetches in joined:
+        bridge.leave(fetches, impatient=True)
     await asyncio.gather(*(task for _, fetches in joined for task in fetches), return_exceptions=True)
-    assert not any(target.is_awaited for target in targets)
+    assert not any(bridge.is_awaited for bridge in bridges)
 
 
 async def test_another_configuration_counts_for_those_that_are_there(probed: Probed) -> None:

@@ -204,7 +204,7 @@ async def test_discovery_is_switched_on_and_off_and_keeps_what_it_knew() -> None
         await exporter.reload()
         assert exporter._discovery is not first
         exporter.fleet._roster.sync()
-        assert "IOmeter-AB12CD" in [target.name for target in exporter.fleet._roster.all()]
+        assert "IOmeter-AB12CD" in [bridge.name for bridge in exporter.fleet._roster.all()]
         await exporter.reload()
         source.config = of()
         await exporter.reload()
