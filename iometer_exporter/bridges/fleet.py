@@ -10,7 +10,7 @@ from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.http.transport import BridgeTransport
-from iometer_exporter.bridges.inventory import Roster
+from iometer_exporter.bridges.inventory import BridgeInventory
 from iometer_exporter.bridges.probed import Probed
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.config.file import Config
@@ -46,7 +46,7 @@ class Fleet:
         self._transport = BridgeTransport(idle_connections=kept_connections())
         network = Network(self._names, self._transport)
         memory = Memory() if memory is None else memory
-        self._roster = Roster(config, services, network, self._names, memory)
+        self._inventory = BridgeInventory(config, services, network, self._names, memory)
         self._probed = Probed(config.limits, network, memory, _PROBED)
 
     async def __aenter__(self) -> "Fleet":
@@ -57,7 +57,7 @@ class Fleet:
 
     async def aclose(self) -> None:
         """Give up what is under way and close all connections."""
-        await self._roster.aclose()
+        await self._inventory.aclose()
         await self._probed.aclose()
         await self._transport.aclose()
         self._names.close()
@@ -65,23 +65,23 @@ class Fleet:
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; scrapes under way end as they began."""
         self._config = config
-        self._roster.reconfigure(config)
+        self._inventory.reconfigure(config)
         self._probed.limits = config.limits
 
     @property
     def counts(self) -> Mapping[Source, int]:
         """How many bridges are known, by source; two addresses of one device count once."""
-        return Counter(bridge.source for bridge in self._roster.bridges())
+        return Counter(bridge.source for bridge in self._inventory.shown())
 
     @property
     def limited(self) -> bool:
         """Whether more bridges announce themselves than `discovery.limit` lets in."""
-        return self._roster.limited
+        return self._inventory.limited
 
     @property
     def meters(self) -> frozenset[str]:
         """The numbers of the meters that known bridges serve, those of bridges that are down too."""
-        return frozenset(bridge.meter for bridge in self._roster.bridges() if bridge.meter)
+        return frozenset(bridge.meter for bridge in self._inventory.shown() if bridge.meter)
 
     async def scrape(self, deadline: float, *, impatient: bool = False) -> list[Snapshot]:
         """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
@@ -89,33 +89,33 @@ class Fleet:
         The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch. An
         impatient scrape waits less than a bridge may take: what it misses is neither counted nor logged.
         """
-        self._roster.sync()
-        bridges = self._roster.due()
+        self._inventory.sync()
+        bridges = self._inventory.to_ask()
         snapshots = await _read(bridges, deadline, impatient=impatient)
-        others = self._roster.standbys(bridges)
+        others = self._inventory.standbys(bridges)
         if others and asyncio.get_running_loop().time() < deadline:
             bridges += others
             # They may get less time than a bridge may take.
             snapshots += await _read(others, deadline, impatient=True)
-        self._roster.find_aliases()
+        self._inventory.find_aliases()
         return [
             snapshot
             for bridge, snapshot in zip(bridges, snapshots, strict=True)
-            if not self._roster.is_alias(bridge)
+            if not self._inventory.is_alias(bridge)
         ]
 
     async def probe(self, text: str, deadline: float, *, impatient: bool = False) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
 
-        Timeouts are counted as for a scrape. Raises ProbeTargetError where the text is not an address, does not
-        resolve by the deadline or is not allowed.
+        Timeouts are counted as for a scrape. Raises ProbeTargetError where the text is not an address, does
+        not resolve by the deadline or is not allowed.
         """
-        self._roster.sync()
+        self._inventory.sync()
         address = parse_target(text)
-        bridge = self._roster.find(text, address)
+        bridge = self._inventory.find(text, address)
         if bridge is None:
             ip_addresses = await self._resolve(address, deadline)
-            bridge = self._roster.find_at(ip_addresses)
+            bridge = self._inventory.find_at(ip_addresses)
         if bridge is not None:
             [snapshot] = await _read([bridge], deadline, impatient=impatient)
             return snapshot
@@ -126,15 +126,15 @@ class Fleet:
 
     async def known(self) -> list[KnownBridge]:
         """The bridges for service discovery, with the IP address under which each can be asked."""
-        self._roster.sync()
-        self._roster.find_aliases()
-        bridges = self._roster.bridges()
+        self._inventory.sync()
+        self._inventory.find_aliases()
+        bridges = self._inventory.shown()
         places = await asyncio.gather(*(self._place(bridge) for bridge in bridges))
         return [bridge.known_at(place) for bridge, place in zip(bridges, places, strict=True)]
 
     async def abandon(self) -> None:
         """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
-        bridges = (*self._roster.all(), *self._probed)
+        bridges = (*self._inventory.known(), *self._probed)
         await asyncio.gather(*(bridge.abandon() for bridge in bridges))
 
     async def _resolve(self, address: Address, deadline: float) -> Sequence[Address]:

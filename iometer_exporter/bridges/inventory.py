@@ -22,7 +22,7 @@ _WAYS: Final = 8
 """Addresses at which one configured bridge is asked in turn."""
 
 
-class Roster:
+class BridgeInventory:
     """The bridges to read, kept in step with the configuration and with what mDNS knows.
 
     Nothing here waits: names that have to be resolved are, in the background, and count from then on.
@@ -57,34 +57,34 @@ class Roster:
         for task in retiring:
             task.cancel()
         await asyncio.gather(*retiring, return_exceptions=True)
-        await asyncio.gather(*(bridge.aclose() for bridge in (*retiring.values(), *self.all())))
+        await asyncio.gather(*(bridge.aclose() for bridge in (*retiring.values(), *self.known())))
 
     @property
     def limited(self) -> bool:
         """Whether more bridges announce themselves than `discovery.limit` lets in."""
         return self._admission.left_out > 0
 
-    def all(self) -> Iterable[Bridge]:
+    def known(self) -> Iterable[Bridge]:
         """All bridges, those first that win when two are one device."""
         return (*self._configured.values(), *self._discovered.values())
 
-    def bridges(self) -> list[Bridge]:
+    def shown(self) -> list[Bridge]:
         """The bridges without those that are another address of one before them."""
-        return [bridge for bridge in self.all() if not self.is_alias(bridge)]
+        return [bridge for bridge in self.known() if not self.is_alias(bridge)]
 
     def is_alias(self, bridge: Bridge) -> bool:
         """Whether the bridge is another address of a device that is shown under another name."""
         return bridge in self._aliases
 
-    def due(self) -> list[Bridge]:
+    def to_ask(self) -> list[Bridge]:
         """The bridges to ask now: not those whose device answered at another address the last time."""
-        due = [
+        bridges = [
             bridge
-            for bridge in self.all()
+            for bridge in self.known()
             if bridge not in self._aliases or not self._aliases[bridge].answering
         ]
-        self._note_asked(due)
-        return due
+        self._note_asked(bridges)
+        return bridges
 
     def standbys(self, asked: Container[Bridge]) -> list[Bridge]:
         """The other addresses of devices that have not answered at those asked in this round, to ask as well.
@@ -106,7 +106,7 @@ class Roster:
         place = _folded(address)
         bridge = (
             next((t for t in self._configured.values() if t.name == text), None)
-            or next((t for t in self.all() if place in map(_folded, t.addresses)), None)
+            or next((t for t in self.known() if place in map(_folded, t.addresses)), None)
             or (
                 next((t for t in self._discovered.values() if t.name == text), None)
                 if not {".", ":"} & set(text)
@@ -121,14 +121,14 @@ class Roster:
         A configured host name is where it resolved to when it last did.
         """
         places = frozenset(addresses)
-        return self._found(next((t for t in self.all() if not places.isdisjoint(t.ip_addresses)), None))
+        return self._found(next((t for t in self.known() if not places.isdisjoint(t.ip_addresses)), None))
 
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; bridges at the same address keep their connections and guard."""
         self._limits = config.limits
         self._admission.config = config.discovery
         self._configure(config.bridges)
-        for bridge in self.all():
+        for bridge in self.known():
             bridge.limits = self._limits
         # A name that was taken may be free now, or a free one taken.
         taken = {bridge.name for bridge in self._configured.values()}
@@ -154,7 +154,7 @@ class Roster:
         """Note which bridges are, by their `device.id`, the same device as one before them."""
         self._note_answers()
         winners: dict[str, Bridge] = {}
-        for bridge in self.all():
+        for bridge in self.known():
             if not bridge.device_id:
                 continue
             winner = winners.get(bridge.device_id)
@@ -236,7 +236,7 @@ class Roster:
             if known := self._discovered.get(name):
                 _ask_at(known, service.addresses)
             else:
-                taken = {bridge.name for bridge in self.all()}
+                taken = {bridge.name for bridge in self.known()}
                 label = _free_name(name, service.addresses[0], taken)
                 self._discovered[name] = self._new(label, "discovered", service.addresses)
         if self.limited and not limited:

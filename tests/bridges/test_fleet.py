@@ -359,7 +359,7 @@ async def test_a_discovered_bridge_at_a_configured_address_is_not_asked_twice() 
         assert len(server.requests) == 2
         assert server.most_open <= 2
         async with Fleet(by_name, lambda: services) as fleet:
-            fleet._roster.sync()
+            fleet._inventory.sync()
             await until(lambda: bool(fleet._names.last(by_name.bridges[0].address)))
             assert list(await scrape(fleet)) == ["house"]
         assert len(server.requests) == 4

@@ -14,7 +14,7 @@ from iometer_exporter.bridges.discovery.admission import TRIAL
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.fleet import parse_target
 from iometer_exporter.bridges.http.transport import BridgeTransport
-from iometer_exporter.bridges.inventory import Roster
+from iometer_exporter.bridges.inventory import BridgeInventory
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, check_names
 from iometer_exporter.errors import ProbeTargetError
 from iometer_exporter.meter.memory import Memory
@@ -37,11 +37,11 @@ def service(name: str, *hosts: str, host: str = "") -> Service:
 
 
 @asynccontextmanager
-async def roster(
+async def inventory(
     config: Config, services: Callable[[], Sequence[Service]], resolver: Resolver | None = None
-) -> AsyncIterator[Roster]:
+) -> AsyncIterator[BridgeInventory]:
     names, transport = resolver or Resolver(), BridgeTransport()
-    found = Roster(config, services, Network(names, transport), names, Memory())
+    found = BridgeInventory(config, services, Network(names, transport), names, Memory())
     try:
         yield found
     finally:
@@ -50,8 +50,8 @@ async def roster(
         names.close()
 
 
-def labels(roster: Roster) -> list[str]:
-    return [bridge.name for bridge in roster.all()]
+def labels(inventory: BridgeInventory) -> list[str]:
+    return [bridge.name for bridge in inventory.known()]
 
 
 def answer(bridge: Bridge, device_id: str = "") -> None:
@@ -69,7 +69,7 @@ async def test_a_name_that_hangs_holds_up_no_scrape(names: Names) -> None:
     names.hang("house.local")
     resolver = Resolver()
     announced = [service("IOmeter-1", "10.0.0.1")]
-    async with roster(config(("house", "house.local")), lambda: announced, resolver) as found:
+    async with inventory(config(("house", "house.local")), lambda: announced, resolver) as found:
         found.sync()
         assert labels(found) == ["house", "IOmeter-1"]
         await until(lambda: names.running["house.local"] == 1)
@@ -85,7 +85,7 @@ async def test_a_name_that_hangs_holds_up_no_scrape(names: Names) -> None:
 async def test_names_are_asked_for_when_something_new_is_announced_and_not_else(names: Names) -> None:
     announced = [service("IOmeter-1", "10.0.0.1")]
     resolver = Resolver()
-    async with roster(config(("house", "house.local")), lambda: list(announced), resolver) as found:
+    async with inventory(config(("house", "house.local")), lambda: list(announced), resolver) as found:
         for _ in range(3):
             found.sync()
             await until(lambda: not resolver._lookups)
@@ -104,7 +104,7 @@ async def test_a_bridge_that_a_reload_configures_by_name_is_matched_with_what_is
     names.known["house.local"] = ["10.0.0.1"]
     resolver = Resolver()
     announced = [service("IOmeter-1", "10.0.0.1")]
-    async with roster(config(), lambda: announced, resolver) as found:
+    async with inventory(config(), lambda: announced, resolver) as found:
         found.sync()
         assert labels(found) == ["IOmeter-1"]
         found.reconfigure(config(("house", "house.local")))
@@ -120,7 +120,7 @@ async def test_a_bridge_that_a_reload_configures_by_name_is_matched_with_what_is
 
 async def test_a_vanished_bridge_that_a_reload_configures_is_no_bridge_of_its_own() -> None:
     announced = [service("IOmeter-1", "10.0.0.1")]
-    async with roster(config(), lambda: list(announced)) as found:
+    async with inventory(config(), lambda: list(announced)) as found:
         found.sync()
         announced.clear()
         found.sync()
@@ -138,10 +138,10 @@ async def test_an_announced_host_name_is_a_way_to_the_bridge_that_is_configured_
         service("IOmeter-1", *hosts[:2], host="house.local"),
         service("Rogue", *(f"10.1.0.{index}" for index in range(1, 30)), host="house.local"),
     ]
-    async with roster(config(("house", "House.local.")), lambda: list(announced)) as found:
+    async with inventory(config(("house", "House.local.")), lambda: list(announced)) as found:
         found.sync()
         assert labels(found) == ["house"]
-        [bridge] = found.all()
+        [bridge] = found.known()
         ways = list(bridge.addresses)
         assert ways[:3] == [Address("House.local."), Address("10.0.0.1"), Address("10.0.0.2")]
         assert len(ways) == 8
@@ -163,9 +163,9 @@ async def test_of_two_configured_spellings_of_a_host_the_first_has_its_announced
     names: Names,
 ) -> None:
     announced = [service("IOmeter-1", "10.0.0.1", host="house.local")]
-    async with roster(config(("a", "house.local"), ("b", "HOUSE.local.")), lambda: announced) as found:
+    async with inventory(config(("a", "house.local"), ("b", "HOUSE.local.")), lambda: announced) as found:
         found.sync()
-        assert [len(bridge.addresses) for bridge in found.all()] == [2, 1]
+        assert [len(bridge.addresses) for bridge in found.known()] == [2, 1]
 
 
 # Names.
@@ -174,7 +174,7 @@ async def test_of_two_configured_spellings_of_a_host_the_first_has_its_announced
 async def test_names_are_chosen_against_all_names_there_are() -> None:
     bridges = [("house", "10.0.0.1"), ("house@10.0.0.2", "10.0.0.9")]
     announced = [service("house", "10.0.0.2"), service("house@10.0.0.2", "10.0.0.3")]
-    async with roster(config(*bridges), lambda: announced) as found:
+    async with inventory(config(*bridges), lambda: announced) as found:
         found.sync()
         assert labels(found) == [
             "house",
@@ -190,12 +190,12 @@ async def test_names_are_chosen_against_all_names_there_are() -> None:
 
 async def test_a_name_stays_when_the_bridge_moves() -> None:
     announced = [service("house", "10.0.0.2")]
-    async with roster(config(("house", "10.0.0.1")), lambda: list(announced)) as found:
+    async with inventory(config(("house", "10.0.0.1")), lambda: list(announced)) as found:
         found.sync()
         announced[0] = service("house", "10.0.0.3")
         found.sync()
         assert labels(found) == ["house", "house@10.0.0.2"]
-        assert list(found.all())[1].addresses == (Address("10.0.0.3"),)
+        assert list(found.known())[1].addresses == (Address("10.0.0.3"),)
 
 
 few_names = st.sampled_from(
@@ -214,7 +214,7 @@ def test_any_mix_of_configured_and_discovered_bridges_has_names_of_its_own(
 ) -> None:
     async def run() -> None:
         announced: list[Service] = []
-        async with roster(config(*steps[0][0]), lambda: list(announced)) as found:
+        async with inventory(config(*steps[0][0]), lambda: list(announced)) as found:
             for bridges, services in steps:
                 check_names(config(*bridges).bridges)
                 announced[:] = [service(name, host) for name, host in services]
@@ -224,7 +224,7 @@ def test_any_mix_of_configured_and_discovered_bridges_has_names_of_its_own(
                 assert len(given) == len(set(given))
                 assert given[: len(bridges)] == [name for name, _ in bridges]
                 # Every announced bridge is read at its address, under some name.
-                read = {bridge.addresses[0] for bridge in found.all()}
+                read = {bridge.addresses[0] for bridge in found.known()}
                 assert read >= {Address(host) for _, host in (*bridges, *services)}
                 for _ in range(2):
                     found.find_aliases()
@@ -243,7 +243,7 @@ async def test_more_bridges_than_the_limit_are_told_once_and_configured_ones_do_
     caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
     announced = [service(f"b{index}", f"10.0.0.{index}") for index in range(6)]
     limited = config(("x", "10.0.0.0"), ("y", "10.0.1.1"), discovery=DiscoveryConfig(limit=2))
-    async with roster(limited, lambda: list(announced)) as found:
+    async with inventory(limited, lambda: list(announced)) as found:
         for _ in range(3):
             found.sync()
             assert labels(found) == ["x", "y", "b1", "b2"]
@@ -270,12 +270,12 @@ async def test_one_that_never_answers_is_forgotten_and_one_that_has_answered_is_
     caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
     loop = asyncio.get_running_loop()
     announced = [service("silent", "10.0.0.1"), service("good", "10.0.0.2"), service("probed", "10.0.0.3")]
-    async with roster(config(), lambda: announced) as found:
+    async with inventory(config(), lambda: announced) as found:
         start = loop.time()
         for seconds in (0.0, TRIAL / 2, TRIAL + 1, TRIAL + 2):
             monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
             found.sync()
-            for bridge in found.due():
+            for bridge in found.to_ask():
                 bridge.answering = bridge.name != "silent" and seconds == 0.0
                 bridge.has_answered |= bridge.answering
             found.find_aliases()
@@ -289,7 +289,7 @@ async def test_one_that_never_answers_is_forgotten_and_one_that_has_answered_is_
 async def test_a_probe_is_a_trial_too(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     announced = [service("silent", "10.0.0.1"), service("never-asked", "10.0.0.2")]
-    async with roster(config(), lambda: announced) as found:
+    async with inventory(config(), lambda: announced) as found:
         start = loop.time()
         for seconds in (0.0, TRIAL + 1, TRIAL + 2):
             monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
@@ -334,7 +334,7 @@ async def test_a_probe_means_a_configured_name_then_an_address_then_a_discovered
         # A host that an address of the configuration means goes to the configured one.
         service("house", "10.0.1.2"),
     ]
-    async with roster(configured, lambda: announced) as found:
+    async with inventory(configured, lambda: announced) as found:
         found.sync()
         bridge = found.find(text, parse_target(text))
         assert (bridge.name if bridge else None) == name
@@ -344,11 +344,11 @@ async def test_a_bridge_is_found_at_what_its_name_resolved_to(names: Names) -> N
     names.known["house.local"] = ["10.0.0.1", "fd00::1"]
     resolver = Resolver()
     announced = [service("IOmeter-1", "10.0.0.2"), service("IOmeter-2", "10.0.0.3")]
-    async with roster(config(("house", "house.local")), lambda: announced, resolver) as found:
+    async with inventory(config(("house", "house.local")), lambda: announced, resolver) as found:
         found.sync()
         assert found.find_at([Address("10.0.0.1")]) is None
         await until(lambda: bool(resolver.last(Address("house.local"))))
-        house, first, second = found.all()
+        house, first, second = found.known()
         assert found.find_at([Address("10.9.9.9"), Address("fd00::1")]) is house
         assert found.find_at([Address("10.0.0.1", 81)]) is None
         assert found.find_at([Address("10.0.0.3")]) is second
@@ -365,7 +365,7 @@ def test_any_target_text_is_a_bridge_none_or_refused(text: str) -> None:
 
     async def run() -> None:
         announced = [service(text, "10.0.0.2")]
-        async with roster(config(("house", "10.0.0.1")), lambda: announced) as found:
+        async with inventory(config(("house", "10.0.0.1")), lambda: announced) as found:
             found.sync()
             try:
                 address = parse_target(text)
@@ -386,44 +386,44 @@ def test_any_target_text_is_a_bridge_none_or_refused(text: str) -> None:
 
 
 async def test_two_configured_names_of_one_device_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
-        for bridge in found.all():
+    async with inventory(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
+        for bridge in found.known():
             answer(bridge, "one device")
         for _ in range(3):
             found.find_aliases()
-        assert [bridge.name for bridge in found.bridges()] == ["a"]
+        assert [bridge.name for bridge in found.shown()] == ["a"]
     assert [(line.levelname, line.getMessage(), line.__dict__["bridge"]) for line in caplog.records] == [
         ("WARNING", "is the same device as a and shown as that", "b")
     ]
 
 
 async def test_the_other_address_is_asked_in_the_scrape_in_which_the_first_is_silent() -> None:
-    async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
-        first, second = found.all()
+    async with inventory(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: ()) as found:
+        first, second = found.known()
         for bridge in (first, second):
             answer(bridge, "one device")
         found.find_aliases()
-        asked = found.due()
+        asked = found.to_ask()
         assert asked == [first]
         assert found.standbys(asked) == []
         first.answering = False
         assert found.standbys(asked) == [second]
-        asked = found.due()
+        asked = found.to_ask()
         assert asked == [first, second]
         assert found.standbys(asked) == []
         found.find_aliases()
         # From then on both are asked, until the first is back.
-        asked = found.due()
+        asked = found.to_ask()
         assert asked == [first, second]
         assert found.standbys(asked) == []
 
 
 async def test_a_flood_makes_no_more_targets_than_the_limit() -> None:
     announced = [service(f"b{index}", f"10.{index // 250}.0.{index % 250}") for index in range(2000)]
-    async with roster(config(("house", "10.9.0.1")), lambda: announced) as found:
+    async with inventory(config(("house", "10.9.0.1")), lambda: announced) as found:
         for _ in range(3):
             found.sync()
-            assert len(found.due()) == 251
+            assert len(found.to_ask()) == 251
             found.find_aliases()
 
 

@@ -199,15 +199,15 @@ async def test_discovery_is_switched_on_and_off_and_keeps_what_it_knew() -> None
 
         service = Service("IOmeter-AB12CD", "iometer-ab12cd.local", (Address("127.0.0.1", 1),))
         first._announcements.add(service)
-        exporter.fleet._roster.sync()
+        exporter.fleet._inventory.sync()
         source.config = later
         await exporter.reload()
         assert exporter._discovery is not first
-        exporter.fleet._roster.sync()
-        assert "IOmeter-AB12CD" in [bridge.name for bridge in exporter.fleet._roster.all()]
+        exporter.fleet._inventory.sync()
+        assert "IOmeter-AB12CD" in [bridge.name for bridge in exporter.fleet._inventory.known()]
         await exporter.reload()
         source.config = of()
         await exporter.reload()
-        exporter.fleet._roster.sync()
+        exporter.fleet._inventory.sync()
         assert exporter.is_ready
         assert exporter.fleet.counts == {}
