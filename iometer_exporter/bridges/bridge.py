@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from iometer_exporter.bridges.client import BridgeClient, Network
-from iometer_exporter.bridges.single_flight import Shared
+from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
@@ -79,8 +79,8 @@ class Bridge:
         """Whether the last scrape got a valid document."""
         self.has_answered = False
         """Whether it ever gave a valid document."""
-        self._reading = Shared(self._fetch_reading)
-        self._status = Shared(self._fetch_status)
+        self._reading = SingleFlight(self._fetch_reading)
+        self._status = SingleFlight(self._fetch_status)
         self._client = BridgeClient(addresses, network)
         self._guard = Guard(limits, memory)
         self._meter = ""
@@ -195,15 +195,15 @@ class Bridge:
     def _leave(
         self,
         endpoint: Endpoint,
-        share: Shared[Fetched[Result]],
+        flight: SingleFlight[Fetched[Result]],
         task: asyncio.Task[Fetched[Result]],
         *,
         impatient: bool,
     ) -> Fetched[Result]:
-        given_up = share.leave(task)
+        given_up = flight.leave(task)
         if task.done() and not task.cancelled():
             return task.result()
-        waited = asyncio.get_running_loop().time() - share.started
+        waited = asyncio.get_running_loop().time() - flight.started
         failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
         if given_up and not impatient:
             self._note(endpoint, failure)

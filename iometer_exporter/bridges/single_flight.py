@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
+class SingleFlight(Generic[T]):
     """Runs a coroutine function; whoever joins while it runs shares that run and its result.
 
     The run is cancelled when the last one who waits for it has left; nothing is kept once it is done.

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from iometer_exporter.bridges.single_flight import Shared
+from iometer_exporter.bridges.single_flight import SingleFlight
 
 
 class Work:
@@ -24,43 +24,43 @@ class Work:
 
 async def test_all_who_join_share_one_run() -> None:
     work = Work()
-    shared = Shared(work.__call__)
-    tasks = [shared.join() for _ in range(3)]
+    flight = SingleFlight(work.__call__)
+    tasks = [flight.join() for _ in range(3)]
     work.release.set()
     assert await asyncio.gather(*tasks) == [1, 1, 1]
     assert work.runs == 1
-    assert not any(shared.leave(task) for task in tasks)
+    assert not any(flight.leave(task) for task in tasks)
 
 
 async def test_a_finished_run_is_not_served_again() -> None:
     work = Work()
     work.release.set()
-    shared = Shared(work.__call__)
-    first = shared.join()
+    flight = SingleFlight(work.__call__)
+    first = flight.join()
     await first
-    second = shared.join()
-    assert (shared.leave(first), await second, work.runs) == (False, 2, 2)
+    second = flight.join()
+    assert (flight.leave(first), await second, work.runs) == (False, 2, 2)
 
 
 async def test_the_last_to_leave_ends_the_run() -> None:
     work = Work()
-    shared = Shared(work.__call__)
-    task = shared.join()
-    assert shared.join() is task
+    flight = SingleFlight(work.__call__)
+    task = flight.join()
+    assert flight.join() is task
     await asyncio.sleep(0)
-    assert shared.leave(task) is False
-    assert shared.leave(task) is True
+    assert flight.leave(task) is False
+    assert flight.leave(task) is True
     await asyncio.wait([task])
     assert (task.cancelled(), work.cancelled) == (True, 1)
 
 
 async def test_one_who_comes_after_a_run_was_given_up_gets_a_new_one() -> None:
     work = Work()
-    shared = Shared(work.__call__)
-    old = shared.join()
+    flight = SingleFlight(work.__call__)
+    old = flight.join()
     await asyncio.sleep(0)
-    shared.leave(old)
-    new = shared.join()
+    flight.leave(old)
+    new = flight.join()
     assert new is not old
     work.release.set()
     assert await new == 2
@@ -68,57 +68,57 @@ async def test_one_who_comes_after_a_run_was_given_up_gets_a_new_one() -> None:
 
 async def test_closing_ends_the_run_and_waits_for_it() -> None:
     work = Work()
-    shared = Shared(work.__call__)
-    task = shared.join()
+    flight = SingleFlight(work.__call__)
+    task = flight.join()
     await asyncio.sleep(0)
-    await shared.aclose()
+    await flight.aclose()
     assert task.cancelled()
-    assert shared.leave(task) is False
-    await shared.aclose()
+    assert flight.leave(task) is False
+    await flight.aclose()
 
 
 async def test_a_fault_reaches_who_waits() -> None:
     async def broken() -> int:
         raise ValueError("bug")
 
-    shared = Shared(broken)
+    flight = SingleFlight(broken)
     with pytest.raises(ValueError, match="bug"):
-        await shared.join()
+        await flight.join()
 
 
 async def test_who_left_a_run_that_was_given_up_does_not_leave_the_next() -> None:
     """A scrape that ends late must not take the run of the next one away from those who wait for it."""
     work = Work()
-    shared = Shared(work.__call__)
-    old = shared.join()
+    flight = SingleFlight(work.__call__)
+    old = flight.join()
     await asyncio.sleep(0)
-    shared.leave(old)
-    new = shared.join()
-    assert shared.leave(old) is False
-    assert shared.waiters == 1
+    flight.leave(old)
+    new = flight.join()
+    assert flight.leave(old) is False
+    assert flight.waiters == 1
     work.release.set()
     assert await new == 2
 
 
 async def test_nobody_waits_for_a_run_that_was_given_up() -> None:
     work = Work()
-    shared = Shared(work.__call__)
-    assert shared.waiters == 0
-    task = shared.join()
-    assert shared.waiters == 1
+    flight = SingleFlight(work.__call__)
+    assert flight.waiters == 0
+    task = flight.join()
+    assert flight.waiters == 1
     await asyncio.sleep(0)
-    await shared.aclose()
-    assert shared.waiters == 0
-    assert shared.leave(task) is False
-    assert shared.waiters == 0
+    await flight.aclose()
+    assert flight.waiters == 0
+    assert flight.leave(task) is False
+    assert flight.waiters == 0
 
 
 async def test_settling_waits_for_the_run_and_does_not_end_it() -> None:
     work = Work()
-    shared = Shared(work.__call__)
-    await shared.settle()
-    task = shared.join()
-    settling = asyncio.ensure_future(shared.settle())
+    flight = SingleFlight(work.__call__)
+    await flight.settle()
+    task = flight.join()
+    settling = asyncio.ensure_future(flight.settle())
     await asyncio.sleep(0)
     assert not settling.done()
     work.release.set()
