@@ -156,14 +156,14 @@ class Bridge:
         """Fetch both endpoints, or share the fetches under way; `leave` them when done or tired."""
         return Fetches(self._reading.join(), self._status.join())
 
-    def leave(self, fetches: Fetches, *, impatient: bool) -> Outcomes:
+    def leave(self, fetches: Fetches, *, count_timeouts: bool) -> Outcomes:
         """The outcomes of the fetches, complete or not.
 
-        One that nobody waits for any more is given up, which is counted and logged unless that was impatient.
+        One that nobody waits for any more is given up; that is logged and counted where timeouts are.
         """
         return Outcomes(
-            self._leave("reading", self._reading, fetches.reading, impatient=impatient),
-            self._leave("status", self._status, fetches.status, impatient=impatient),
+            self._leave("reading", self._reading, fetches.reading, count_timeouts=count_timeouts),
+            self._leave("status", self._status, fetches.status, count_timeouts=count_timeouts),
         )
 
     def snapshot(self, outcomes: Outcomes) -> Snapshot:
@@ -198,14 +198,14 @@ class Bridge:
         flight: SingleFlight[Fetched[Result]],
         task: asyncio.Task[Fetched[Result]],
         *,
-        impatient: bool,
+        count_timeouts: bool,
     ) -> Fetched[Result]:
         given_up = flight.leave(task)
         if task.done() and not task.cancelled():
             return task.result()
         waited = asyncio.get_running_loop().time() - flight.started
         failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
-        if given_up and not impatient:
+        if given_up and count_timeouts:
             self._note(endpoint, failure)
         return Fetched(waited, failure=failure)
 

@@ -83,20 +83,20 @@ class Fleet:
         """The numbers of the meters that known bridges serve, those of bridges that are down too."""
         return frozenset(bridge.meter for bridge in self._inventory.shown() if bridge.meter)
 
-    async def scrape(self, deadline: float, *, impatient: bool = False) -> list[Snapshot]:
+    async def scrape(self, deadline: float, *, count_timeouts: bool = True) -> list[Snapshot]:
         """A snapshot of every bridge, read now; what has not answered by the deadline has failed.
 
-        The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch. An
-        impatient scrape waits less than a bridge may take: what it misses is neither counted nor logged.
+        The deadline is in seconds of the loop's clock. Several scrapes at once share one fetch. What
+        one misses that waits less than a bridge may take is neither logged nor counted: `count_timeouts`.
         """
         self._inventory.sync()
         bridges = self._inventory.to_ask()
-        snapshots = await _read(bridges, deadline, impatient=impatient)
+        snapshots = await _read(bridges, deadline, count_timeouts=count_timeouts)
         others = self._inventory.standbys(bridges)
         if others and asyncio.get_running_loop().time() < deadline:
             bridges += others
             # They may get less time than a bridge may take.
-            snapshots += await _read(others, deadline, impatient=True)
+            snapshots += await _read(others, deadline, count_timeouts=False)
         self._inventory.find_aliases()
         return [
             snapshot
@@ -104,7 +104,7 @@ class Fleet:
             if not self._inventory.is_alias(bridge)
         ]
 
-    async def probe(self, text: str, deadline: float, *, impatient: bool = False) -> Snapshot:
+    async def probe(self, text: str, deadline: float, *, count_timeouts: bool = True) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.
 
         Timeouts are counted as for a scrape. Raises ProbeTargetError where the text is not an address, does
@@ -117,10 +117,10 @@ class Fleet:
             ip_addresses = await self._resolve(address, deadline)
             bridge = self._inventory.find_at(ip_addresses)
         if bridge is not None:
-            [snapshot] = await _read([bridge], deadline, impatient=impatient)
+            [snapshot] = await _read([bridge], deadline, count_timeouts=count_timeouts)
             return snapshot
         guest = self._probed.at(self._allowed(address, ip_addresses))
-        [snapshot] = await _read([guest], deadline, impatient=impatient)
+        [snapshot] = await _read([guest], deadline, count_timeouts=count_timeouts)
         # Another spelling of the same address is the same bridge, under the name that each asked for.
         return replace(snapshot, bridge=text)
 
@@ -183,7 +183,7 @@ def parse_target(text: str) -> Address:
         raise ProbeTargetError(f"target: {error}") from error
 
 
-async def _read(bridges: Iterable[Bridge], deadline: float, *, impatient: bool = False) -> list[Snapshot]:
+async def _read(bridges: Iterable[Bridge], deadline: float, *, count_timeouts: bool = True) -> list[Snapshot]:
     """A snapshot of each bridge, all asked at once, complete or not at the deadline."""
     joined = [(bridge, bridge.join()) for bridge in bridges]
     try:
@@ -192,5 +192,7 @@ async def _read(bridges: Iterable[Bridge], deadline: float, *, impatient: bool =
             tasks = [task for _, fetches in joined for task in fetches]
             await asyncio.wait(tasks, timeout=max(0.0, remaining))
     finally:
-        outcomes = [(bridge, bridge.leave(fetches, impatient=impatient)) for bridge, fetches in joined]
+        outcomes = [
+            (bridge, bridge.leave(fetches, count_timeouts=count_timeouts)) for bridge, fetches in joined
+        ]
     return [bridge.snapshot(outcome) for bridge, outcome in outcomes]

@@ -133,8 +133,8 @@ class _Pages:
 
     async def metrics(self, request: Request) -> Response:
         exporter = self._exporter
-        deadline, impatient = self._patience(request)
-        snapshots = await exporter.fleet.scrape(deadline, impatient=impatient)
+        deadline, count_timeouts = self._deadline(request)
+        snapshots = await exporter.fleet.scrape(deadline, count_timeouts=count_timeouts)
         collectors = (
             BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
             ExporterCollector(
@@ -154,8 +154,8 @@ class _Pages:
     async def probe(self, request: Request) -> Response:
         target = _one_parameter(request, "target", "/probe?target=192.168.1.50")
         started = time.perf_counter()
-        deadline, impatient = self._patience(request)
-        snapshot = await self._exporter.fleet.probe(target, deadline, impatient=impatient)
+        deadline, count_timeouts = self._deadline(request)
+        snapshot = await self._exporter.fleet.probe(target, deadline, count_timeouts=count_timeouts)
         duration = time.perf_counter() - started
         stale_after = self._exporter.config.stale_after
         collectors = (
@@ -186,7 +186,7 @@ class _Pages:
         config, fleet, provider = self._exporter.config, self._exporter.fleet, self._exporter.provider
         budget = min(config.timeout, _PAGE_TIMEOUT)
         deadline = asyncio.get_running_loop().time() + budget
-        snapshots = await fleet.scrape(deadline, impatient=budget < config.timeout)
+        snapshots = await fleet.scrape(deadline, count_timeouts=budget >= config.timeout)
         page = landing_page(
             snapshots,
             now=time.time(),
@@ -215,11 +215,11 @@ class _Pages:
             raise HTTPException(503, f"not ready: {awaited}")
         return PlainTextResponse("ready\n")
 
-    def _patience(self, request: Request) -> tuple[float, bool]:
-        """When the answer to this scrape is due, by the loop's clock, and whether its client is impatient."""
+    def _deadline(self, request: Request) -> tuple[float, bool]:
+        """Time by the loop's clock at which the answer to this scrape is due, and whether timeouts count."""
         header = request.headers.get(_TIMEOUT_HEADER)
         budget = scrape_budget(header, self._exporter.config.timeout)
-        return asyncio.get_running_loop().time() + budget, is_impatient(header)
+        return asyncio.get_running_loop().time() + budget, not is_impatient(header)
 
 
 def _one_parameter(request: Request, name: str, example: str) -> str:

@@ -176,7 +176,7 @@ async def test_a_fault_of_this_program_costs_one_document_of_one_bridge(
 async def test_an_impatient_scrape_is_neither_counted_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with raw_server(hanging) as server, Fleet(config(house=server)) as fleet:
         deadline = asyncio.get_running_loop().time() + 0.05
-        [snapshot] = await fleet.scrape(deadline, impatient=True)
+        [snapshot] = await fleet.scrape(deadline, count_timeouts=False)
     assert (snapshot.up, snapshot.errors, caplog.messages) == (False, {}, [])
 
 

@@ -255,7 +255,7 @@ async def test_head_has_no_body() -> None:
 async def test_a_fault_of_this_program_is_a_plain_500(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(_self: Fleet, _deadline: float, *, impatient: bool) -> None:
+    async def broken(_self: Fleet, _deadline: float, *, count_timeouts: bool) -> None:
         raise TypeError("bug")
 
     monkeypatch.setattr(Fleet, "scrape", broken)
