@@ -23,7 +23,7 @@ from iometer_exporter.net.resolver import Resolver, literal
 _RESOLVE_TIMEOUT: Final = 3.0
 """Seconds to resolve the names of bridges for service discovery."""
 
-_PROBED: Final = 1000
+_MAX_PROBED: Final = 1000
 """Bridges that only `/probe` knows and whose guard is remembered."""
 
 
@@ -47,7 +47,7 @@ class Fleet:
         network = Network(self._names, self._transport)
         memory = Memory() if memory is None else memory
         self._inventory = BridgeInventory(config, services, network, self._names, memory)
-        self._probed = Probed(config.limits, network, memory, _PROBED)
+        self._probed = Probed(config.limits, network, memory, _MAX_PROBED)
 
     async def __aenter__(self) -> "Fleet":
         return self
@@ -119,8 +119,8 @@ class Fleet:
         if bridge is not None:
             [snapshot] = await _read([bridge], deadline, count_timeouts=count_timeouts)
             return snapshot
-        guest = self._probed.at(self._allowed(address, ip_addresses))
-        [snapshot] = await _read([guest], deadline, count_timeouts=count_timeouts)
+        bridge = self._probed.at(self._allowed(address, ip_addresses))
+        [snapshot] = await _read([bridge], deadline, count_timeouts=count_timeouts)
         # Another spelling of the same address is the same bridge, under the name that each asked for.
         return replace(snapshot, bridge=text)
 

@@ -21,12 +21,12 @@ class Probed:
     none that somebody waits for.
     """
 
-    def __init__(self, limits: Limits, network: Network, memory: Memory, most: int) -> None:
+    def __init__(self, limits: Limits, network: Network, memory: Memory, max_bridges: int) -> None:
         """Remember at most so many; the memory of their meters is kept apart, and longer."""
         self._limits = limits
         self._network = network
         self._memory = memory
-        self._most = most
+        self._max_bridges = max_bridges
         self._bridges: OrderedDict[Bridge, None] = OrderedDict()
         self._at: dict[Address, Bridge] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -71,14 +71,14 @@ class Probed:
         return bridge
 
     def _make_room(self) -> None:
-        if len(self._bridges) < self._most:
+        if len(self._bridges) < self._max_bridges:
             return
         if not self._is_full:
             self._is_full = True
             _log.warning(
                 "more than %d bridges are probed: those probed longest ago are forgotten, with their "
                 "counters; name them in the configuration or probe fewer",
-                self._most,
+                self._max_bridges,
             )
         idle = [bridge for bridge in self._bridges if not bridge.is_awaited]
         leaving = next((bridge for bridge in idle if not bridge.has_answered), next(iter(idle), None))

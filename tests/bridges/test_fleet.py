@@ -515,7 +515,7 @@ async def test_a_bridge_without_any_number_is_known_by_its_device() -> None:
 async def test_a_probed_bridge_that_was_forgotten_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("iometer_exporter.bridges.fleet._PROBED", 1)
+    monkeypatch.setattr("iometer_exporter.bridges.fleet._MAX_PROBED", 1)
     now = time.time()
     answers = [documents.reading(now, imported=1000.5)]
     async with (

@@ -224,7 +224,7 @@ async def test_a_probe_follows_no_redirect() -> None:
 async def test_only_so_many_probed_bridges_are_remembered(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("iometer_exporter.bridges.fleet._PROBED", 2)
+    monkeypatch.setattr("iometer_exporter.bridges.fleet._MAX_PROBED", 2)
     async with exporter() as client:
         for port in range(1, 5):
             assert (await client.get(f"/probe?target=127.0.0.1:{port}")).status_code == 200
@@ -237,7 +237,7 @@ async def test_only_so_many_probed_bridges_are_remembered(
 
 
 async def test_one_that_has_answered_stays_before_one_that_never_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iometer_exporter.bridges.fleet._PROBED", 2)
+    monkeypatch.setattr("iometer_exporter.bridges.fleet._MAX_PROBED", 2)
     now = time.time()
     answers = [documents.reading(now, imported=1000.5), documents.reading(now - 900, imported=900.5)]
     async with (
@@ -255,7 +255,7 @@ async def test_more_probes_at_once_than_are_remembered_all_get_their_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """None that somebody waits for is forgotten, whatever comes meanwhile."""
-    monkeypatch.setattr("iometer_exporter.bridges.fleet._PROBED", 3)
+    monkeypatch.setattr("iometer_exporter.bridges.fleet._MAX_PROBED", 3)
 
     async def soon(head: bytes, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(0.01)
