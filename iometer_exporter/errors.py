@@ -86,10 +86,12 @@ class ProviderError(IOmeterError):
     `retry_after` is how long it asked to be left alone, in seconds.
     """
 
-    def __init__(self, reason: ProviderReason, deed: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"the provider API {deed}")
+    def __init__(
+        self, reason: ProviderReason, what_happened: str, *, retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"the provider API {what_happened}")
         self.reason: ProviderReason = reason
-        self.deed = deed
+        self.what_happened = what_happened
         self.retry_after = retry_after
 
 

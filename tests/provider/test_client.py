@@ -197,7 +197,7 @@ async def test_an_api_that_is_not_there() -> None:
             with pytest.raises(ProviderError) as socket_caught:
                 await anext(client.subscribe(None))
         for error in (caught.value, socket_caught.value):
-            assert (error.reason, error.deed) == (reason, text)
+            assert (error.reason, error.what_happened) == (reason, text)
 
 
 async def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +254,7 @@ async def test_an_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch, zipped: bo
     body = json.dumps({"data": ACCOUNT, "padding": "x" * 1_000_000}).encode()
     data = answer(gzip.compress(body), headers="Content-Encoding: gzip\r\n") if zipped else answer(body)
     error = await failure(always(data))
-    assert (error.reason, error.deed) == ("too_large", "sent a body of more than 1000 bytes")
+    assert (error.reason, error.what_happened) == ("too_large", "sent a body of more than 1000 bytes")
 
 
 async def test_errors_beside_data_leave_the_data() -> None:
@@ -362,7 +362,7 @@ async def test_a_single_object_and_what_is_wrong_with_it() -> None:
         async with asked(always(answer(document))) as (client, _):
             with pytest.raises(ProviderError) as caught:
                 await client.signing_key("k")
-        assert (caught.value.reason, caught.value.deed) == (reason, text)
+        assert (caught.value.reason, caught.value.what_happened) == (reason, text)
 
 
 async def test_readings_without_an_object() -> None:
@@ -385,7 +385,7 @@ async def test_an_answer_without_a_token(made: object, text: str) -> None:
             await client.create_registration_token(
                 external_id="e", signing_key_id="k", pool_id="l", start=date(2025, 2, 1)
             )
-    assert (caught.value.reason, caught.value.deed) == ("invalid_document", text)
+    assert (caught.value.reason, caught.value.what_happened) == ("invalid_document", text)
 
 
 async def test_a_number_beyond_any_is_a_problem_of_its_own() -> None:

@@ -161,7 +161,9 @@ async def test_a_bad_message_costs_itself() -> None:
     assert error is None
     bad = "invalid_document: sent a bad readings:"
     assert [
-        f"{item.reason}: {item.deed}" if isinstance(item, ProviderError) else item.reading.time.second
+        f"{item.reason}: {item.what_happened}"
+        if isinstance(item, ProviderError)
+        else item.reading.time.second
         for item in found
     ] == [
         1,
@@ -219,7 +221,7 @@ async def test_an_error_of_the_operation_ends_it() -> None:
     found, error = await collect(talk)
     assert found == []
     assert error is not None
-    assert (error.reason, error.deed) == ("graphql", "refused the request: no field")
+    assert (error.reason, error.what_happened) == ("graphql", "refused the request: no field")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +262,7 @@ async def test_a_connection_that_breaks() -> None:
     found, error = await collect(talk)
     assert len(found) == 1
     assert error is not None
-    assert (error.reason, error.deed) == ("connect", "closed the socket (code 1006)")
+    assert (error.reason, error.what_happened) == ("connect", "closed the socket (code 1006)")
 
 
 def refusing(status: int, headers: Sequence[tuple[str, str]] = ()) -> Any:
@@ -313,7 +315,7 @@ async def test_credentials_follow_no_redirect_and_no_proxy(monkeypatch: pytest.M
         found, error = await collect(never, process_request=redirect)
     assert (found, reached) == ([], False)
     assert error is not None
-    assert (error.reason, error.deed) == ("http_status", "answered 302, a redirect: not followed")
+    assert (error.reason, error.what_happened) == ("http_status", "answered 302, a redirect: not followed")
 
 
 async def test_a_server_that_never_accepts_costs_the_timeout() -> None:
@@ -323,7 +325,7 @@ async def test_a_server_that_never_accepts_costs_the_timeout() -> None:
     found, error = await collect(talk, timeout=0.2)
     assert found == []
     assert error is not None
-    assert (error.reason, error.deed) == ("timeout", "did not answer in time")
+    assert (error.reason, error.what_happened) == ("timeout", "did not answer in time")
 
 
 async def test_a_server_of_the_old_protocol_is_refused() -> None:
@@ -378,7 +380,7 @@ async def test_a_subscription_that_begins_without_its_acknowledgement_is_none() 
     found, error = await collect(talk)
     assert found == []
     assert error is not None
-    assert (error.reason, error.deed) == (
+    assert (error.reason, error.what_happened) == (
         "invalid_document",
         "sent what is not an answer to a GraphQL request",
     )
@@ -424,7 +426,7 @@ async def test_a_message_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     _, error = await collect(talk)
     assert error is not None
-    assert (error.reason, error.deed) == ("too_large", "sent a message that is too large")
+    assert (error.reason, error.what_happened) == ("too_large", "sent a message that is too large")
 
 
 async def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,7 +500,7 @@ async def test_scheduled_readings() -> None:
     assert good.reading.meter == "1EMH"
     assert [register.value for register in good.reading.registers.values()] == [Decimal("987.65")]
     assert isinstance(bad, ProviderError)
-    assert bad.deed == "sent a bad scheduledReadings: unit is missing, expected a text"
+    assert bad.what_happened == "sent a bad scheduledReadings: unit is missing, expected a text"
     assert seen[0][1]["variables"] == {"obisCodes": ["1-0:1.8.0"]}
 
 

@@ -94,15 +94,15 @@ async def _readings(access: Access) -> "AsyncGenerator[MeterReading, None]":
                             if len(seen) > _REMEMBERED:
                                 seen.popitem(last=False)
                             yield each
-                deed = "the provider API has ended the subscription"
+                what = "the provider API has ended the subscription"
                 retry_after = None
             except ProviderError as error:
                 # What never worked will not begin to: a wrong address, wrong credentials.
                 if not opened.is_set() or error.reason == "unauthorized":
                     raise
-                deed, retry_after = str(error), error.retry_after
+                what, retry_after = str(error), error.retry_after
             wait = backoff.failed(retry_after)
-            click.echo(f"Interrupted: {deed}; trying again in {wording.duration(wait)}.", err=True)
+            click.echo(f"Interrupted: {what}; trying again in {wording.duration(wait)}.", err=True)
             if start is None:
                 start = datetime.now(UTC) - _OVERLAP
             await asyncio.sleep(wait)

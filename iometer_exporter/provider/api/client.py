@@ -264,7 +264,7 @@ class ProviderClient:
             return error
         where = self._credentials
         advice = f"check the token of {where.token_source} and the secret of {where.secret_source}"
-        return ProviderError(error.reason, f"{error.deed}; {advice}", retry_after=error.retry_after)
+        return ProviderError(error.reason, f"{error.what_happened}; {advice}", retry_after=error.retry_after)
 
 
 def _result(answer: Answer) -> dict[str, Any]:
