@@ -38,13 +38,13 @@ _log = logging.getLogger(__name__)
 class Exporter:
     """The bridges under the configuration that `load` gives; running inside `async with`."""
 
-    def __init__(self, load: Callable[[], Config], *, also_reload: Callable[[], None] | None = None) -> None:
+    def __init__(self, load: Callable[[], Config], *, on_reload: Callable[[], None] | None = None) -> None:
         """Load the configuration; raises ConfigError if it is bad.
 
-        `also_reload` reads again what belongs to a reload besides, all or nothing.
+        `on_reload` reads again what belongs to a reload besides, all or nothing.
         """
         self._load = load
-        self._also_reload = also_reload
+        self._on_reload = on_reload
         self.config = load()
         self.loaded_at = time.time()
         """Unix time at which a good configuration was last read."""
@@ -86,12 +86,7 @@ class Exporter:
         return self._discovery is None or self._discovery.first_round_done.is_set()
 
     @property
-    def is_ready(self) -> bool:
-        """Whether there is nothing to wait for before the first scrape."""
-        return self.awaited is None
-
-    @property
-    def awaited(self) -> str | None:
+    def not_ready_reason(self) -> str | None:
         """What the exporter is not ready for yet, in words; None once it is ready."""
         if not self.is_discovered:
             return "the first discovery round is under way"
@@ -105,18 +100,18 @@ class Exporter:
             try:
                 config = self._load()
                 provider = self._source(config)
-                if self._also_reload is not None:
-                    self._also_reload()
+                if self._on_reload is not None:
+                    self._on_reload()
             except ConfigError as error:
                 self.reload_successful = False
                 _log.error("configuration not reloaded, the old one stays: %s", error)
                 raise
-            await self._follow(config, provider)
+            await self._apply(config, provider)
             self.loaded_at = time.time()
             self.reload_successful = True
             _log.info("configuration reloaded", extra={"bridges": len(config.bridges)})
 
-    async def _follow(self, config: Config, provider: "ProviderSource | None") -> None:
+    async def _apply(self, config: Config, provider: "ProviderSource | None") -> None:
         before, self.config = self.config, config
         if config.discovery != before.discovery:
             old = self._discovery
@@ -132,7 +127,7 @@ class Exporter:
         if config.state_file != before.state_file:
             await self._keep_state(config.state_file)
         self.fleet.reconfigure(config)
-        await self._exchange(provider)
+        await self._switch_provider(provider)
 
     async def _keep_state(self, path: str | None) -> None:
         """Keep what is known in the file at the path, no longer in the one before; without path in none."""
@@ -149,7 +144,7 @@ class Exporter:
             self._state = StateKeeper(Path(path), keepers, started=time.time())
             await self._state.start()
 
-    async def _exchange(self, provider: "ProviderSource | None") -> None:
+    async def _switch_provider(self, provider: "ProviderSource | None") -> None:
         """Go on with the source of the new configuration, which may be the one that runs."""
         before, self.provider = self.provider, provider
         if provider is not before:

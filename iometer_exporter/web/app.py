@@ -173,7 +173,7 @@ class _Pages:
             raise HTTPException(400, "form is either left out or 'probe': write /sd or /sd?form=probe")
         if not self._exporter.is_discovered:
             # An empty list would delete every target; after an error Prometheus keeps the last one.
-            raise HTTPException(503, f"not ready: {self._exporter.awaited}")
+            raise HTTPException(503, f"not ready: {self._exporter.not_ready_reason}")
         bridges = await self._exporter.fleet.known()
         if form == "probe":
             scheme = request.url.scheme
@@ -198,9 +198,7 @@ class _Pages:
 
     async def reload(self, _request: Request) -> Response:
         if not self._lifecycle:
-            raise HTTPException(
-                403, "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
-            )
+            raise HTTPException(403, _NO_LIFECYCLE)
         try:
             await self._exporter.reload()
         except ConfigError as error:
@@ -211,8 +209,8 @@ class _Pages:
         return PlainTextResponse("healthy\n")
 
     async def ready(self, _request: Request) -> Response:
-        if awaited := self._exporter.awaited:
-            raise HTTPException(503, f"not ready: {awaited}")
+        if reason := self._exporter.not_ready_reason:
+            raise HTTPException(503, f"not ready: {reason}")
         return PlainTextResponse("ready\n")
 
     def _deadline(self, request: Request) -> tuple[float, bool]:

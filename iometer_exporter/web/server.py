@@ -74,7 +74,7 @@ async def running(
     """
     if limits is None:
         limits = ClientLimits(connections=client_connections(raise_limit()))
-    async with Exporter(load, also_reload=gate.reload if gate else None) as exporter:
+    async with Exporter(load, on_reload=gate.reload if gate else None) as exporter:
         config = exporter.config
         server = HttpServer(create_app(exporter, lifecycle=lifecycle), sockets, gate=gate, limits=limits)
         # What is loaded by now stays: the collector need not walk it in every scrape, a tenth of its CPU.

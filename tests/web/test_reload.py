@@ -190,7 +190,7 @@ async def test_discovery_is_switched_on_and_off_and_keeps_what_it_knew() -> None
     on = Config(discovery=DiscoveryConfig(interfaces=("127.0.0.1",)))
     later = Config(discovery=DiscoveryConfig(interfaces=("127.0.0.1",), forget_after=5.0))
     async with reloadable(of()) as (source, _client, exporter):
-        assert exporter.is_ready
+        assert exporter.not_ready_reason is None
         source.config = on
         await exporter.reload()
         assert exporter._discovery is not None
@@ -209,5 +209,5 @@ async def test_discovery_is_switched_on_and_off_and_keeps_what_it_knew() -> None
         source.config = of()
         await exporter.reload()
         exporter.fleet._inventory.sync()
-        assert exporter.is_ready
+        assert exporter.not_ready_reason is None
         assert exporter.fleet.counts == {}
