@@ -26,7 +26,7 @@ from iometer_exporter.metrics.families import (
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
 )
-from iometer_exporter.metrics.samples import Samples
+from iometer_exporter.metrics.family_builder import FamilyBuilder
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import ProviderSource
@@ -209,11 +209,11 @@ class ExporterCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """The families, each with its samples."""
-        samples = Samples()
+        builder = FamilyBuilder()
         for source in SOURCES:
-            samples.add(BRIDGES, (source,), self._bridges.get(source, 0))
-        samples.add(DISCOVERY_LIMITED, (), int(self._limited))
-        samples.add(BUILD_INFO, (__version__, platform.python_version()), 1)
-        samples.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
-        samples.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
-        yield from samples
+            builder.add(BRIDGES, (source,), self._bridges.get(source, 0))
+        builder.add(DISCOVERY_LIMITED, (), int(self._limited))
+        builder.add(BUILD_INFO, (__version__, platform.python_version()), 1)
+        builder.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
+        builder.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
+        yield from builder

@@ -25,7 +25,7 @@ from iometer_exporter.metrics.families import (
     instantaneous,
     registers,
 )
-from iometer_exporter.metrics.samples import Samples
+from iometer_exporter.metrics.family_builder import FamilyBuilder
 
 
 class BridgeCollector(Collector):
@@ -42,23 +42,23 @@ class BridgeCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """The families, each with the samples of all bridges."""
-        samples = Samples()
+        builder = FamilyBuilder()
         for snapshot in self._snapshots:
-            _add_fetch(samples, snapshot)
+            _add_fetch(builder, snapshot)
             if snapshot.reading is not None:
-                self._add_reading(samples, snapshot, snapshot.reading)
+                self._add_reading(builder, snapshot, snapshot.reading)
             if snapshot.sent is not None:
-                samples.add_all((snapshot.bridge, snapshot.sent.meter), registers(snapshot.sent))
+                builder.add_all((snapshot.bridge, snapshot.sent.meter), registers(snapshot.sent))
             if snapshot.status is not None:
-                _add_status(samples, (snapshot.bridge, snapshot.meter), snapshot.status)
-        yield from samples
+                _add_status(builder, (snapshot.bridge, snapshot.meter), snapshot.status)
+        yield from builder
 
-    def _add_reading(self, samples: Samples, snapshot: Snapshot, reading: Reading) -> None:
+    def _add_reading(self, builder: FamilyBuilder, snapshot: Snapshot, reading: Reading) -> None:
         labels = (snapshot.bridge, reading.meter)
-        samples.add_all(labels, counters(reading, is_held=snapshot.is_held))
+        builder.add_all(labels, counters(reading, is_held=snapshot.is_held))
         # Last night's power is no power.
         if not snapshot.is_stale(self._now, self._stale_after):
-            samples.add_all(labels, instantaneous(reading))
+            builder.add_all(labels, instantaneous(reading))
 
 
 class ProbeCollector(Collector):
@@ -70,28 +70,28 @@ class ProbeCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """The two families."""
-        samples = Samples()
-        samples.add(PROBE_SUCCESS, (), int(self._success))
-        samples.add(PROBE_DURATION, (), self._duration)
-        yield from samples
+        builder = FamilyBuilder()
+        builder.add(PROBE_SUCCESS, (), int(self._success))
+        builder.add(PROBE_DURATION, (), self._duration)
+        yield from builder
 
 
-def _add_fetch(samples: Samples, snapshot: Snapshot) -> None:
+def _add_fetch(builder: FamilyBuilder, snapshot: Snapshot) -> None:
     bridge = snapshot.bridge
-    samples.add(UP, (bridge,), int(snapshot.up))
+    builder.add(UP, (bridge,), int(snapshot.up))
     for endpoint in ENDPOINTS:
-        samples.add(ENDPOINT_UP, (bridge, endpoint), int(endpoint not in snapshot.failures))
-        samples.add(SCRAPE_DURATION, (bridge, endpoint), snapshot.durations[endpoint])
+        builder.add(ENDPOINT_UP, (bridge, endpoint), int(endpoint not in snapshot.failures))
+        builder.add(SCRAPE_DURATION, (bridge, endpoint), snapshot.durations[endpoint])
         # From zero on, so that increase() sees the first error too.
         for reason in REASONS:
-            samples.add(SCRAPE_ERRORS, (bridge, endpoint, reason), snapshot.errors.get((endpoint, reason), 0))
+            builder.add(SCRAPE_ERRORS, (bridge, endpoint, reason), snapshot.errors.get((endpoint, reason), 0))
     for rejection in REJECTIONS:
-        samples.add(READINGS_REJECTED, (bridge, rejection), snapshot.rejected.get(rejection, 0))
+        builder.add(READINGS_REJECTED, (bridge, rejection), snapshot.rejected.get(rejection, 0))
 
 
-def _add_status(samples: Samples, labels: tuple[str, str], status: Status) -> None:
-    samples.add(BRIDGE_RSSI, labels, status.bridge_rssi)
-    samples.add(CORE_RSSI, labels, status.core_rssi)
+def _add_status(builder: FamilyBuilder, labels: tuple[str, str], status: Status) -> None:
+    builder.add(BRIDGE_RSSI, labels, status.bridge_rssi)
+    builder.add(CORE_RSSI, labels, status.core_rssi)
     states = core_states(
         connection=status.connection,
         attachment=status.attachment,
@@ -99,6 +99,6 @@ def _add_status(samples: Samples, labels: tuple[str, str], status: Status) -> No
         pin=status.pin,
         battery_ratio=status.battery_ratio,
     )
-    samples.add_all(labels, states)
+    builder.add_all(labels, states)
     identity = (status.device_id, status.installation_id, status.bridge_version, status.core_version)
-    samples.add(BRIDGE_INFO, (*labels, *identity), 1)
+    builder.add(BRIDGE_INFO, (*labels, *identity), 1)

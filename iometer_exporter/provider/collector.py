@@ -10,7 +10,7 @@ from prometheus_client.utils import floatToGoString
 
 from iometer_exporter.config.provider import ReadingsMode
 from iometer_exporter.errors import PROVIDER_REASONS
-from iometer_exporter.metrics.samples import Samples
+from iometer_exporter.metrics.family_builder import FamilyBuilder
 from iometer_exporter.provider.api.models import Provider
 from iometer_exporter.provider.reading.inventory import Inventory
 from iometer_exporter.provider.reading.readings import Readings
@@ -50,25 +50,25 @@ class ProviderCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families, each with its samples."""
         inventory, readings, journal = self._inventory, self._readings, self._journal
-        samples = Samples(families.PROVIDER_FAMILIES)
+        builder = FamilyBuilder(families.PROVIDER_FAMILIES)
         if inventory.succeeded is not None:
-            samples.add(families.UP, (), int(inventory.succeeded))
-        samples.add(families.INVENTORY_TIMESTAMP, (), inventory.completed)
-        samples.add(families.INSTALLATIONS, (), self._installations)
+            builder.add(families.UP, (), int(inventory.succeeded))
+        builder.add(families.INVENTORY_TIMESTAMP, (), inventory.completed)
+        builder.add(families.INSTALLATIONS, (), self._installations)
         for operation in _OPERATIONS[self._mode]:
-            samples.add(families.REQUEST_DURATION, (operation,), journal.durations.get(operation))
+            builder.add(families.REQUEST_DURATION, (operation,), journal.durations.get(operation))
             # From zero on, so that increase() sees the first error too.
             for reason in PROVIDER_REASONS:
                 errors = journal.errors.get((operation, reason), 0)
-                samples.add(families.REQUEST_ERRORS, (operation, reason), errors)
+                builder.add(families.REQUEST_ERRORS, (operation, reason), errors)
         if self._mode == "subscribe":
-            samples.add(families.SUBSCRIPTION_UP, (), int(readings.is_up))
-            samples.add(families.SUBSCRIPTION_RECONNECTS, (), readings.reconnects)
+            builder.add(families.SUBSCRIPTION_UP, (), int(readings.is_up))
+            builder.add(families.SUBSCRIPTION_RECONNECTS, (), readings.reconnects)
         for result in RESULTS:
-            samples.add(families.READINGS, (result,), self._counts.results[result])
+            builder.add(families.READINGS, (result,), self._counts.results[result])
         if inventory.account is not None:
-            _add_account(samples, inventory.account)
-        yield from samples
+            _add_account(builder, inventory.account)
+        yield from builder
         yield self._delays()
 
     def _delays(self) -> HistogramMetricFamily:
@@ -79,10 +79,10 @@ class ProviderCollector(Collector):
         return delays
 
 
-def _add_account(samples: Samples, account: Provider) -> None:
-    samples.add(families.INFO, (account.id, account.name), 1)
+def _add_account(builder: FamilyBuilder, account: Provider) -> None:
+    builder.add(families.INFO, (account.id, account.name), 1)
     for pool in {pool.id: pool for pool in account.license_pools}.values():
-        samples.add(families.POOL_SIZE, (pool.id, pool.name), pool.size)
-        samples.add(families.POOL_USED, (pool.id, pool.name), pool.usage)
+        builder.add(families.POOL_SIZE, (pool.id, pool.name), pool.size)
+        builder.add(families.POOL_USED, (pool.id, pool.name), pool.usage)
     for key in {key.id: key for key in account.signing_keys}.values():
-        samples.add(families.KEY_ENABLED, (key.id, key.name), key.enabled)
+        builder.add(families.KEY_ENABLED, (key.id, key.name), key.enabled)

@@ -34,7 +34,7 @@ from iometer_exporter.metrics.families import (
     counters,
     instantaneous,
 )
-from iometer_exporter.metrics.samples import Samples
+from iometer_exporter.metrics.family_builder import FamilyBuilder
 from tests import payloads
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()
@@ -451,7 +451,7 @@ def test_a_sample_of_a_family_outside_the_table_is_a_fault() -> None:
     stranger = Family("iometer_stranger", "gauge", (), "Not in the table.")
     for value in (1.0, None):
         with pytest.raises(KeyError):
-            Samples().add(stranger, (), value)
+            FamilyBuilder().add(stranger, (), value)
 
 
 def test_what_a_reading_and_a_core_give_is_in_its_group() -> None:

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Family, Sample
 
 
-class Samples:
+class FamilyBuilder:
     """Families under construction, given in the order of the table; None gives no sample."""
 
     def __init__(self, order: Sequence[Family] = (*FAMILIES, *PROBE_FAMILIES)) -> None:
