@@ -29,7 +29,7 @@ from iometer_exporter.web.service_discovery import bridge_groups, probe_groups
 
 _log = logging.getLogger(__name__)
 
-Page = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 _TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 
@@ -81,16 +81,16 @@ _SECURITY_HEADERS: Final = {
 
 def create_app(exporter: Exporter, *, lifecycle: bool = False) -> Starlette:
     """The ASGI application of the exporter; `lifecycle` allows to reload it by HTTP."""
-    pages = _Pages(exporter, lifecycle=lifecycle)
+    handlers = _Handlers(exporter, lifecycle=lifecycle)
     return Starlette(
         routes=[
-            Route("/", _guarded(pages.landing)),
-            Route("/metrics", _guarded(pages.metrics)),
-            Route("/probe", _guarded(pages.probe)),
-            Route("/sd", _guarded(pages.service_discovery)),
-            Route("/-/healthy", pages.healthy),
-            Route("/-/ready", pages.ready),
-            Route("/-/reload", _guarded(pages.reload), methods=["POST"]),
+            Route("/", _guarded(handlers.landing)),
+            Route("/metrics", _guarded(handlers.metrics)),
+            Route("/probe", _guarded(handlers.probe)),
+            Route("/sd", _guarded(handlers.service_discovery)),
+            Route("/-/healthy", handlers.healthy),
+            Route("/-/ready", handlers.ready),
+            Route("/-/reload", _guarded(handlers.reload), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _explain},
     )
@@ -123,7 +123,7 @@ def _scrapers_timeout(header: str | None) -> float | None:
     return scraper if math.isfinite(scraper) and scraper >= _NO_TIMEOUT else None
 
 
-class _Pages:
+class _Handlers:
     def __init__(self, exporter: Exporter, *, lifecycle: bool) -> None:
         self._exporter = exporter
         self._lifecycle = lifecycle
@@ -277,12 +277,12 @@ async def _zipped(pieces: Sequence[bytes], zippers: ThreadPoolExecutor) -> Async
     yield compressor.flush()
 
 
-def _guarded(page: Page) -> Page:
-    """The page, with the last guard: a fault of this program is one log line and a plain 500."""
+def _guarded(handler: Handler) -> Handler:
+    """The handler, with the last guard: a fault of this program is one log line and a plain 500."""
 
     async def guarded(request: Request) -> Response:
         try:
-            return await page(request)
+            return await handler(request)
         except HTTPException:
             raise
         except ProbeTargetError as error:
