@@ -34,8 +34,8 @@ _LOCKS: Final = (
 )
 """What keeps clients out: it can be changed while the exporter runs, but not taken away."""
 
-_TOLD: Final = 100
-"""How many refused certificates are told of, one line each."""
+_MAX_REPORTED: Final = 100
+"""Refused certificates that are logged, one line each."""
 
 
 class WebGate:
@@ -50,8 +50,8 @@ class WebGate:
         self._tls = Tls(config.tls) if config.tls else None
         self._exempt_paths = exempt_paths
         self._gates: list[Gate] = []
-        self._told: set[frozenset[str]] = set()
-        _tell_ignored(config)
+        self._reported: set[frozenset[str]] = set()
+        _warn_ignored(config)
 
     @property
     def scheme(self) -> str:
@@ -88,7 +88,7 @@ class WebGate:
         if config.tls and self._tls and config.tls != self._tls.config:
             self._tls.replace(config.tls)
         if config.ignored != self._config.ignored:
-            _tell_ignored(config)
+            _warn_ignored(config)
         self._config = config
         for gate in self._gates:
             gate.replace(config)
@@ -120,8 +120,8 @@ class WebGate:
         names = alternative_names(transport.get_extra_info("peercert"))
         if names & set(allowed):
             return True
-        if names not in self._told and len(self._told) < _TOLD:
-            self._told.add(names)
+        if names not in self._reported and len(self._reported) < _MAX_REPORTED:
+            self._reported.add(names)
             _log.warning(
                 "client refused, its certificate has no name of client_allowed_sans",
                 extra={"names": ",".join(sorted(names))},
@@ -289,6 +289,6 @@ def _basic_auth(config: WebConfig) -> "BasicAuth | None":
     return BasicAuth(config.users)
 
 
-def _tell_ignored(config: WebConfig) -> None:
+def _warn_ignored(config: WebConfig) -> None:
     for note in config.ignored:
         _log.warning("web configuration has a key without effect", extra={"key": note})
