@@ -12,7 +12,7 @@ LOW_BATTERY: Final = 0.2
 """Charge of the core's battery at which a person is told, 0 to 1."""
 
 
-_CLOCK_SKEW: Final = 120.0
+_CLOCK_SKEW_SECONDS: Final = 120.0
 """Seconds that a reading may be ahead of this host's clock."""
 
 
@@ -47,7 +47,7 @@ def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[
                 f"the reading is {duration(max(age, snapshot.seen_for))} old",
                 "check the core on the meter, its way to the bridge, and the interval set in the app",
             )
-        elif age < -_CLOCK_SKEW:
+        elif age < -_CLOCK_SKEW_SECONDS:
             yield Problem(
                 f"the reading is {duration(-age)} in the future",
                 "check the clock of this host; the bridge takes its own from the internet",

@@ -20,7 +20,7 @@ from iometer_exporter.net.addresses import Address, parse_address
 from iometer_exporter.net.descriptors import kept_connections
 from iometer_exporter.net.resolver import Resolver, literal
 
-_RESOLVE_TIMEOUT: Final = 3.0
+_RESOLVE_SECONDS: Final = 3.0
 """Seconds to resolve the names of bridges for service discovery."""
 
 _MAX_PROBED: Final = 1000
@@ -164,7 +164,7 @@ class Fleet:
         """Where the bridge can be asked, as an IP address if its name resolves."""
         first, *others = bridge.addresses
         try:
-            async with asyncio.timeout(_RESOLVE_TIMEOUT):
+            async with asyncio.timeout(_RESOLVE_SECONDS):
                 found = await self._names.resolve(first)
         except TimeoutError:
             found = ()

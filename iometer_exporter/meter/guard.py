@@ -64,19 +64,19 @@ _CHAINS: Final = 4
 _METERS: Final = 8
 """Meters remembered for one bridge: enough for a swap, too few for nonsense to fill the memory."""
 
-_YOUNG: Final = 120.0
+_YOUNG_SECONDS: Final = 120.0
 """Seconds up to which a first reading is taken for the present."""
 
-_STANDING: Final = 60.0
+_STANDING_SECONDS: Final = 60.0
 """Seconds for which no replay shows one reading."""
 
 _HURRY: Final = 1.25
-"""How much faster than its own time a reading may follow another, beside `_LEEWAY`: clocks differ."""
+"""How much faster than its own time a reading may follow another, beside `_LEEWAY_SECONDS`: clocks differ."""
 
-_LEEWAY: Final = 5.0
+_LEEWAY_SECONDS: Final = 5.0
 """Seconds that a reading may be late or early: a scrape sees it some time after it was taken."""
 
-_AHEAD: Final = 3600.0
+_AHEAD_SECONDS: Final = 3600.0
 """Seconds ahead of this host's clock from which on a reading's time is taken for wrong."""
 
 
@@ -247,7 +247,7 @@ class MeterGuard:
             self._end_refusals()
         if self._since is None:
             self._since = now
-        if truth.is_held and now - self._since >= _STANDING and not _may_have_served_more(truth):
+        if truth.is_held and now - self._since >= _STANDING_SECONDS and not _may_have_served_more(truth):
             _release(truth)
             return True
         return False
@@ -277,10 +277,10 @@ class MeterGuard:
         """
         if self._since is None or self._began is None:
             return False
-        if truth.behind_until is not None and now - self._began < _STANDING:
+        if truth.behind_until is not None and now - self._began < _STANDING_SECONDS:
             return False
         advance = (reading.time - truth.last.time).total_seconds()
-        return advance <= (now - self._since) * _HURRY + _LEEWAY
+        return advance <= (now - self._since) * _HURRY + _LEEWAY_SECONDS
 
     def _end_refusals(self) -> None:
         """Forget the refused readings: a believable one has come."""
@@ -326,13 +326,15 @@ def _is_present(truth: History, reading: Reading, wall: float | None) -> bool:
     """Whether the reading is too young to be a replay of what may have been served before."""
     if wall is None:
         return True
-    from_ = wall - _YOUNG if truth.behind_until is None else truth.behind_until
+    from_ = wall - _YOUNG_SECONDS if truth.behind_until is None else truth.behind_until
     return reading.time.timestamp() >= from_
 
 
 def _was_ahead(truth: History, reading: Reading, wall: float | None) -> bool:
     """Whether the truth's time has not come yet, and the reading's has: then its age shows no replay."""
-    return wall is not None and truth.last.time.timestamp() > wall + _AHEAD >= reading.time.timestamp()
+    return (
+        wall is not None and truth.last.time.timestamp() > wall + _AHEAD_SECONDS >= reading.time.timestamp()
+    )
 
 
 def _may_have_served_more(truth: History) -> bool:

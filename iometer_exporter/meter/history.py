@@ -15,7 +15,7 @@ Rejection = Literal["replayed", "decreased", "implausible"]
 
 REJECTIONS: tuple[Rejection, ...] = get_args(Rejection)
 
-_FINEST: Final = Decimal(3600)
+_FINEST_JOULES: Final = Decimal(3600)
 """Joules, 1 Wh: what a counter may rise beyond `max_power` however many digits it shows."""
 
 _SAME_JUMP: Final = 10
@@ -67,7 +67,9 @@ class Counter:
     def most_after(self, time: datetime, max_power: float) -> Decimal:
         """The most that the meter can have counted at that time if it took up to `max_power` W."""
         elapsed = max((time - self.time).total_seconds(), 0.0)
-        return max(self.value + max(self.slack, _FINEST), self.served) + Decimal(max_power) * Decimal(elapsed)
+        return max(self.value + max(self.slack, _FINEST_JOULES), self.served) + Decimal(max_power) * Decimal(
+            elapsed
+        )
 
     def follow(self, energy: Energy, register: Register, time: datetime, max_power: float) -> None:
         """Go on to the value that a believed reading shows."""

@@ -16,7 +16,7 @@ from iometer_exporter.errors import IOmeterError, StateError
 from iometer_exporter.meter.history import Counter, History
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGIES, ObisCode
-from iometer_exporter.meter.quantities import JOULES_PER_KWH, LARGEST_COUNTER, joules
+from iometer_exporter.meter.quantities import JOULES_PER_KWH, LARGEST_COUNTER_JOULES, joules
 from iometer_exporter.text import clean
 
 _REMEMBERED: Final = 4096
@@ -211,7 +211,7 @@ def _number(value: Any) -> Decimal:
 
 
 def _energy(value: Decimal) -> Decimal:
-    if not 0 <= value < LARGEST_COUNTER:
+    if not 0 <= value < LARGEST_COUNTER_JOULES:
         raise StateError(f"{value} J is more or less than a meter shows")
     return value
 

@@ -23,7 +23,7 @@ JOULES_PER_KWH: Final = 3_600_000
 
 _KWH: Final = Decimal(JOULES_PER_KWH)
 
-LARGEST_COUNTER: Final = 10**18
+LARGEST_COUNTER_JOULES: Final = 10**18
 """Joules, more than all of Europe's meters together count in a month: no meter shows it."""
 
 
@@ -46,7 +46,7 @@ def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     for code in reading.registers:
         if code in obis.ENERGIES:
             value = _value(reading, code, _JOULES)
-            if value is not None and 0 <= value < LARGEST_COUNTER:
+            if value is not None and 0 <= value < LARGEST_COUNTER_JOULES:
                 counters[code] = value
     return counters
 

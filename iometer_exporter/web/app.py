@@ -33,35 +33,35 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 
-_SCRAPE_MARGIN: Final = 0.5
+_SCRAPE_MARGIN_SECONDS: Final = 0.5
 """Seconds of the scraper's timeout kept back for encoding and the way home."""
 
-_LEAST_TIMEOUT: Final = 0.25
+_LEAST_TIMEOUT_SECONDS: Final = 0.25
 """Seconds: every scraper has as much, most have 10. Of what fails within less only its own client is told."""
 
-_NO_TIMEOUT: Final = 0.01
+_NO_TIMEOUT_SECONDS: Final = 0.01
 """Seconds: nobody who names less can be answered in time, so that it counts as none named."""
 
-_PAGE_TIMEOUT: Final = 3.0
+_PAGE_SECONDS: Final = 3.0
 """Seconds that a person waits for a hung bridge."""
 
 _GZIP_LEVEL: Final = 6
 """Level 9 costs three times as much and saves 3 %."""
 
-_GZIP_FROM: Final = 1024
+_GZIP_FROM_BYTES: Final = 1024
 
 _STREAM_LEVEL: Final = 1
 """Of a fleet's page: level 6 takes three times as long for a fifth less."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
-_CHUNK: Final = 64 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 """Bytes of a fleet's page that are sent before other requests get their turn."""
 
 _TURNS: Final = 4
 """How often others get their turn then: a probe needs a dozen, and should not wait for a dozen chunks."""
 
-_ZIPPED_CHUNK: Final = 1024 * 1024
+_ZIPPED_CHUNK_BYTES: Final = 1024 * 1024
 """Bytes that are compressed at a time, in a thread."""
 
 _ZIPPERS: Final = 2
@@ -101,7 +101,7 @@ def scrape_budget(header: str | None, configured: float) -> float:
     scraper = _scrapers_timeout(header)
     if scraper is None:
         return configured
-    return min(configured, max(scraper - _SCRAPE_MARGIN, scraper / 2))
+    return min(configured, max(scraper - _SCRAPE_MARGIN_SECONDS, scraper / 2))
 
 
 def is_impatient(header: str | None) -> bool:
@@ -111,7 +111,7 @@ def is_impatient(header: str | None) -> bool:
     could make the counters rise and the log grow.
     """
     scraper = _scrapers_timeout(header)
-    return scraper is not None and scraper < _LEAST_TIMEOUT
+    return scraper is not None and scraper < _LEAST_TIMEOUT_SECONDS
 
 
 def _scrapers_timeout(header: str | None) -> float | None:
@@ -120,7 +120,7 @@ def _scrapers_timeout(header: str | None) -> float | None:
         scraper = float(header or "")
     except ValueError:
         return None
-    return scraper if math.isfinite(scraper) and scraper >= _NO_TIMEOUT else None
+    return scraper if math.isfinite(scraper) and scraper >= _NO_TIMEOUT_SECONDS else None
 
 
 class _Handlers:
@@ -184,7 +184,7 @@ class _Handlers:
 
     async def landing(self, _request: Request) -> Response:
         config, fleet, provider = self._exporter.config, self._exporter.fleet, self._exporter.provider
-        budget = min(config.timeout, _PAGE_TIMEOUT)
+        budget = min(config.timeout, _PAGE_SECONDS)
         deadline = asyncio.get_running_loop().time() + budget
         snapshots = await fleet.scrape(deadline, count_timeouts=budget >= config.timeout)
         page = landing_page(
@@ -242,7 +242,7 @@ def _exposition(request: Request, *collectors: Collector) -> Response:
 
 def _compressed(request: Request, body: bytes, content_type: str) -> Response:
     headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
-    if len(body) >= _GZIP_FROM and accepts_gzip(request.headers.get("Accept-Encoding", "")):
+    if len(body) >= _GZIP_FROM_BYTES and accepts_gzip(request.headers.get("Accept-Encoding", "")):
         body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers)
@@ -261,7 +261,7 @@ def _streamed(
 
 
 async def _in_turns(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks(pieces, _CHUNK):
+    for chunk in chunks(pieces, _CHUNK_BYTES):
         yield chunk
         for _ in range(_TURNS):
             await asyncio.sleep(0)
@@ -271,7 +271,7 @@ async def _zipped(pieces: Sequence[bytes], zippers: ThreadPoolExecutor) -> Async
     """The pieces as gzip, compressed in a thread."""
     loop = asyncio.get_running_loop()
     compressor = zlib.compressobj(_STREAM_LEVEL, wbits=_GZIP)
-    for chunk in chunks(pieces, _ZIPPED_CHUNK):
+    for chunk in chunks(pieces, _ZIPPED_CHUNK_BYTES):
         if zipped := await loop.run_in_executor(zippers, compressor.compress, chunk):
             yield zipped
     yield compressor.flush()

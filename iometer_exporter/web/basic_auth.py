@@ -13,16 +13,16 @@ from typing import Final, Generic, TypeVar
 
 import bcrypt
 
-_VERDICTS: Final = 100
+_MAX_VERDICTS: Final = 100
 """How many verdicts are remembered."""
 
 _BCRYPT_BYTES: Final = 72
 """What bcrypt looks at of a password; the library raises for more, Go cuts it off."""
 
-_WAITING: Final = 64
+_MAX_WAITING: Final = 64
 """How many passwords may wait to be checked; on a small board 64 take half a minute."""
 
-_PATIENCE: Final = 10.0
+_LONGEST_WAIT_SECONDS: Final = 10.0
 """Seconds that one of them waits at most: after that no scraper is interested any more."""
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class BasicAuth:
         self._nobody = f"$2b${cost}${'.' * 53}".encode()
         self._key = secrets.token_bytes(32)
         self._verdicts: dict[bytes, bool] = {}
-        self._queue: FairQueue[_Check] = FairQueue(_WAITING)
+        self._queue: FairQueue[_Check] = FairQueue(_MAX_WAITING)
         # Its own: the threads that all share can be busy for long, with names that do not resolve.
         self._thread = ThreadPoolExecutor(1, "bcrypt")
         self._checking: asyncio.Task[None] | None = None
@@ -124,7 +124,7 @@ class BasicAuth:
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._work())
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
                 return await verdict
         except TimeoutError:
             return None
@@ -170,7 +170,7 @@ class BasicAuth:
         return digest.digest()
 
     def _remember(self, ticket: bytes, verdict: bool) -> None:
-        if len(self._verdicts) >= _VERDICTS:
+        if len(self._verdicts) >= _MAX_VERDICTS:
             # Refusals go first: whoever tries passwords must not push out those who have one.
             oldest = next(iter(self._verdicts))
             del self._verdicts[next((key for key, good in self._verdicts.items() if not good), oldest)]

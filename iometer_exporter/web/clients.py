@@ -17,14 +17,14 @@ from typing import Final
 
 _log = logging.getLogger(__name__)
 
-_SELDOM: Final = 600.0
+_LOG_SECONDS: Final = 600.0
 """Seconds between two log lines on the same trouble with clients."""
 
-_STOPPED: Final = 2.0
+_STALLED_SECONDS: Final = 2.0
 """Seconds in which a client took nothing of its answer, after which it may have to make room."""
 
 
-_FRESH: Final = 0.05
+_FRESH_SECONDS: Final = 0.05
 """Seconds in which a connection that begins to wait makes no room yet: a request may be on its way."""
 
 
@@ -49,7 +49,7 @@ class ClientLimits:
 class Seldom:
     """Says yes once, and then only every `interval` seconds: for log lines that anybody can cause."""
 
-    def __init__(self, interval: float = _SELDOM, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, interval: float = _LOG_SECONDS, now: Callable[[], float] = time.monotonic) -> None:
         self._interval = interval
         self._now = now
         self._next = float("-inf")
@@ -135,7 +135,7 @@ class Clients:
             self._changed.clear()
             with suppress(TimeoutError):
                 # Time alone makes one that waits old enough.
-                async with asyncio.timeout(_FRESH):
+                async with asyncio.timeout(_FRESH_SECONDS):
                     await self._changed.wait()
 
     def add(self, client: Client) -> None:
@@ -220,12 +220,12 @@ class Clients:
         # Of those with the most, so that one client with many cannot push out another's few.
         for group in sorted(self._waiting.values(), key=len, reverse=True):
             for client in group:
-                if now - client.since < _FRESH:
+                if now - client.since < _FRESH_SECONDS:
                     # So are those after it.
                     break
                 if not client.pending() and not client.has_sent():
                     return client
-        stopped = now - _STOPPED
+        stopped = now - _STALLED_SECONDS
         stalled = [client for client in self._all if client.unsent and client.moved_at <= stopped]
         return min(stalled, key=lambda one: one.moved_at, default=None)
 

@@ -22,7 +22,7 @@ from iometer_exporter.web.listener import Listener
 if TYPE_CHECKING:
     from iometer_exporter.web.gate import WebGate
 
-_FAREWELL: Final = 0.1
+_CLOSE_SECONDS: Final = 0.1
 """Seconds that an idle client has to close its side when the server stops."""
 
 _faults = logging.getLogger(f"{__name__}.faults")
@@ -172,7 +172,7 @@ class _Connection(H11Protocol):
         super().shutdown()
         if self.transport.is_closing():
             # asyncio would wait for an idle client to return the farewell of TLS.
-            self.loop.call_later(_FAREWELL, self.transport.abort)
+            self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle

@@ -16,7 +16,7 @@ from iometer_exporter.web.clients import Client, Clients, Seldom, group_of
 
 _log = logging.getLogger(__name__)
 
-_PAUSE: Final = 0.5
+_PAUSE_SECONDS: Final = 0.5
 """Seconds to wait when a connection cannot be accepted, such as for lack of descriptors."""
 
 
@@ -95,7 +95,7 @@ class Listener:
                 "cannot accept connections, trying again all the time",
                 extra={"error": error.strerror or error, "clients": len(self._clients)},
             )
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_PAUSE_SECONDS)
 
     def _take(self, accepted: socket.socket, address: Any) -> None:
         client = Client(group_of(address[0]))

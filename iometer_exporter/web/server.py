@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_GRACE: Final = 1.0
+_GRACE_SECONDS: Final = 1.0
 """Seconds that scrapes under way get to finish by themselves once the process is told to stop."""
 
-_DRAIN: Final = 1.6
+_DRAIN_SECONDS: Final = 1.6
 """Seconds after which connections are closed whatever they do: 2 s is the promise to the supervisor."""
 
-_FORCED: Final = 0.2
+_FORCED_SECONDS: Final = 0.2
 """Seconds for the server to end once it is forced to."""
 
 
@@ -125,15 +125,15 @@ def _state(exporter: Exporter) -> str:
 async def _drain(server: HttpServer, serving: asyncio.Task[None], fleet: Fleet) -> None:
     """Take no more connections, let scrapes finish, and end what is left after a moment."""
     server.should_exit = True
-    _, late = await asyncio.wait([serving], timeout=_GRACE)
+    _, late = await asyncio.wait([serving], timeout=_GRACE_SECONDS)
     if late:
         await fleet.abandon()
-        _, late = await asyncio.wait([serving], timeout=_DRAIN - _GRACE)
+        _, late = await asyncio.wait([serving], timeout=_DRAIN_SECONDS - _GRACE_SECONDS)
     if late:
         # An answer that its client has not read by now would be an error in the log.
         server.abort()
-        await asyncio.wait([serving], timeout=_FORCED / 2)
+        await asyncio.wait([serving], timeout=_FORCED_SECONDS / 2)
         server.force_exit = True
-        await asyncio.wait([serving], timeout=_FORCED / 2)
+        await asyncio.wait([serving], timeout=_FORCED_SECONDS / 2)
         serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iometer_exporter.bridges.discovery.admission import REST, TRIAL, Admission
+from iometer_exporter.bridges.discovery.admission import REST_SECONDS, TRIAL_SECONDS, Admission
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.config.file import DiscoveryConfig
 from iometer_exporter.net.addresses import Address
@@ -79,7 +79,7 @@ def test_one_that_never_answers_is_forgotten_although_it_is_announced_and_tried_
         ask(admission, minute * 60.0)
         if names(admission):
             asked.append(minute)
-    rest = int(REST / 60)
+    rest = int(REST_SECONDS / 60)
     assert asked[:6] == [0, 1, 2, 3, 4, 5]
     assert asked[6] == 6 + rest
     assert asked == [
@@ -94,10 +94,10 @@ def test_the_reason_says_when_it_is_tried_again() -> None:
     admission = Admission(DiscoveryConfig())
     admission.admit([service("a")], 0.0)
     ask(admission, 0.0)
-    ask(admission, TRIAL - 1)
-    assert admission.admit([service("a")], TRIAL - 1) == {}
-    ask(admission, TRIAL)
-    assert admission.admit([service("a")], TRIAL) == {
+    ask(admission, TRIAL_SECONDS - 1)
+    assert admission.admit([service("a")], TRIAL_SECONDS - 1) == {}
+    ask(admission, TRIAL_SECONDS)
+    assert admission.admit([service("a")], TRIAL_SECONDS) == {
         "a": "never answered, tried again in 30 minutes if it is still announced"
     }
 
@@ -116,9 +116,9 @@ def test_one_that_answers_in_its_trial_stays() -> None:
     booting = service("a")
     admission.admit([booting], 0.0)
     ask(admission, 0.0)
-    ask(admission, TRIAL)
+    ask(admission, TRIAL_SECONDS)
     booting.standing.answered = True
-    assert admission.admit([booting], TRIAL) == {}
+    assert admission.admit([booting], TRIAL_SECONDS) == {}
 
 
 def test_one_that_is_announced_anew_or_elsewhere_has_a_trial_at_once() -> None:
@@ -126,11 +126,11 @@ def test_one_that_is_announced_anew_or_elsewhere_has_a_trial_at_once() -> None:
         admission = Admission(DiscoveryConfig())
         admission.admit([service("a")], 0.0)
         ask(admission, 0.0)
-        ask(admission, TRIAL)
-        admission.admit([service("a")], TRIAL)
+        ask(admission, TRIAL_SECONDS)
+        admission.admit([service("a")], TRIAL_SECONDS)
         assert names(admission) == []
-        admission.admit(between, TRIAL + 1)
-        admission.admit([service("a")], TRIAL + 2)
+        admission.admit(between, TRIAL_SECONDS + 1)
+        admission.admit([service("a")], TRIAL_SECONDS + 2)
         assert names(admission) == ["a"]
 
 
@@ -138,8 +138,8 @@ def test_one_that_vanished_without_an_answer_is_forgotten_after_minutes() -> Non
     admission = Admission(DiscoveryConfig())
     admission.admit([service("a")], 0.0)
     assert admission.admit([], 10.0) == {}
-    assert admission.admit([], 10.0 + TRIAL - 1) == {}
-    assert admission.admit([], 10.0 + TRIAL) == {"a": "no longer announced for long"}
+    assert admission.admit([], 10.0 + TRIAL_SECONDS - 1) == {}
+    assert admission.admit([], 10.0 + TRIAL_SECONDS) == {"a": "no longer announced for long"}
 
 
 def test_names_that_nobody_answers_for_fill_no_table() -> None:
@@ -153,7 +153,7 @@ def test_names_that_nobody_answers_for_fill_no_table() -> None:
         assert len(names(admission)) <= 100
         if "real" in names(admission):
             break
-    assert now <= 1000 / 100 * (TRIAL + 60)
+    assert now <= 1000 / 100 * (TRIAL_SECONDS + 60)
     real.standing.answered = True
     for later in range(now, now + 7200, 60):
         admission.admit(announced, float(later))

@@ -77,7 +77,7 @@ async def test_a_flood_is_bounded_in_memory_and_log(log: pytest.LogCaptureFixtur
 async def test_one_that_comes_and_goes_is_told_some_times_and_at_the_end_what_is_true(
     log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcements_module, "_SPAN", 0.2)
+    monkeypatch.setattr(announcements_module, "_SPAN_SECONDS", 0.2)
     table = Announcements()
     for _ in range(49):
         table.add(service("flapping"))
@@ -111,7 +111,7 @@ async def test_one_that_comes_and_goes_is_told_some_times_and_at_the_end_what_is
 async def test_one_that_is_where_it_was_last_said_to_be_is_not_told_again(
     log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcements_module, "_SPAN", 0.05)
+    monkeypatch.setattr(announcements_module, "_SPAN_SECONDS", 0.05)
     table = Announcements()
     for _ in range(10):
         table.add(service("flapping"))
@@ -125,7 +125,7 @@ async def test_one_that_is_where_it_was_last_said_to_be_is_not_told_again(
 async def test_a_closed_table_tells_nothing_more(
     log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcements_module, "_SPAN", 0.05)
+    monkeypatch.setattr(announcements_module, "_SPAN_SECONDS", 0.05)
     table = Announcements()
     for _ in range(10):
         table.add(service("flapping"))

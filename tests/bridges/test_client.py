@@ -8,7 +8,7 @@ import pytest
 import respx
 
 from iometer_exporter.bridges.client import BridgeClient, Network, reason_of
-from iometer_exporter.bridges.http.answer import LARGEST_BODY
+from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
 from iometer_exporter.errors import REASONS, FetchError
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
@@ -111,7 +111,7 @@ async def test_fetch_gives_the_body_and_asks_politely(client: Client) -> None:
             "announced a body of 209715200 bytes, more than 65536",
         ),
         (
-            b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (LARGEST_BODY + 1),
+            b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_BODY_BYTES + 1),
             "too_large",
             "sent a body of more than 65536 bytes",
         ),
@@ -124,8 +124,8 @@ async def test_what_is_no_answer_has_a_reason(client: Client, answer: bytes, rea
 
 
 async def test_a_body_at_the_limit_is_taken(client: Client) -> None:
-    async with raw_server(answering(response(b"x" * LARGEST_BODY))) as server:
-        assert len(await client(server.address).fetch("reading")) == LARGEST_BODY
+    async with raw_server(answering(response(b"x" * MAX_BODY_BYTES))) as server:
+        assert len(await client(server.address).fetch("reading")) == MAX_BODY_BYTES
 
 
 async def test_nobody_at_the_address_is_connect(client: Client) -> None:

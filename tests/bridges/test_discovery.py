@@ -98,7 +98,7 @@ async def test_addresses_are_tried_ipv4_first_and_link_local_last() -> None:
 
 
 async def test_the_first_round_is_over_also_when_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery_module, "_FIRST_ROUND", 0.05)
+    monkeypatch.setattr(discovery_module, "_FIRST_ROUND_SECONDS", 0.05)
     async with Discovery(LOOPBACK) as discovery:
         assert not discovery.first_round_done.is_set()
         async with asyncio.timeout(PATIENCE):
@@ -123,8 +123,8 @@ async def test_an_unknown_interface_is_named_with_those_there_are() -> None:
 async def test_a_host_without_multicast_is_told_once_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(discovery_module, "_RETRY_AFTER", 0.01)
-    monkeypatch.setattr(discovery_module, "_FIRST_ROUND", 0.01)
+    monkeypatch.setattr(discovery_module, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(discovery_module, "_FIRST_ROUND_SECONDS", 0.01)
     opened = mdns.open_zeroconf
     tries = []
 
@@ -290,7 +290,7 @@ async def test_an_address_that_cannot_be_asked_for_is_no_fault(
 async def test_what_does_not_announce_itself_any_more_is_not_taken_for_its_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(discovery_module, "_GOODBYE", 0.0)
+    monkeypatch.setattr(discovery_module, "_GOODBYE_SECONDS", 0.0)
     async with Air() as air:
         air.say(*dnspackets.bridge(instance("a"), bytes([10, 0, 0, 1])))
         air.say(dnspackets.goodbye(instance("a")))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
-from iometer_exporter.bridges.discovery.admission import TRIAL
+from iometer_exporter.bridges.discovery.admission import TRIAL_SECONDS
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.fleet import parse_target
 from iometer_exporter.bridges.http.transport import BridgeTransport
@@ -272,7 +272,7 @@ async def test_one_that_never_answers_is_forgotten_and_one_that_has_answered_is_
     announced = [service("silent", "10.0.0.1"), service("good", "10.0.0.2"), service("probed", "10.0.0.3")]
     async with inventory(config(), lambda: announced) as found:
         start = loop.time()
-        for seconds in (0.0, TRIAL / 2, TRIAL + 1, TRIAL + 2):
+        for seconds in (0.0, TRIAL_SECONDS / 2, TRIAL_SECONDS + 1, TRIAL_SECONDS + 2):
             monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
             found.sync()
             for bridge in found.to_ask():
@@ -291,7 +291,7 @@ async def test_a_probe_is_a_trial_too(monkeypatch: pytest.MonkeyPatch) -> None:
     announced = [service("silent", "10.0.0.1"), service("never-asked", "10.0.0.2")]
     async with inventory(config(), lambda: announced) as found:
         start = loop.time()
-        for seconds in (0.0, TRIAL + 1, TRIAL + 2):
+        for seconds in (0.0, TRIAL_SECONDS + 1, TRIAL_SECONDS + 2):
             monkeypatch.setattr(loop, "time", lambda seconds=seconds: start + seconds)
             found.sync()
             found.find("silent", Address("silent"))

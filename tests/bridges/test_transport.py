@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from iometer_exporter.bridges.http.answer import LARGEST_BODY
-from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport, _Device, _socket_address
+from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
+from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport
 from iometer_exporter.errors import FetchError
 from iometer_exporter.net.addresses import Address
 from tests.rawserver import Handler, answering, hanging, raw_server, response
@@ -273,7 +273,7 @@ BOUNDS = [
     ("one header", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000, "a head of more than 32768 bytes"),
     (
         "chunks of a byte",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * LARGEST_BODY,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * MAX_BODY_BYTES,
         "sent a body in more than 512 chunks",
     ),
     (

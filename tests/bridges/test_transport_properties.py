@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iometer_exporter.bridges.client import BridgeClient, Network
-from iometer_exporter.bridges.http.answer import LARGEST_BODY
+from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
 from iometer_exporter.errors import REASONS, FetchError
 from iometer_exporter.net.resolver import Resolver
 from tests.conftest import IN_CI
@@ -42,7 +42,7 @@ FRAGMENTS: Final = (
     b"0\r\n\r\n",
     b"ffffffffffffffff\r\n",
     b"1;extension=" + b"z" * 300 + b"\r\n \r\n",
-    b" " * LARGEST_BODY,
+    b" " * MAX_BODY_BYTES,
     b"\x00\xff\x16\x03\x01",
 )
 
@@ -127,7 +127,7 @@ def test_the_strategy_reaches_documents_and_every_kind_of_failure() -> None:
         b"garbage\r\n\r\n": "protocol",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n": "no_data",
         b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n": "http_status",
-        response(b" " * (LARGEST_BODY + 1)): "too_large",
+        response(b" " * (MAX_BODY_BYTES + 1)): "too_large",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n": "timeout",
     }
 

@@ -745,7 +745,7 @@ async def test_guesses_do_not_push_out_who_knows_the_password(monkeypatch: pytes
         assert not await auth.allows(basic("prometheus", str(number)))
     assert await auth.allows(basic("prometheus", PASSWORD))
     assert len(asked) == 152
-    assert len(auth._verdicts) == webauth._VERDICTS
+    assert len(auth._verdicts) == webauth._MAX_VERDICTS
 
 
 async def test_the_oldest_goes_where_all_verdicts_are_good() -> None:
@@ -753,7 +753,7 @@ async def test_the_oldest_goes_where_all_verdicts_are_good() -> None:
     auth = BasicAuth({str(number): hashed for number in range(101)})
     for number in range(101):
         assert await auth.allows(basic(str(number), ""))
-    assert len(auth._verdicts) == webauth._VERDICTS
+    assert len(auth._verdicts) == webauth._MAX_VERDICTS
 
 
 async def test_an_unknown_user_costs_what_a_known_one_costs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -930,7 +930,7 @@ async def test_what_was_received_while_a_password_waited_reaches_the_application
 
 
 async def test_whoever_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webauth, "_PATIENCE", 0.05)
+    monkeypatch.setattr(webauth, "_LONGEST_WAIT_SECONDS", 0.05)
     held = HeldBcrypt(monkeypatch)
     auth = BasicAuth({"prometheus": HASH})
     assert await asyncio.gather(*(auth.allows(basic("a", str(number))) for number in range(3))) == [None] * 3

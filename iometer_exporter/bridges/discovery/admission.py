@@ -8,10 +8,10 @@ from typing import Final
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.config.file import DiscoveryConfig
 
-TRIAL: Final = 300.0
+TRIAL_SECONDS: Final = 300.0
 """Seconds for which a discovered bridge is asked that has never answered; a bridge boots in one minute."""
 
-REST: Final = 1800.0
+REST_SECONDS: Final = 1800.0
 """Seconds until it gets another trial, if it still announces itself."""
 
 
@@ -95,16 +95,18 @@ class Admission:
         for name in gone:
             seat = self._seats.pop(name)
             if not seat.answered:
-                self._resting[name] = _Rest(seat.service, now + REST)
+                self._resting[name] = _Rest(seat.service, now + REST_SECONDS)
         return gone
 
     def _reason_to_leave(self, seat: _Seat, now: float) -> str | None:
         if not self.config.enabled:
             return "discovery is off"
-        if not seat.answered and seat.tried_for >= TRIAL:
-            return f"never answered, tried again in {REST / 60:.0f} minutes if it is still announced"
+        if not seat.answered and seat.tried_for >= TRIAL_SECONDS:
+            return f"never answered, tried again in {REST_SECONDS / 60:.0f} minutes if it is still announced"
         if seat.lost_at is not None:
-            patience = self.config.forget_after if seat.answered else min(self.config.forget_after, TRIAL)
+            patience = (
+                self.config.forget_after if seat.answered else min(self.config.forget_after, TRIAL_SECONDS)
+            )
             if now - seat.lost_at >= patience:
                 return "no longer announced for long"
         return None

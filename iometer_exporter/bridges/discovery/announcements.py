@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 MOST: Final = 2000
 """Bridges whose announcements are kept. Anybody in the network can announce as many as it likes."""
 
-_SPAN: Final = 60.0
+_SPAN_SECONDS: Final = 60.0
 """Seconds over which log lines are counted."""
 
 _LINES_OF_ONE: Final = 4
@@ -94,12 +94,12 @@ _State = tuple[Address, ...] | None
 
 
 @dataclass(slots=True)
-class _Told:
+class _Reported:
     """What the log says of one bridge, and what has to be said of it."""
 
     until: float
     lines: int = 0
-    told: _State = None
+    reported: _State = None
     ever: bool = False
     now: _State = None
     timer: asyncio.TimerHandle | None = None
@@ -109,7 +109,7 @@ class _News:
     """Logs what changes: some lines a minute, and at its end what is true then."""
 
     def __init__(self) -> None:
-        self._bridges: dict[str, _Told] = {}
+        self._bridges: dict[str, _Reported] = {}
         self._until = 0.0
         self._lines = 0
 
@@ -119,12 +119,12 @@ class _News:
         if bridge is None:
             if len(self._bridges) >= MOST:
                 self._forget(next(iter(self._bridges)))
-            bridge = self._bridges[name] = _Told(loop.time() + _SPAN)
+            bridge = self._bridges[name] = _Reported(loop.time() + _SPAN_SECONDS)
         elif loop.time() >= bridge.until:
-            bridge.until, bridge.lines = loop.time() + _SPAN, 0
+            bridge.until, bridge.lines = loop.time() + _SPAN_SECONDS, 0
         bridge.now = state
         if bridge.lines < _LINES_OF_ONE:
-            self._tell(name, bridge)
+            self._report(name, bridge)
         elif bridge.timer is None:
             bridge.timer = loop.call_at(bridge.until, self._settle, name)
 
@@ -142,8 +142,8 @@ class _News:
         bridge.timer = None
         self.note(name, bridge.now)
 
-    def _tell(self, name: str, bridge: _Told) -> None:
-        if (bridge.now == bridge.told and bridge.ever) or not self._has_room():
+    def _report(self, name: str, bridge: _Reported) -> None:
+        if (bridge.now == bridge.reported and bridge.ever) or not self._has_room():
             return
         level, text = logging.INFO, f"{_verb(bridge)} {', '.join(map(str, bridge.now or ()))}"
         if bridge.now is None:
@@ -151,22 +151,22 @@ class _News:
         elif not bridge.now:
             level, text = logging.WARNING, "announced without an address"
         _log.log(level, text, extra={"bridge": name})
-        bridge.told, bridge.ever = bridge.now, True
+        bridge.reported, bridge.ever = bridge.now, True
         bridge.lines += 1
 
     def _has_room(self) -> bool:
         now = asyncio.get_running_loop().time()
         if now >= self._until:
-            self._until, self._lines = now + _SPAN, 0
+            self._until, self._lines = now + _SPAN_SECONDS, 0
         self._lines += 1
         if self._lines == _LINES + 1:
             _log.warning("bridges come and go too fast to log them all; /sd lists those that are read")
         return self._lines <= _LINES
 
 
-def _verb(bridge: _Told) -> str:
+def _verb(bridge: _Reported) -> str:
     if not bridge.ever:
         return "discovered at"
-    if bridge.told:
+    if bridge.reported:
         return "moved to"
-    return "announced again at" if bridge.told is None else "announced at"
+    return "announced again at" if bridge.reported is None else "announced at"

@@ -22,12 +22,12 @@ _log = logging.getLogger(__name__)
 
 SERVICE_TYPE: Final = "_iometer._tcp.local."
 
-_FIRST_ROUND: Final = 1.5
+_FIRST_ROUND_SECONDS: Final = 1.5
 """Seconds after which the bridges that are there have answered the first queries."""
 
 _RESOLVE_TIMEOUT_MS: Final = 3000
 
-_GOODBYE: Final = 1.5
+_GOODBYE_SECONDS: Final = 1.5
 """Seconds after which a bridge that has said goodbye is gone: one that restarts is back by then."""
 
 _RESOLVED_AT_ONCE: Final = 16
@@ -36,7 +36,7 @@ _RESOLVED_AT_ONCE: Final = 16
 _ADDRESSES: Final = 8
 """Addresses of one bridge that are taken."""
 
-_RETRY_AFTER: Final = 30.0
+_RETRY_SECONDS: Final = 30.0
 """Seconds until mDNS is tried again on a host whose network is not up yet."""
 
 
@@ -92,12 +92,12 @@ class Discovery:
             except DiscoveryError as error:
                 if not warned:
                     _log.warning(
-                        "%s; configured bridges work on, tried again every %d s", error, _RETRY_AFTER
+                        "%s; configured bridges work on, tried again every %d s", error, _RETRY_SECONDS
                     )
                     warned = True
                 self.first_round_done.set()
-                await asyncio.sleep(_RETRY_AFTER)
-        await asyncio.sleep(_FIRST_ROUND)
+                await asyncio.sleep(_RETRY_SECONDS)
+        await asyncio.sleep(_FIRST_ROUND_SECONDS)
         self.first_round_done.set()
 
     async def browse(self) -> None:
@@ -120,7 +120,7 @@ class Discovery:
                 self._resolve_next(zeroconf)
             if _instance(name) in self._announcements and name not in self._leaving:
                 later = asyncio.get_running_loop().call_later
-                self._leaving[name] = later(_GOODBYE, self._leave, name)
+                self._leaving[name] = later(_GOODBYE_SECONDS, self._leave, name)
             return
         if state_change is ServiceStateChange.Added:
             if (timer := self._leaving.pop(name, None)) is not None:

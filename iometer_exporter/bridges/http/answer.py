@@ -10,13 +10,13 @@ import httpx
 
 from iometer_exporter.errors import FetchError
 
-LARGEST_BODY: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 64 * 1024
 """Bytes; a real document has about one thousand."""
 
-LARGEST_HEAD: Final = 32 * 1024
+MAX_HEAD_BYTES: Final = 32 * 1024
 """Bytes of status lines and headers, those of interim answers among them."""
 
-LARGEST_ANSWER: Final = 128 * 1024
+MAX_ANSWER_BYTES: Final = 128 * 1024
 """Bytes on the wire: head, body, and what frames the chunks of a body."""
 
 _MOST_INTERIM: Final = 10
@@ -105,9 +105,9 @@ class BoundedAnswer:
             self._take_interim()
             return
         self.status = status
-        if self.announced is not None and self.announced > LARGEST_BODY:
+        if self.announced is not None and self.announced > MAX_BODY_BYTES:
             raise FetchError(
-                "too_large", f"announced a body of {self.announced} bytes, more than {LARGEST_BODY}"
+                "too_large", f"announced a body of {self.announced} bytes, more than {MAX_BODY_BYTES}"
             )
 
     def take_chunk(self) -> None:
@@ -119,8 +119,8 @@ class BoundedAnswer:
     def take_body(self, part: bytes) -> None:
         """Take a part of the body."""
         self._received += len(part)
-        if self._received > LARGEST_BODY:
-            raise FetchError("too_large", f"sent a body of more than {LARGEST_BODY} bytes")
+        if self._received > MAX_BODY_BYTES:
+            raise FetchError("too_large", f"sent a body of more than {MAX_BODY_BYTES} bytes")
         self._parts.append(part)
 
     def finish(self, *, reusable: bool) -> None:
@@ -134,10 +134,10 @@ class BoundedAnswer:
         """Refuse what goes on and on."""
         if self.complete:
             return
-        if not self.status and self.wire > LARGEST_HEAD:
-            raise httpx.RemoteProtocolError(f"a head of more than {LARGEST_HEAD} bytes")
-        if self.wire > LARGEST_ANSWER:
-            raise FetchError("too_large", f"sent an answer of more than {LARGEST_ANSWER} bytes")
+        if not self.status and self.wire > MAX_HEAD_BYTES:
+            raise httpx.RemoteProtocolError(f"a head of more than {MAX_HEAD_BYTES} bytes")
+        if self.wire > MAX_ANSWER_BYTES:
+            raise FetchError("too_large", f"sent an answer of more than {MAX_ANSWER_BYTES} bytes")
 
     def cut(self) -> httpx.RemoteProtocolError:
         """The error of a connection that has ended before the answer did."""

@@ -5,7 +5,7 @@ from typing import Final
 import h11
 import httpx
 
-from iometer_exporter.bridges.http.answer import LARGEST_HEAD, BoundedAnswer
+from iometer_exporter.bridges.http.answer import MAX_HEAD_BYTES, BoundedAnswer
 
 _EVENTS_A_TURN: Final = 32
 """What h11, which needs some 50 µs for each, may work through before others get their turn."""
@@ -19,7 +19,7 @@ class H11Reader(BoundedAnswer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
+        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     def begin(self) -> None:
         """Forget the last answer and wait for the next."""
@@ -84,7 +84,7 @@ class H11Reader(BoundedAnswer):
 
 def _explained(error: h11.RemoteProtocolError) -> str:
     if error.error_status_hint == httpx.codes.REQUEST_HEADER_FIELDS_TOO_LARGE:
-        return f"a head of more than {LARGEST_HEAD} bytes"
+        return f"a head of more than {MAX_HEAD_BYTES} bytes"
     if "_SWITCH_UPGRADE" in str(error):
         return "another protocol that was not asked for (status 101)"
     # h11 quotes its own buffer, not what it holds.

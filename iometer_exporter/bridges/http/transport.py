@@ -35,10 +35,10 @@ _NEXT_ADDRESS_SECONDS: Final = 0.25
 _SHORTEST_PATIENCE_SECONDS: Final = 2.0
 """A kept connection may be silent so long before the request is sent again on a new one."""
 
-_PATIENCE: Final = 3.0
+_PATIENCE_FACTOR: Final = 3.0
 """How many times as long as the device has needed lately a kept connection may be silent."""
 
-_FORGETTING: Final = 0.9
+_DECAY: Final = 0.9
 """What an answer leaves of the longest time that the device has needed."""
 
 _OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
@@ -296,11 +296,11 @@ class _Device:
     @property
     def patience(self) -> float:
         """Seconds that a kept connection may be silent: some devices need seconds for any answer."""
-        return max(_SHORTEST_PATIENCE_SECONDS, _PATIENCE * self._slowest)
+        return max(_SHORTEST_PATIENCE_SECONDS, _PATIENCE_FACTOR * self._slowest)
 
     def note(self, seconds: float) -> None:
         """Note how long the device has taken to begin an answer."""
-        self._slowest = max(seconds, self._slowest * _FORGETTING)
+        self._slowest = max(seconds, self._slowest * _DECAY)
 
     async def enter(self) -> None:
         """Take one of the two places as soon as there is one; give it back by `leave`."""
