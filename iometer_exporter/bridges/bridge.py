@@ -127,11 +127,11 @@ class Bridge:
     def limits(self, limits: Limits) -> None:
         self._guard.limits = limits
 
-    def known_at(self, place: Address) -> KnownBridge:
+    def known_at(self, address: Address) -> KnownBridge:
         """The bridge for service discovery, at an address that others can reach."""
         return KnownBridge(
             name=self.name,
-            place=place.with_port,
+            address=address.with_port,
             source=self.source,
             meter=self._meter,
             device_id=self.device_id,

@@ -151,12 +151,12 @@ class BridgeClient:
     def _request(self, endpoint: Endpoint) -> httpx.Request:
         request = self._requests.get(endpoint)
         if request is None:
-            place = self._asked_at[0]
+            ip = self._asked_at[0]
             # A zone is this host's own business.
-            host = place.host.partition("%")[0]
+            host = ip.host.partition("%")[0]
             request = self._requests[endpoint] = httpx.Request(
                 "GET",
-                httpx.URL(scheme="http", host=host, port=place.port, path=f"/v1/{endpoint}"),
+                httpx.URL(scheme="http", host=host, port=ip.port, path=f"/v1/{endpoint}"),
                 headers={**_HEADERS, "Host": self._addresses[0].host_header},
                 extensions={ADDRESSES: self._asked_at},
             )

@@ -129,8 +129,8 @@ class Fleet:
         self._inventory.sync()
         self._inventory.find_aliases()
         bridges = self._inventory.shown()
-        places = await asyncio.gather(*(self._place(bridge) for bridge in bridges))
-        return [bridge.known_at(place) for bridge, place in zip(bridges, places, strict=True)]
+        addresses = await asyncio.gather(*(self._address_of(bridge) for bridge in bridges))
+        return [bridge.known_at(address) for bridge, address in zip(bridges, addresses, strict=True)]
 
     async def abandon(self) -> None:
         """End every fetch under way now, so that the scrapes that wait for them answer with the rest."""
@@ -152,7 +152,7 @@ class Fleet:
 
     def _allowed(self, address: Address, ip_addresses: Sequence[Address]) -> Sequence[Address]:
         """Those of the target's IP addresses that `probe.allow` lets us ask; the only ones that are asked."""
-        allowed = [place for place in ip_addresses if self._is_allowed(place)]
+        allowed = [ip for ip in ip_addresses if self._is_allowed(ip)]
         if not allowed:
             raise ProbeTargetError(
                 f"the target {address} is neither a known bridge nor in an allowed network: "
@@ -160,8 +160,8 @@ class Fleet:
             )
         return allowed
 
-    async def _place(self, bridge: Bridge) -> Address:
-        """Where the bridge can be asked, as an IP address if its name resolves."""
+    async def _address_of(self, bridge: Bridge) -> Address:
+        """The address to ask the bridge at, by IP address if its name resolves."""
         first, *others = bridge.addresses
         try:
             async with asyncio.timeout(_RESOLVE_SECONDS):
@@ -170,8 +170,8 @@ class Fleet:
             found = ()
         return next(iter((*found, *others)), first)
 
-    def _is_allowed(self, place: Address) -> bool:
-        ip = literal(place.host)
+    def _is_allowed(self, address: Address) -> bool:
+        ip = literal(address.host)
         return any(ip in network for network in self._config.probe_allow if ip is not None)
 
 

@@ -103,10 +103,10 @@ class BridgeInventory:
         give themselves, and of those none that has a dot or a colon: whoever announces itself as
         `192.168.1.50` or `bridge.example.org` does not get what is meant for that host.
         """
-        place = _folded(address)
+        folded = _folded(address)
         bridge = (
             next((t for t in self._configured.values() if t.name == text), None)
-            or next((t for t in self.known() if place in map(_folded, t.addresses)), None)
+            or next((t for t in self.known() if folded in map(_folded, t.addresses)), None)
             or (
                 next((t for t in self._discovered.values() if t.name == text), None)
                 if not {".", ":"} & set(text)
@@ -120,8 +120,8 @@ class BridgeInventory:
 
         A configured host name is where it resolved to when it last did.
         """
-        places = frozenset(addresses)
-        return self._found(next((t for t in self.known() if not places.isdisjoint(t.ip_addresses)), None))
+        asked = frozenset(addresses)
+        return self._found(next((t for t in self.known() if not asked.isdisjoint(t.ip_addresses)), None))
 
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; bridges at the same address keep their connections and guard."""
@@ -193,8 +193,8 @@ class BridgeInventory:
         """Take services as other ways to configured bridges; gives those that are bridges of their own."""
         known: dict[Address, Address] = {}
         for address in self._configured:
-            for place in (_folded(address), *self._names.last(address)):
-                known.setdefault(place, address)
+            for way in (_folded(address), *self._names.last(address)):
+                known.setdefault(way, address)
         ways: dict[Address, tuple[Address, ...]] = {}
         others = []
         for service in services:
@@ -202,13 +202,13 @@ class BridgeInventory:
             if by_name is not None:
                 # It may know a way where the configured name does not resolve.
                 ways[by_name] = (*ways.get(by_name, ()), *service.addresses)
-            if by_name is not None or any(place in known for place in service.addresses):
+            if by_name is not None or any(ip in known for ip in service.addresses):
                 self._admission.drop(service.name)
             else:
                 others.append(service)
         announced = {service.name for service in services}
         for service in self._admission.services:
-            if service.name not in announced and any(place in known for place in service.addresses):
+            if service.name not in announced and any(ip in known for ip in service.addresses):
                 self._admission.drop(service.name)
         self._show_ways(ways)
         return others

@@ -17,10 +17,10 @@ SOURCES: tuple[Source, ...] = ("configured", "discovered")
 
 @dataclass(frozen=True, slots=True)
 class KnownBridge:
-    """A bridge as service discovery shows it; `place` is where it can be asked, as `host:port`."""
+    """A bridge as service discovery shows it; `address` is where it can be asked, as `host:port`."""
 
     name: str
-    place: str
+    address: str
     source: Source
     meter: str
     device_id: str

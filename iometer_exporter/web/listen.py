@@ -81,13 +81,13 @@ def _listen_at(address: ListenAddress) -> list[socket.socket]:
     host, port = address.host, address.port
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, place = infos[0]
-        return [_bind(family, place)]
+        family, _, _, _, socket_address = infos[0]
+        return [_bind(family, socket_address)]
     except OSError as error:
         raise _explained(error, f"[{host}]:{port}" if ":" in host else f"{host}:{port}") from error
 
 
-def _bind(family: int, place: tuple[object, ...]) -> socket.socket:
+def _bind(family: int, address: tuple[object, ...]) -> socket.socket:
     # asyncio switches Nagle's delay of 40 ms off only where the protocol is said.
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -95,7 +95,7 @@ def _bind(family: int, place: tuple[object, ...]) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind(place)
+        opened.bind(address)
         opened.listen(_BACKLOG)
         opened.setblocking(False)
     except BaseException:

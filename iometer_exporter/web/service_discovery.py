@@ -15,7 +15,7 @@ class Group(TypedDict):
 
 def bridge_groups(bridges: Iterable[KnownBridge]) -> list[Group]:
     """A group per bridge, its target the bridge itself, for a scrape configuration with relabelling."""
-    return [{"targets": [bridge.place], "labels": dict(_meta(bridge))} for bridge in bridges]
+    return [{"targets": [bridge.address], "labels": dict(_meta(bridge))} for bridge in bridges]
 
 
 def probe_groups(bridges: Iterable[KnownBridge], *, exporter: str, scheme: str) -> list[Group]:
@@ -27,8 +27,8 @@ def probe_groups(bridges: Iterable[KnownBridge], *, exporter: str, scheme: str) 
                 **_meta(bridge),
                 "__scheme__": scheme,
                 "__metrics_path__": "/probe",
-                "__param_target": bridge.place,
-                "instance": bridge.place,
+                "__param_target": bridge.address,
+                "instance": bridge.address,
             },
         }
         for bridge in bridges

@@ -43,11 +43,11 @@ def test_groups_of_probes_need_no_relabelling() -> None:
                 **meta,
                 "__scheme__": "http",
                 "__metrics_path__": "/probe",
-                "__param_target": place,
-                "instance": place,
+                "__param_target": address,
+                "instance": address,
             },
         }
-        for meta, place in ((HOUSE_META, "192.0.2.1:80"), (SIX_META, "[2001:db8::1]:8080"))
+        for meta, address in ((HOUSE_META, "192.0.2.1:80"), (SIX_META, "[2001:db8::1]:8080"))
     ]
 
 
@@ -116,9 +116,9 @@ async def test_names_are_resolved_and_an_unresolvable_one_is_left_as_it_is() -> 
     bridges = (BridgeConfig(Address("localhost", 8001), "a"), BridgeConfig(Address("bridge.invalid"), "b"))
     config = Config(bridges=bridges, discovery=DiscoveryConfig(enabled=False))
     async with Exporter(lambda: config) as running:
-        places = [known.place for known in await running.fleet.known()]
-    assert places[0] in ("127.0.0.1:8001", "[::1]:8001")
-    assert places[1] == "bridge.invalid:80"
+        addresses = [known.address for known in await running.fleet.known()]
+    assert addresses[0] in ("127.0.0.1:8001", "[::1]:8001")
+    assert addresses[1] == "bridge.invalid:80"
 
 
 async def test_a_configured_mdns_name_is_served_with_the_address_that_discovery_knows() -> None:
@@ -127,4 +127,4 @@ async def test_a_configured_mdns_name_is_served_with_the_address_that_discovery_
     service = Service("IOmeter-AB12CD", "iometer-ab12cd.invalid", (Address("192.0.2.7"),))
     config = Config(bridges=(BridgeConfig(Address("IOmeter-AB12CD.invalid"), "house"),))
     async with Fleet(config, lambda: [service]) as fleet:
-        assert [(known.name, known.place) for known in await fleet.known()] == [("house", "192.0.2.7:80")]
+        assert [(known.name, known.address) for known in await fleet.known()] == [("house", "192.0.2.7:80")]

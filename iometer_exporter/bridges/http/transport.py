@@ -230,11 +230,11 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         connection = self._new_connection()
         try:
-            family, place = _socket_address(address)
+            family, socket_address = _socket_address(address)
             opened = await self._socket(family)
             try:
                 opened.setblocking(False)
-                await loop.sock_connect(opened, place)
+                await loop.sock_connect(opened, socket_address)
             except BaseException:
                 # asyncio would forget the socket at its next turn only, when its number may be another's.
                 loop.remove_writer(opened)
