@@ -234,7 +234,8 @@ class Bridge:
             # not hide all the others.
             failure = FetchError("protocol", f"fault of the exporter ({type(error).__name__})")
             if self._state.get(endpoint) != failure.reason:
-                _log.exception("please report this", extra={"bridge": self.name, "endpoint": endpoint})
+                fields = {"bridge": self.name, "endpoint": endpoint}
+                _log.exception("document could not be read, please report this", extra=fields)
         else:
             duration = loop.time() - started
             self.has_answered = True
@@ -279,7 +280,7 @@ class Bridge:
         if failure:
             _log.warning("no document: %s", failure, extra={**fields, "reason": reason})
         else:
-            _log.info("answers again", extra=fields)
+            _log.info("endpoint answers again", extra=fields)
 
     def _note_problems(self, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
         if problems:

@@ -166,7 +166,7 @@ class BridgeInventory:
                 level = logging.WARNING if bridge.source == "configured" else logging.INFO
                 _log.log(
                     level,
-                    "is the same device as %s and shown as that",
+                    "bridge is another address of %s and is shown under that name",
                     winner.name,
                     extra={"bridge": bridge.name, "device_id": bridge.device_id},
                 )

@@ -92,7 +92,7 @@ class Listener:
         self._clients.evict()
         if self._failing.due():
             _log.error(
-                "cannot accept connections, trying again all the time",
+                "connections cannot be accepted, trying again all the time",
                 extra={"error": error.strerror or error, "clients": len(self._clients)},
             )
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -80,10 +80,10 @@ async def test_a_bridge_appears_moves_leaves_and_comes_back(caplog: pytest.LogCa
         await (await bridges.async_register_service(info(NAME, 8001)))
         await until(lambda: names(discovery) == [NAME])
     assert messages(caplog) == [
-        "discovered at 127.0.0.1:8001",
-        "moved to 127.0.0.1:8002",
-        "no longer announced",
-        "announced again at 127.0.0.1:8001",
+        "bridge discovered at 127.0.0.1:8001",
+        "bridge moved to 127.0.0.1:8002",
+        "bridge no longer announced",
+        "bridge announced again at 127.0.0.1:8001",
     ]
 
 
@@ -246,7 +246,7 @@ async def test_three_thousand_names_without_address_are_asked_for_some_at_a_time
         assert names(air.discovery) == [f"{NAME}real"]
         await until(lambda: not air.discovery._resolving and not air.discovery._unresolved)
         assert names(air.discovery) == [f"{NAME}real"]
-    lost = [text for text in messages(caplog) if text == "announced without an address"]
+    lost = [text for text in messages(caplog) if text == "bridge announced without an address"]
     assert 0 < len(lost) <= 100
 
 
@@ -284,7 +284,7 @@ async def test_an_address_that_cannot_be_asked_for_is_no_fault(
         air.say(dnspackets.ptr(instance("a")))
         await until(lambda: not air.discovery._tasks)
         assert air.discovery._resolving == {}
-    assert messages(caplog) == ["announced without an address"]
+    assert messages(caplog) == ["bridge announced without an address"]
 
 
 async def test_what_does_not_announce_itself_any_more_is_not_taken_for_its_address(
@@ -321,7 +321,7 @@ async def test_one_that_is_back_at_once_is_not_missed(caplog: pytest.LogCaptureF
         )
         assert list(air.discovery._leaving.values()) == [timer]
         await until(lambda: not air.ours)
-    assert messages(caplog) == ["discovered at 10.0.0.1", "no longer announced"]
+    assert messages(caplog) == ["bridge discovered at 10.0.0.1", "bridge no longer announced"]
     assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 

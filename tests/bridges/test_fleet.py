@@ -170,7 +170,10 @@ async def test_a_fault_of_this_program_costs_one_document_of_one_bridge(
             snapshot = (await scrape(fleet))["house"]
     assert snapshot.up
     assert str(snapshot.failures["reading"]) == "fault of the exporter (TypeError)"
-    assert caplog.messages == ["please report this", "no document: fault of the exporter (TypeError)"]
+    assert caplog.messages == [
+        "document could not be read, please report this",
+        "no document: fault of the exporter (TypeError)",
+    ]
 
 
 async def test_an_impatient_scrape_is_neither_counted_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -296,7 +299,7 @@ async def test_a_change_of_state_is_logged_once(caplog: pytest.LogCaptureFixture
             await scrape(fleet)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "no document: answered 404 Not Found"),
-        ("INFO", "answers again"),
+        ("INFO", "endpoint answers again"),
     ]
 
 
@@ -317,7 +320,7 @@ async def test_two_addresses_of_one_device_are_one_bridge(caplog: pytest.LogCapt
     # Only the first scrape could not know it.
     assert len(second.requests) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "is the same device as house and shown as that"
+        "bridge is another address of house and is shown under that name"
     ]
 
 

@@ -393,7 +393,7 @@ async def test_two_configured_names_of_one_device_are_a_warning(caplog: pytest.L
             found.find_aliases()
         assert [bridge.name for bridge in found.shown()] == ["a"]
     assert [(line.levelname, line.getMessage(), line.__dict__["bridge"]) for line in caplog.records] == [
-        ("WARNING", "is the same device as a and shown as that", "b")
+        ("WARNING", "bridge is another address of a and is shown under that name", "b")
     ]
 
 

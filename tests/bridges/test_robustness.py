@@ -1103,7 +1103,7 @@ async def test_only_a_change_of_state_is_logged(logged: Callable[[], list[str]])
                 page = await scrape(client)
     assert page.errors_of() == {"reading,invalid_json": 6, "reading,no_data": 6}
     assert logged() == [
-        "answers again",
+        "endpoint answers again",
         "no document: answered 404 Not Found",
         "no document: the body is not JSON: Expecting value: line 1 column 1 (char 0)",
     ]
@@ -1152,7 +1152,7 @@ async def test_two_bridges_with_one_device_id_are_one_bridge(logged: Callable[[]
     assert page.reading_of("bridge0") == GOOD_READING
     assert page.of("bridge1") == {}
     assert page.samples["iometer_bridges", frozenset({("source", "configured")})] == 1
-    assert logged() == ["is the same device as bridge0 and shown as that"]
+    assert logged() == ["bridge is another address of bridge0 and is shown under that name"]
 
 
 async def test_two_bridges_on_one_meter_are_told_apart_by_their_names() -> None:

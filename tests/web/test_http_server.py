@@ -269,7 +269,7 @@ def test_no_descriptors_are_one_line_in_the_log_and_no_end(caplog: pytest.LogCap
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     [record] = caplog.records
-    assert record.getMessage() == "cannot accept connections, trying again all the time"
+    assert record.getMessage() == "connections cannot be accepted, trying again all the time"
     assert record.__dict__["error"] == "Too many open files"
 
 

@@ -147,9 +147,9 @@ class _News:
             return
         level, text = logging.INFO, f"{_verb(bridge)} {', '.join(map(str, bridge.now or ()))}"
         if bridge.now is None:
-            text = "no longer announced"
+            text = "bridge no longer announced"
         elif not bridge.now:
-            level, text = logging.WARNING, "announced without an address"
+            level, text = logging.WARNING, "bridge announced without an address"
         _log.log(level, text, extra={"bridge": name})
         bridge.reported, bridge.ever = bridge.now, True
         bridge.lines += 1
@@ -166,7 +166,7 @@ class _News:
 
 def _verb(bridge: _Reported) -> str:
     if not bridge.ever:
-        return "discovered at"
+        return "bridge discovered at"
     if bridge.reported:
-        return "moved to"
-    return "announced again at" if bridge.reported is None else "announced at"
+        return "bridge moved to"
+    return "bridge announced again at" if bridge.reported is None else "bridge announced at"
