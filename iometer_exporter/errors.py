@@ -26,7 +26,7 @@ Reason = Literal[
     "invalid_document",
     "protocol",
 ]
-"""Why a fetch gave no valid document: label `reason` of `iometer_scrape_errors_total`."""
+"""Reason why a fetch gave no valid document: label `reason` of `iometer_scrape_errors_total`."""
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
@@ -43,7 +43,7 @@ ProviderReason = Literal[
     "graphql",
     "protocol",
 ]
-"""Why the provider API gave no data: label `reason` of `iometer_provider_request_errors_total`."""
+"""Reason why the provider API gave no data: label `reason` of `iometer_provider_request_errors_total`."""
 
 PROVIDER_REASONS: tuple[ProviderReason, ...] = get_args(ProviderReason)
 
@@ -104,7 +104,7 @@ class DiscoveryError(IOmeterError):
 
 
 class OutputError(IOmeterError):
-    """What a command prints or writes has no place to go, such as on a full disk."""
+    """Output of a command that cannot be printed or written, such as on a full disk."""
 
 
 class StartError(IOmeterError):

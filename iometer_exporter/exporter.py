@@ -87,7 +87,7 @@ class Exporter:
 
     @property
     def not_ready_reason(self) -> str | None:
-        """What the exporter is not ready for yet, in words; None once it is ready."""
+        """Reason in words why the exporter is not ready yet; None once it is."""
         if not self.is_discovered:
             return "the first discovery round is under way"
         if self.provider is not None and not self.provider.tried:

@@ -120,7 +120,7 @@ class Bridge:
 
     @property
     def limits(self) -> Limits:
-        """What the guard believes; a change counts from the next reading on."""
+        """Limits of what the guard believes; a change counts from the next reading on."""
         return self._guard.limits
 
     @limits.setter
@@ -140,7 +140,7 @@ class Bridge:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where the bridge is asked, in this order; a change counts from the next fetch on."""
+        """Addresses to ask the bridge at, in this order; a change counts from the next fetch on."""
         return self._client.addresses
 
     @addresses.setter
@@ -167,7 +167,7 @@ class Bridge:
         )
 
     def snapshot(self, outcomes: Outcomes) -> Snapshot:
-        """What one scrape knows, from the outcome of each endpoint."""
+        """Snapshot for one scrape, from the outcome of each endpoint."""
         sent, judgement = outcomes.reading.result or (None, None)
         status = outcomes.status.result
         fetched: dict[Endpoint, Fetched[Judged] | Fetched[Status]] = {

@@ -49,7 +49,7 @@ class Names(Protocol):
         """The address with its host as IP addresses; empty if the name does not resolve."""
 
     def last(self, address: Address) -> tuple[Address, ...]:
-        """What the address last resolved to, without asking; empty if that is not known."""
+        """Last known IP addresses of the address, without asking; empty if there are none."""
 
 
 class Transport(Protocol):
@@ -64,7 +64,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What all bridges share on their way to the wire."""
+    """Resolver and transport, which all bridges share."""
 
     names: Names
     transport: Transport
@@ -89,7 +89,7 @@ class BridgeClient:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where the bridge is asked, in this order; a change counts from the next fetch on."""
+        """Addresses to ask the bridge at, in this order; a change counts from the next fetch on."""
         return self._addresses
 
     @addresses.setter
@@ -119,7 +119,7 @@ class BridgeClient:
             if not ip_addresses:
                 raise FetchError("resolve", f"host name {self._host_names[-1].host!r} does not resolve")
             if ip_addresses != self._asked_at:
-                self._follow(ip_addresses)
+                self._move_to(ip_addresses)
             return await self._get(endpoint)
         except FetchError:
             raise
@@ -142,7 +142,7 @@ class BridgeClient:
             for lookup in lookups:
                 lookup.cancel()
 
-    def _follow(self, ip_addresses: tuple[Address, ...]) -> None:
+    def _move_to(self, ip_addresses: tuple[Address, ...]) -> None:
         """Ask at these addresses from now on."""
         self._transport.forget([ip for ip in self._asked_at if ip not in ip_addresses])
         self._asked_at = ip_addresses

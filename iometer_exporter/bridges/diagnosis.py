@@ -1,4 +1,4 @@
-"""What a person wants to know of a bridge, in words: values as the meter shows them, and what is wrong."""
+"""Diagnosis of a bridge, in words for a person: what is wrong, and what to do about it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Problem:
 
 
 def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Problem]:
-    """What is wrong with the bridge at Unix time `now`, the cause before its consequences."""
+    """Problems of the bridge at Unix time `now`, the cause before its consequences."""
     reasons = {endpoint: failure.reason for endpoint, failure in snapshot.failures.items()}
     if list(reasons.values()) == ["no_data", "no_data"]:
         yield Problem(
@@ -55,7 +55,7 @@ def problems(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[
 
 
 def probe_log(snapshot: Snapshot, *, target: str, duration: float) -> Iterator[str]:
-    """What a probe asked, what was answered and what was rejected, a line each; `duration` in seconds."""
+    """Lines on what a probe asked, what was answered and what was rejected; `duration` in seconds."""
     yield f"target {target}: {snapshot.source} bridge {snapshot.bridge} at {snapshot.address}"
     for endpoint in ENDPOINTS:
         failure = snapshot.failures.get(endpoint)

@@ -70,7 +70,7 @@ class Fleet:
 
     @property
     def counts(self) -> Mapping[Source, int]:
-        """How many bridges are known, by source; two addresses of one device count once."""
+        """Number of known bridges by source; two addresses of one device count once."""
         return Counter(bridge.source for bridge in self._inventory.shown())
 
     @property
@@ -151,7 +151,7 @@ class Fleet:
         return ip_addresses
 
     def _allowed(self, address: Address, ip_addresses: Sequence[Address]) -> Sequence[Address]:
-        """Those of the target's IP addresses that `probe.allow` lets us ask; the only ones that are asked."""
+        """IP addresses of the target that `probe.allow` lets us ask; the only ones that are asked."""
         allowed = [ip for ip in ip_addresses if self._is_allowed(ip)]
         if not allowed:
             raise ProbeTargetError(

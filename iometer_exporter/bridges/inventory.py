@@ -1,4 +1,4 @@
-"""Which bridges there are: those configured, those discovered, and which of them are one and the same."""
+"""Bridges there are: those configured, those discovered, and which of them are one and the same."""
 
 import asyncio
 import logging

@@ -40,7 +40,7 @@ class Probed:
 
     @property
     def limits(self) -> Limits:
-        """What the guards believe; a change counts from the next reading on."""
+        """Limits of what the guards believe; a change counts from the next reading on."""
         return self._limits
 
     @limits.setter

@@ -17,10 +17,10 @@ class SingleFlight(Generic[T]):
         self._work = work
         self._task: asyncio.Task[T] | None = None
         self.waiters = 0
-        """How many wait for the run under way."""
+        """Number of those who wait for the run under way."""
         self._ending: set[asyncio.Task[T]] = set()
         self.started = 0.0
-        """When the last run began, in seconds of the loop's clock."""
+        """Time at which the last run began, in seconds of the loop's clock."""
 
     def join(self) -> asyncio.Task[T]:
         """The task of the run under way, or of a new one; `leave` it when done or tired of waiting."""

@@ -1,4 +1,4 @@
-"""What one scrape knows of one bridge: plain values between the fleet that reads and those who show."""
+"""Knowledge of one scrape about one bridge: plain values between the fleet and those who show them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from iometer_exporter.meter.guard import Rejection
 from iometer_exporter.meter.models import Endpoint, Reading, Status
 
 Source = Literal["configured", "discovered", "probed"]
-"""How a bridge became known."""
+"""Way in which a bridge became known."""
 
 SOURCES: tuple[Source, ...] = ("configured", "discovered")
-"""Those that are known before somebody asks: label `source` of `iometer_bridges`."""
+"""Sources of bridges that are known before somebody asks: label `source` of `iometer_bridges`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,13 @@ from iometer_exporter.meter.obis import ObisCode
 
 __all__ = ["REJECTIONS", "Guard", "Judgement", "Limits", "MeterGuard", "Rejection"]
 
-_AGREEING: Final = 3
+_CHAIN_LENGTH: Final = 3
 """Different refused readings, each believable after the one before, that make a new truth."""
 
-_CHAINS: Final = 4
+_MAX_CHAINS: Final = 4
 """Chains of refused readings that are followed at a time."""
 
-_METERS: Final = 8
+_MAX_METERS: Final = 8
 """Meters remembered for one bridge: enough for a swap, too few for nonsense to fill the memory."""
 
 _YOUNG_SECONDS: Final = 120.0
@@ -70,8 +70,8 @@ _YOUNG_SECONDS: Final = 120.0
 _STANDING_SECONDS: Final = 60.0
 """Seconds for which no replay shows one reading."""
 
-_HURRY: Final = 1.25
-"""How much faster than its own time a reading may follow another, beside `_LEEWAY_SECONDS`: clocks differ."""
+_MAX_PACE: Final = 1.25
+"""Pace at which readings may come, by their own time and beside `_LEEWAY_SECONDS`: clocks differ."""
 
 _LEEWAY_SECONDS: Final = 5.0
 """Seconds that a reading may be late or early: a scrape sees it some time after it was taken."""
@@ -92,7 +92,7 @@ class Judgement:
     is_held: bool = False
     """Whether its energy counters must not be served yet; all else may."""
     seen: float = field(default=0.0, compare=False)
-    """When the served reading was first seen, in seconds of the monotonic clock."""
+    """Time at which the served reading was first seen, in seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Guard:
         guard = self._meters.get(reading.meter)
         if guard is None:
             guard = self._meters[reading.meter] = self._first_sight(reading.meter, wall)
-            if len(self._meters) > _METERS:
+            if len(self._meters) > _MAX_METERS:
                 _, forgotten = self._meters.popitem(last=False)
                 if forgotten.history is not None:
                     self._memory.forget(forgotten.history)
@@ -181,13 +181,13 @@ class MeterGuard:
     def __init__(self, history: History | None = None) -> None:
         """Go on from a history, if there is one."""
         self.history = history
-        """What has been believed; the same object for as long as this guard lives."""
+        """Belief so far; the same object for as long as this guard lives."""
         self.has_changed = False
         """Whether the last judgement changed the history."""
         self._began: float | None = None
-        """When this guard first judged a reading."""
+        """Time at which this guard first judged a reading."""
         self._since: float | None = None
-        """When this guard first saw the last believed reading."""
+        """Time at which this guard first saw the last believed reading."""
         self._chains: Sequence[_Chain] = ()
         self._refused_since: float | None = None
 
@@ -229,10 +229,10 @@ class MeterGuard:
                 each for each in self._chains if not each.is_denied_by(reading, found, limits)
             )
             return _serving(truth, rejection)
-        chain = self._follow(reading, found, limits, now, wall)
+        chain = self._extend_chains(reading, found, limits, now, wall)
         if self._refused_since is None:
             self._refused_since = now
-        if chain.length >= _AGREEING and now - self._refused_since >= limits.reset_after:
+        if chain.length >= _CHAIN_LENGTH and now - self._refused_since >= limits.reset_after:
             truth.begin_again(chain.history)
             self._since = chain.history.seen
             self._end_refusals()
@@ -280,14 +280,14 @@ class MeterGuard:
         if truth.behind_until is not None and now - self._began < _STANDING_SECONDS:
             return False
         advance = (reading.time - truth.last.time).total_seconds()
-        return advance <= (now - self._since) * _HURRY + _LEEWAY_SECONDS
+        return advance <= (now - self._since) * _MAX_PACE + _LEEWAY_SECONDS
 
     def _end_refusals(self) -> None:
         """Forget the refused readings: a believable one has come."""
         self._chains = ()
         self._refused_since = None
 
-    def _follow(
+    def _extend_chains(
         self,
         reading: Reading,
         found: dict[ObisCode, Energy],
@@ -310,7 +310,7 @@ class MeterGuard:
                 own.append(chain)
         if not own:
             own.append(_Chain(History.of(reading, found, now, wall)))
-        if len(others) + len(own) > _CHAINS:
+        if len(others) + len(own) > _MAX_CHAINS:
             others.remove(min(others, key=lambda chain: chain.length))
         self._chains = (*others, *own)
         return max(own, key=lambda chain: chain.length)
@@ -347,7 +347,7 @@ def _release(truth: History) -> None:
 
 
 def _seen_before(truth: History, now: float, wall: float | None) -> float:
-    """When an earlier run first saw the last reading, on the clock of this one."""
+    """Time at which an earlier run first saw the last reading, on the clock of this one."""
     if wall is None or truth.seen_at is None:
         return now
     return now - max(wall - truth.seen_at, 0.0)

@@ -1,4 +1,4 @@
-"""What has been believed of one meter: its last reading, and how far each of its counters has come."""
+"""Belief about one meter: its last reading, and how far each of its counters has come."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.meter.quantities import energies, resolutions
 
 Rejection = Literal["replayed", "decreased", "implausible"]
-"""Why a reading was refused: label `reason` of `iometer_readings_rejected_total`."""
+"""Reason why a reading was refused: label `reason` of `iometer_readings_rejected_total`."""
 
 REJECTIONS: tuple[Rejection, ...] = get_args(Rejection)
 
@@ -42,7 +42,7 @@ class Counter:
     unit: Decimal
     """Of the last digit of `value`."""
     slack: Decimal
-    """How much more than `value` the meter may have counted: what its last digit hides."""
+    """Energy beyond `value` that the meter may have counted: what its last digit hides."""
     served: Decimal
     """The highest value so far; it never falls."""
     register: Register
@@ -97,13 +97,13 @@ class History:
     """The last believed reading, no energy below what was served before."""
     counters: dict[ObisCode, Counter]
     seen: float | None = None
-    """When `last` was first seen, in seconds of the monotonic clock; None if that was in an earlier run."""
+    """Time of the monotonic clock, in seconds, at which `last` was first seen; None if in an earlier run."""
     seen_at: float | None = None
     """The same as Unix time; None where nobody said what time it was."""
     is_held: bool = False
     """Whether the counters must not be served yet: a replay may be all that is known."""
     behind_until: float | None = None
-    """Where an earlier run may have served later readings than these: Unix time at which this one began."""
+    """Unix time at which this run began, if an earlier one may have served later readings than these."""
 
     @classmethod
     def of(
@@ -132,7 +132,7 @@ class History:
     def objection(
         self, reading: Reading, found: Mapping[ObisCode, Energy], max_power: float
     ) -> Rejection | None:
-        """Why the reading cannot follow the last one; None if it can."""
+        """Reason why the reading cannot follow the last one; None if it can."""
         if reading.time <= self.last.time:
             return "replayed"
         known = [(self.counters[code], energy) for code, energy in found.items() if code in self.counters]

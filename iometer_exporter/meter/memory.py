@@ -1,4 +1,4 @@
-"""What is known of meters beyond the bridge that reads them now, and beyond this run.
+"""Knowledge of meters beyond the bridge that reads them now, and beyond this run.
 
 A `History` lives as long as the guard that adds to it; the memory refers to it, and so outlives the bridge. A
 guard that sees a meter for the first time goes on from a copy: a bridge that changed its address, its name or
@@ -19,7 +19,7 @@ from iometer_exporter.meter.obis import ENERGIES, ObisCode
 from iometer_exporter.meter.quantities import JOULES_PER_KWH, LARGEST_COUNTER_JOULES, joules
 from iometer_exporter.text import clean
 
-_REMEMBERED: Final = 4096
+_MAX_METERS: Final = 4096
 """Meters remembered, those of bridges that are gone too; the one not read for longest is forgotten first."""
 
 _LONGEST_TEXT: Final = 512
@@ -96,7 +96,7 @@ class Memory:
     def _put(self, key: str, history: History) -> None:
         self._known[key] = history
         self._known.move_to_end(key)
-        if len(self._known) > _REMEMBERED:
+        if len(self._known) > _MAX_METERS:
             forgotten, _ = self._known.popitem(last=False)
             self._in_use.discard(forgotten)
 

@@ -98,11 +98,11 @@ KNOWN: Final[dict[ObisCode, str]] = {
     **{code: f"voltage, {phase}" for code, phase in zip(PHASE_VOLTAGE, PHASES, strict=True)},
     **{code: f"current, {phase}" for code, phase in zip(PHASE_CURRENT, PHASES, strict=True)},
 }
-"""What the codes that become metrics mean, in words for a person (tariffs: see `describe`)."""
+"""Meanings of the codes that become metrics, in words for a person (tariffs: see `describe`)."""
 
 
 def describe(code: ObisCode) -> str:
-    """What the code means, in words for a person; empty for a code that becomes no metric of its own."""
+    """Meaning of the code in words for a person; empty for a code that becomes no metric of its own."""
     direction, tariff = ENERGIES.get(code, ("import", ""))
     if tariff:
         return f"energy {_DIRECTIONS[direction]} the grid, tariff {tariff}"

@@ -29,7 +29,7 @@ LARGEST_COUNTER_JOULES: Final = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is known of one phase (`L1` to `L3`), in W, V and A; None where the meter does not say."""
+    """Values of one phase (`L1` to `L3`), in W, V and A; None where the meter does not say."""
 
     name: str
     power: float | None

@@ -1,4 +1,4 @@
-"""Which text format a client wants, and the families written in it."""
+"""Text formats: the one that a client wants, and the families written in it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Format:
     version: str
     write: Callable[[Collector], bytes]
     end: bytes
-    """What stands after the last family."""
+    """Trailer after the last family."""
 
     @property
     def content_type(self) -> str:
@@ -99,7 +99,7 @@ class _MediaRange:
         return cls(name, values.get("version"), _weight(values.get("q", "1")))
 
     def specificity(self, option: Format) -> int:
-        """How closely the range names the format; 0 where it does not mean it."""
+        """Closeness with which the range names the format; 0 where it does not mean it."""
         if self.name == option.media_type:
             return 0 if self.version not in (None, option.version) else 4 if self.version else 3
         kind = option.media_type.partition("/")[0]

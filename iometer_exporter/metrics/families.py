@@ -204,16 +204,16 @@ PROBE_DURATION: Final = Family(
 )
 
 PROBE_FAMILIES: Final = (PROBE_SUCCESS, PROBE_DURATION)
-"""What `/probe` answers beside the families of the bridge."""
+"""Families of `/probe` beside those of the bridge."""
 
 COUNTERS: Final = (ENERGY_IMPORT, ENERGY_EXPORT, TARIFF_IMPORT, TARIFF_EXPORT)
-"""What `counters` gives besides the time of the reading."""
+"""Families of `counters` besides the time of the reading."""
 
 INSTANTANEOUS: Final = (POWER, PHASE_POWER, PHASE_VOLTAGE, PHASE_CURRENT, FREQUENCY)
-"""What `instantaneous` gives."""
+"""Families of `instantaneous`."""
 
 CORE_STATES: Final = (CORE_CONNECTED, CORE_ATTACHED, CORE_BATTERY, CORE_POWER_STATUS, CORE_PIN_STATUS)
-"""What `core_states` gives."""
+"""Families of `core_states`."""
 
 FAMILIES: Final = (
     UP,
@@ -249,7 +249,7 @@ Sample = tuple[Family, tuple[str, ...], float | None]
 
 
 def counters(reading: Reading, *, is_held: bool = False) -> Iterator[Sample]:
-    """What stays true of a reading however old it is: the energies, unless they are held, and its time."""
+    """Samples that stay true however old the reading is: its energies, unless they are held, and its time."""
     for code, joules in quantities.energies(reading).items() if not is_held else ():
         direction, tariff = obis.ENERGIES[code]
         if tariff:
@@ -260,7 +260,7 @@ def counters(reading: Reading, *, is_held: bool = False) -> Iterator[Sample]:
 
 
 def instantaneous(reading: Reading) -> Iterator[Sample]:
-    """What was true at the time of the reading only."""
+    """Samples that were true at the time of the reading only."""
     yield POWER, (), quantities.power(reading)
     for phase in quantities.phases(reading):
         yield PHASE_POWER, (phase.name,), phase.power
@@ -283,7 +283,7 @@ def core_states(
     pin: str | None,
     battery_ratio: float | None,
 ) -> Iterator[Sample]:
-    """What is known of a core, from the words of the wire."""
+    """Samples of the states of a core, from the words of the wire."""
     yield CORE_CONNECTED, (), boolean(connection, "connected", "disconnected")
     yield CORE_ATTACHED, (), boolean(attachment, "attached", "detached")
     yield CORE_BATTERY, (), battery_ratio

@@ -59,7 +59,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 """Bytes of a fleet's page that are sent before other requests get their turn."""
 
 _TURNS: Final = 4
-"""How often others get their turn then: a probe needs a dozen, and should not wait for a dozen chunks."""
+"""Turns that others get then: a probe needs a dozen, and should not wait for a dozen chunks."""
 
 _ZIPPED_CHUNK_BYTES: Final = 1024 * 1024
 """Bytes that are compressed at a time, in a thread."""
@@ -228,7 +228,7 @@ def _one_parameter(request: Request, name: str, example: str) -> str:
 
 
 def _own_address(request: Request, scheme: str) -> str:
-    """Where the client reaches this exporter, as `host:port`: what it asked for itself."""
+    """Address at which the client reaches this exporter, as `host:port`: the one it asked itself."""
     try:
         return parse_address(request.headers.get("Host", ""), _DEFAULT_PORTS[scheme]).with_port
     except ConfigError as error:

@@ -14,13 +14,13 @@ from typing import Final, Generic, TypeVar
 import bcrypt
 
 _MAX_VERDICTS: Final = 100
-"""How many verdicts are remembered."""
+"""Verdicts that are remembered."""
 
 _BCRYPT_BYTES: Final = 72
-"""What bcrypt looks at of a password; the library raises for more, Go cuts it off."""
+"""Bytes of a password that bcrypt looks at; the library raises for more, Go cuts it off."""
 
 _MAX_WAITING: Final = 64
-"""How many passwords may wait to be checked; on a small board 64 take half a minute."""
+"""Passwords that may wait to be checked; on a small board 64 take half a minute."""
 
 _LONGEST_WAIT_SECONDS: Final = 10.0
 """Seconds that one of them waits at most: after that no scraper is interested any more."""
@@ -163,7 +163,7 @@ class BasicAuth:
         return self._ticket(user, hashed, password), password, hashed, known is not None
 
     def _ticket(self, *parts: bytes) -> bytes:
-        """What a verdict is remembered by; without the key of this process it tells no password."""
+        """Key under which a verdict is remembered; without the key of this process it tells no password."""
         digest = hashlib.blake2b(key=self._key, digest_size=32)
         for part in parts:
             digest.update(len(part).to_bytes(8, "big") + part)

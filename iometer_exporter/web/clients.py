@@ -30,7 +30,7 @@ _FRESH_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """What clients may take; times are in seconds."""
+    """Limits on what clients may take; times are in seconds."""
 
     connections: int = 2048
     head_timeout: float = 10.0
@@ -69,16 +69,16 @@ class Client:
     def __init__(self, group: str) -> None:
         self.group = group
         self.opening: asyncio.Task[None] | None = None
-        """What makes a connection out of the accepted socket, the TLS handshake included."""
+        """Task that makes a connection out of the accepted socket, the TLS handshake included."""
         self.transports: tuple[asyncio.Transport, ...] = ()
         """The one of the socket first, then the one of TLS."""
         self.since = 0.0
-        """When it began to wait for its client, if it does."""
+        """Time at which it began to wait for its client, if it does."""
         self.unsent = 0
         """Bytes of answers that the client had not taken when last looked at."""
         self.unsent_since = 0.0
         self.moved_at = 0.0
-        """When the client last took something of them."""
+        """Time at which the client last took something of them."""
 
     def pending(self) -> int:
         """Bytes of answers that the client has not taken, without those in the system's own buffer."""

@@ -1,4 +1,4 @@
-"""What stands between the network and the application: TLS, rate limit, basic auth and headers.
+"""Gate between the network and the application: TLS, rate limit, basic auth and headers.
 
 A server makes one WebGate, wraps its application in it, and asks it for the TLS of each connection. The files
 behind it may change at any time: new requests and connections follow them, and what turns bad leaves the last
@@ -32,7 +32,7 @@ _LOCKS: Final = (
     "tls_server_config.client_auth_type",
     "tls_server_config.client_allowed_sans",
 )
-"""What keeps clients out: it can be changed while the exporter runs, but not taken away."""
+"""Keys that keep clients out: each can be changed while the exporter runs, but not taken away."""
 
 _MAX_REPORTED: Final = 100
 """Refused certificates that are logged, one line each."""
@@ -66,7 +66,7 @@ class WebGate:
 
     @property
     def tls_context(self) -> Callable[[], ssl.SSLContext] | None:
-        """What gives the TLS of a new connection; None for plain HTTP."""
+        """TLS of a new connection; None for plain HTTP."""
         tls = self._tls
         if tls is None:
             return None
@@ -271,7 +271,7 @@ class TokenBucket:
 
 
 def _locks(config: WebConfig) -> tuple[bool, bool, bool]:
-    """Which of `_LOCKS` a configuration has."""
+    """Those of `_LOCKS` that a configuration has."""
     tls = config.tls
     return (
         bool(config.users),

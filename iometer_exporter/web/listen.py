@@ -1,4 +1,4 @@
-"""Where the exporter listens."""
+"""Sockets on which the exporter listens."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ _NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where to listen: an empty host is all interfaces, port 0 is any free port."""
+    """Host and port to listen on: an empty host is all interfaces, port 0 is any free port."""
 
     host: str
     port: int

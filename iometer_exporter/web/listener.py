@@ -21,7 +21,7 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 class Served(Protocol):
-    """What answers the requests of one connection: an asyncio.Protocol that can be told its transport."""
+    """Answerer of the requests of one connection: an asyncio.Protocol that can be told its transport."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin with the transport, after the TLS handshake if there is one."""

@@ -1,4 +1,4 @@
-"""What systemd is told of the process's state (sd_notify); nothing where no supervisor asked for it."""
+"""Reports of the process's state to systemd (sd_notify); none where no supervisor asked for them."""
 
 import logging
 import os

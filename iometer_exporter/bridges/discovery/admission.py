@@ -1,4 +1,4 @@
-"""Which of the bridges that announce themselves are read: at most so many, and none for long in vain."""
+"""Choice of the announced bridges that are read: at most so many, and none for long in vain."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,9 +48,9 @@ class Admission:
 
     def __init__(self, config: DiscoveryConfig) -> None:
         self.config = config
-        """What is in force from the next `admit` on."""
+        """Settings in force from the next `admit` on."""
         self.left_out = 0
-        """How many announced bridges wait for room."""
+        """Number of announced bridges that wait for room."""
         self._seats: dict[str, _Seat] = {}
         self._resting: dict[str, _Rest] = {}
 

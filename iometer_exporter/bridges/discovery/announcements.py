@@ -25,7 +25,7 @@ _LINES: Final = 100
 
 @dataclass(slots=True)
 class Standing:
-    """What became of an announced bridge; noted by whoever reads it."""
+    """Experience with an announced bridge; noted by whoever reads it."""
 
     answered: bool = False
     """Whether it has ever given a valid document: it really is a bridge."""
@@ -95,7 +95,7 @@ _State = tuple[Address, ...] | None
 
 @dataclass(slots=True)
 class _Reported:
-    """What the log says of one bridge, and what has to be said of it."""
+    """State of one bridge as the log has it, and as it is now."""
 
     until: float
     lines: int = 0

@@ -137,7 +137,7 @@ class Discovery:
         self._announcements.remove(_instance(name))
 
     def _info(self, name: str) -> "AsyncServiceInfo | None":
-        """What is asked for of the instance; None if its name is none that a bridge could have."""
+        """Query for the instance; None if its name is none that a bridge could have."""
         from zeroconf import BadTypeInNameException
         from zeroconf.asyncio import AsyncServiceInfo
 

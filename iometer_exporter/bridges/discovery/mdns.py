@@ -1,4 +1,4 @@
-"""Where mDNS is spoken: sockets on the interfaces that are asked for."""
+"""Sockets for mDNS, on the interfaces that are asked for."""
 
 import ipaddress
 from collections.abc import Sequence

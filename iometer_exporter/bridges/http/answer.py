@@ -59,7 +59,7 @@ class AnswerReader(Protocol):
 
 
 class BoundedAnswer:
-    """What both readers share: the answer as far as it has come, and the bounds it is held to."""
+    """Base of both readers: the answer as far as it has come, and the bounds it is held to."""
 
     def __init__(self) -> None:
         self.forget()

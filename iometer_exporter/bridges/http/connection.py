@@ -33,12 +33,12 @@ class Connection(asyncio.Protocol):
         """The last answer, once `ask` has returned."""
         self.closed = False
         self.idle_since = 0.0
-        """When it was last given back, in seconds of the loop's clock."""
+        """Time at which it was last given back, in seconds of the loop's clock."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.seconds_to_first_byte = 0.0
-        """How long the last answer took to begin."""
+        """Seconds that the last answer took to begin."""
         self._asked_at = 0.0
         self._asked_before = False
         self._poll: select.poll | None = None

@@ -8,7 +8,7 @@ import httpx
 from iometer_exporter.bridges.http.answer import MAX_HEAD_BYTES, BoundedAnswer
 
 _EVENTS_A_TURN: Final = 32
-"""What h11, which needs some 50 µs for each, may work through before others get their turn."""
+"""Events that h11, which needs some 50 µs for each, works through before others get their turn."""
 
 _REQUEST: Final = h11.Request(method="GET", target="/", headers=[("Host", "bridge")])
 """Tells h11 that something was asked; what is sent is prepared elsewhere."""

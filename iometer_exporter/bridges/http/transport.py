@@ -36,10 +36,10 @@ _SHORTEST_PATIENCE_SECONDS: Final = 2.0
 """A kept connection may be silent so long before the request is sent again on a new one."""
 
 _PATIENCE_FACTOR: Final = 3.0
-"""How many times as long as the device has needed lately a kept connection may be silent."""
+"""Silence allowed to a kept connection, as a multiple of the time that the device has needed lately."""
 
 _DECAY: Final = 0.9
-"""What an answer leaves of the longest time that the device has needed."""
+"""Share that each answer leaves of the longest time that the device has needed."""
 
 _OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
 
@@ -67,12 +67,12 @@ class BridgeTransport(httpx.AsyncBaseTransport):
 
     @property
     def idle(self) -> int:
-        """How many connections wait for their next use."""
+        """Number of connections that wait for their next use."""
         return len(self._idle)
 
     @property
     def devices(self) -> int:
-        """How many devices have a connection, or somebody who waits for one."""
+        """Number of devices that have a connection, or somebody who waits for one."""
         return len(set(self._devices.values()))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
