@@ -79,8 +79,8 @@ class Bridge:
         """Whether the last scrape got a valid document."""
         self.has_answered = False
         """Whether it ever gave a valid document."""
-        self._reading = SingleFlight(self._fetch_reading)
-        self._status = SingleFlight(self._fetch_status)
+        self.reading = SingleFlight(self._fetch_reading)
+        self.status = SingleFlight(self._fetch_status)
         self._client = BridgeClient(addresses, network)
         self._guard = Guard(limits, memory)
         self._meter = ""
@@ -99,19 +99,19 @@ class Bridge:
 
     async def abandon(self) -> None:
         """End the fetches under way now, so that the scrapes that wait for them answer with the rest."""
-        await asyncio.gather(self._reading.aclose(), self._status.aclose())
+        await asyncio.gather(self.reading.aclose(), self.status.aclose())
 
     async def retire(self) -> None:
         """Wait for the scrapes under way, then end."""
         # At once, for the bridge that takes this one's place; and again at the end.
         self._guard.remember()
-        await asyncio.gather(self._reading.settle(), self._status.settle())
+        await asyncio.gather(self.reading.settle(), self.status.settle())
         await self.aclose()
 
     @property
     def is_awaited(self) -> bool:
         """Whether a scrape or a probe waits for it now."""
-        return bool(self._reading.waiters or self._status.waiters)
+        return bool(self.reading.waiters or self.status.waiters)
 
     @property
     def ip_addresses(self) -> tuple[Address, ...]:
@@ -154,7 +154,7 @@ class Bridge:
 
     def join(self) -> Fetches:
         """Fetch both endpoints, or share the fetches under way; `leave` them when done or tired."""
-        return Fetches(self._reading.join(), self._status.join())
+        return Fetches(self.reading.join(), self.status.join())
 
     def leave(self, fetches: Fetches, *, count_timeouts: bool) -> Outcomes:
         """The outcomes of the fetches, complete or not.
@@ -162,8 +162,8 @@ class Bridge:
         One that nobody waits for any more is given up; that is logged and counted where timeouts are.
         """
         return Outcomes(
-            self._leave("reading", self._reading, fetches.reading, count_timeouts=count_timeouts),
-            self._leave("status", self._status, fetches.status, count_timeouts=count_timeouts),
+            self._leave("reading", self.reading, fetches.reading, count_timeouts=count_timeouts),
+            self._leave("status", self.status, fetches.status, count_timeouts=count_timeouts),
         )
 
     def snapshot(self, outcomes: Outcomes) -> Snapshot:

@@ -183,7 +183,7 @@ def parse_target(text: str) -> Address:
         raise ProbeTargetError(f"target: {error}") from error
 
 
-async def _read(bridges: Iterable[Bridge], deadline: float, *, count_timeouts: bool = True) -> list[Snapshot]:
+async def _read(bridges: Iterable[Bridge], deadline: float, *, count_timeouts: bool) -> list[Snapshot]:
     """A snapshot of each bridge, all asked at once, complete or not at the deadline."""
     joined = [(bridge, bridge.join()) for bridge in bridges]
     try:

@@ -96,9 +96,7 @@ async def test_one_that_comes_and_goes_is_told_some_times_and_at_the_end_what_is
     table.add(service("flapping"))
     assert table._news._bridges["flapping"].timer is timer
     assert told(log, "calm") == ["bridge discovered at 10.0.0.1"]
-    async with asyncio.timeout(60):
-        while len(told(log, "flapping")) < 5:  # noqa: ASYNC110 (a log sets no Event)
-            await asyncio.sleep(0.01)
+    await until(lambda: len(told(log, "flapping")) >= 5)
     assert told(log, "flapping") == [*first, "bridge announced again at 10.0.0.1"]
     # And from then on as before.
     for _ in range(10):
@@ -144,3 +142,11 @@ async def test_an_announcement_without_an_address_is_told_once(log: pytest.LogCa
         table.note_without_address("lost")
     table.add(service("lost"))
     assert told(log, "lost") == ["bridge announced without an address", "bridge announced at 10.0.0.1"]
+
+
+def test_an_empty_table_and_what_makes_services_the_same() -> None:
+    assert list(Announcements().services) == []
+    one, other = service("a"), service("a")
+    other.standing.answered = True
+    # What is known of it does not make it another announcement.
+    assert one == other

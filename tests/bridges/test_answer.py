@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from iometer_exporter.bridges.http.answer import (
-    LARGEST_ANSWER,
-    LARGEST_BODY,
-    LARGEST_HEAD,
+    MAX_ANSWER_BYTES,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
     AnswerReader,
     BoundedAnswer,
 )
@@ -83,12 +83,12 @@ def test_nothing_of_an_answer_is_left_for_the_next(reader: AnswerReader) -> None
         + b"1\r\n \r\n" * 500
         + b"0\r\n\r\n"
     )
-    two = response(b"x" * LARGEST_BODY)
+    two = response(b"x" * MAX_BODY_BYTES)
     for whole, body in (
         (one, b" " * 500),
-        (two, b"x" * LARGEST_BODY),
+        (two, b"x" * MAX_BODY_BYTES),
         (one, b" " * 500),
-        (two, b"x" * LARGEST_BODY),
+        (two, b"x" * MAX_BODY_BYTES),
     ):
         feed(reader, whole)
         assert (reader.status, reader.complete, reader.reusable) == (200, True, True)
@@ -105,56 +105,56 @@ def test_nothing_of_an_answer_is_left_for_the_next(reader: AnswerReader) -> None
 
 @pytest.mark.parametrize("length", ["content-length", "CONTENT-LENGTH", "Content-Length"])
 def test_a_body_is_refused_by_its_length_alone(reader: AnswerReader, length: str) -> None:
-    head = f"HTTP/1.1 200 OK\r\n{length}: {LARGEST_BODY + 1}\r\n\r\n".encode()
+    head = f"HTTP/1.1 200 OK\r\n{length}: {MAX_BODY_BYTES + 1}\r\n\r\n".encode()
     assert refusal(reader, head) == "announced a body of 65537 bytes, more than 65536"
 
 
 def test_a_body_of_any_framing_may_be_as_long_as_the_bound(reader: AnswerReader) -> None:
-    feed(reader, response(b"x" * LARGEST_BODY))
-    assert len(reader.body) == LARGEST_BODY
+    feed(reader, response(b"x" * MAX_BODY_BYTES))
+    assert len(reader.body) == MAX_BODY_BYTES
     reader.begin()
-    feed(reader, CHUNKED + b"10000\r\n" + b"x" * LARGEST_BODY + b"\r\n0\r\n\r\n")
-    assert len(reader.body) == LARGEST_BODY
+    feed(reader, CHUNKED + b"10000\r\n" + b"x" * MAX_BODY_BYTES + b"\r\n0\r\n\r\n")
+    assert len(reader.body) == MAX_BODY_BYTES
     reader.begin()
-    feed(reader, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * LARGEST_BODY)
+    feed(reader, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * MAX_BODY_BYTES)
     reader.end()
-    assert (len(reader.body), reader.reusable) == (LARGEST_BODY, False)
+    assert (len(reader.body), reader.reusable) == (MAX_BODY_BYTES, False)
 
 
 def test_a_body_without_a_length_is_bounded_too(reader: AnswerReader) -> None:
-    feed(reader, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * LARGEST_BODY)
+    feed(reader, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * MAX_BODY_BYTES)
     assert refusal(reader, b"x") == "sent a body of more than 65536 bytes"
 
 
 def test_what_is_too_large_has_that_reason(answer: BoundedAnswer) -> None:
-    answer.announced = LARGEST_BODY + 1
+    answer.announced = MAX_BODY_BYTES + 1
     with pytest.raises(FetchError) as announced:
         answer.take_head(200)
     with pytest.raises(FetchError) as body:
-        answer.take_body(b"x" * (LARGEST_BODY + 1))
+        answer.take_body(b"x" * (MAX_BODY_BYTES + 1))
     for _ in range(512):
         answer.take_chunk()
     with pytest.raises(FetchError, match=r"^sent a body in more than 512 chunks$") as chunks:
         answer.take_chunk()
-    answer.wire = LARGEST_ANSWER + 1
+    answer.wire = MAX_ANSWER_BYTES + 1
     with pytest.raises(FetchError, match=r"^sent an answer of more than 131072 bytes$") as whole:
         answer.check_size()
     assert {each.value.reason for each in (announced, body, chunks, whole)} == {"too_large"}
 
 
 def test_an_answer_may_be_as_large_as_the_bounds(answer: BoundedAnswer) -> None:
-    answer.wire = LARGEST_HEAD
+    answer.wire = MAX_HEAD_BYTES
     answer.check_size()
     answer.wire += 1
     with pytest.raises(httpx.RemoteProtocolError, match=r"^a head of more than 32768 bytes$"):
         answer.check_size()
-    answer.announced = LARGEST_BODY
+    answer.announced = MAX_BODY_BYTES
     answer.take_head(200)
-    answer.wire = LARGEST_ANSWER
+    answer.wire = MAX_ANSWER_BYTES
     answer.check_size()
     answer.finish(reusable=True)
     # Whatever comes after it is for the connection to judge.
-    answer.wire = LARGEST_ANSWER + 1
+    answer.wire = MAX_ANSWER_BYTES + 1
     answer.check_size()
 
 
@@ -366,7 +366,7 @@ def test_httptools_leaves_nothing_for_another_turn() -> None:
 
 def test_one_header_without_an_end_is_a_head_too_large(reader: AnswerReader) -> None:
     head = b"HTTP/1.1 200 OK\r\nX: "
-    feed(reader, head, b"y" * (LARGEST_HEAD - len(head)))
+    feed(reader, head, b"y" * (MAX_HEAD_BYTES - len(head)))
     assert refusal(reader, b"y") == "a head of more than 32768 bytes"
 
 

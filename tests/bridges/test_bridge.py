@@ -3,19 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from iometer_exporter.bridges.bridge import Fetched, Target
+from iometer_exporter.bridges import bridge as bridge_module
+from iometer_exporter.bridges.bridge import Bridge, Fetched, Outcomes
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.http.transport import BridgeTransport
+from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
-from iometer_exporter.meter.models import ENDPOINTS, Endpoint
+from iometer_exporter.meter.models import Status
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
 from tests import documents
@@ -24,11 +26,13 @@ from tests.waiting import until
 
 LIMITS = Limits(100_000.0, 600.0)
 
+T = TypeVar("T")
+
 
 @asynccontextmanager
-async def target(address: Address, memory: Memory | None = None) -> AsyncIterator[Target]:
+async def running(address: Address, memory: Memory | None = None) -> AsyncIterator[Bridge]:
     names, transport = Resolver(), BridgeTransport()
-    found = Target("house", "configured", [address], LIMITS, Network(names, transport), memory)
+    found = Bridge("house", "configured", [address], LIMITS, Network(names, transport), memory)
     try:
         yield found
     finally:
@@ -42,18 +46,17 @@ def fresh(**fields: Any) -> bytes:
     return documents.reading(time.time(), **fields)
 
 
-async def fetched(target: Target, endpoint: Endpoint) -> Fetched:
-    share = target.shares[endpoint]
-    run = share.join()
+async def fetched(flight: SingleFlight[T]) -> T:
+    run = flight.join()
     try:
         return await run
     finally:
-        share.leave(run)
+        flight.leave(run)
 
 
-async def read(target: Target) -> Snapshot:
+async def read(bridge: Bridge) -> Snapshot:
     """One scrape, the reading first."""
-    return target.snapshot({endpoint: await fetched(target, endpoint) for endpoint in ENDPOINTS})
+    return bridge.snapshot(Outcomes(await fetched(bridge.reading), await fetched(bridge.status)))
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
@@ -71,12 +74,12 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def state(target: Target) -> tuple[bool, bool, bool]:
-    return target.answering, target.has_answered, target.is_awaited
+def state(bridge: Bridge) -> tuple[bool, bool, bool]:
+    return bridge.answering, bridge.has_answered, bridge.is_awaited
 
 
 async def test_nothing_is_known_of_a_bridge_that_was_never_asked() -> None:
-    async with target(Address("10.0.0.1", 81)) as house:
+    async with running(Address("10.0.0.1", 81)) as house:
         assert state(house) == (False, False, False)
         assert (house.labels, house.device_id, house.meter, house.limits) == ({}, "", "", LIMITS)
         assert house.known_at(Address("10.0.0.1", 81)) == KnownBridge(
@@ -88,7 +91,7 @@ async def test_a_bridge_that_answers_is_known_by_its_meter_and_device() -> None:
     handler = bridge(
         lambda: documents.reading(meter="M1"), lambda: documents.status(device_id="d", meter=None)
     )
-    async with raw_server(handler) as server, target(server.address) as house:
+    async with raw_server(handler) as server, running(server.address) as house:
         house.labels = {"room": "cellar"}
         snapshot = await read(house)
         assert state(house) == (True, True, False)
@@ -104,7 +107,7 @@ async def test_a_bridge_that_answers_is_known_by_its_meter_and_device() -> None:
 async def test_a_failure_is_logged_when_it_is_news(log: pytest.LogCaptureFixture) -> None:
     answers = {"reading": b"", "status": documents.status()}
     handler = bridge(lambda: answers["reading"], lambda: answers["status"])
-    async with raw_server(handler) as server, target(server.address) as house:
+    async with raw_server(handler) as server, running(server.address) as house:
         for answer in (b"", b"", b"nonsense", b"", fresh(), fresh()):
             answers["reading"] = answer
             snapshot = await read(house)
@@ -118,7 +121,7 @@ async def test_a_failure_is_logged_when_it_is_news(log: pytest.LogCaptureFixture
             {**fields, "reason": "invalid_json"},
         ),
         no_data,
-        ("INFO", "answers again", fields),
+        ("INFO", "endpoint answers again", fields),
     ]
     assert snapshot.errors == {("reading", "no_data"): 3, ("reading", "invalid_json"): 1}
     assert snapshot.failures == {}
@@ -126,7 +129,7 @@ async def test_a_failure_is_logged_when_it_is_news(log: pytest.LogCaptureFixture
 
 async def test_a_bridge_that_answers_from_the_first_is_no_news(log: pytest.LogCaptureFixture) -> None:
     handler = bridge(fresh, documents.status)
-    async with raw_server(handler) as server, target(server.address) as house:
+    async with raw_server(handler) as server, running(server.address) as house:
         await read(house)
     assert told(log) == []
 
@@ -134,7 +137,7 @@ async def test_a_bridge_that_answers_from_the_first_is_no_news(log: pytest.LogCa
 async def test_fields_that_are_left_out_are_news_by_their_name(log: pytest.LogCaptureFixture) -> None:
     answers: list[dict[str, object]] = []
     handler = bridge(fresh, lambda: documents.status(core=answers[0]))
-    async with raw_server(handler) as server, target(server.address) as house:
+    async with raw_server(handler) as server, running(server.address) as house:
         for core in ({"rssi": "a"}, {"rssi": "b"}, {"rssi": "b", "version": 1}, {}, {"rssi": "b"}):
             answers[:] = [{**core}]
             snapshot = await read(house)
@@ -153,7 +156,7 @@ async def test_fields_that_are_left_out_are_news_by_their_name(log: pytest.LogCa
 async def test_of_many_problems_three_are_told(log: pytest.LogCaptureFixture, count: int, more: str) -> None:
     registers = list(range(count))
     handler = bridge(lambda: fresh(registers=registers), documents.status)
-    async with raw_server(handler) as server, target(server.address) as house:
+    async with raw_server(handler) as server, running(server.address) as house:
         await read(house)
     [(_, text, _)] = told(log)
     assert (
@@ -169,7 +172,7 @@ async def test_a_refused_reading_is_told_once_and_that_it_is_over(log: pytest.Lo
     answers: list[bytes] = []
     async with (
         raw_server(bridge(lambda: answers[0], documents.status)) as server,
-        target(server.address) as house,
+        running(server.address) as house,
     ):
         for offset, value in ((-60, 1000.0), (-900, 900.0), (-899, 900.0), (0, 1000.1)):
             answers[:] = [documents.reading(now + offset, imported=value)]
@@ -193,7 +196,7 @@ async def test_counters_that_are_held_back_are_told_once(log: pytest.LogCaptureF
     answers = [documents.reading(then)]
     async with (
         raw_server(bridge(lambda: answers[0], documents.status)) as server,
-        target(server.address) as house,
+        running(server.address) as house,
     ):
         for _ in range(2):
             assert (await read(house)).is_held
@@ -214,54 +217,42 @@ async def test_a_fault_of_this_program_is_told_with_its_traceback_once(
     def broken(_body: bytes) -> None:
         raise TypeError("bug")
 
-    monkeypatch.setitem(_parsers(), "status", broken)
-    async with raw_server(bridge(fresh, documents.status)) as server, target(server.address) as house:
+    monkeypatch.setattr(bridge_module, "parse_status", broken)
+    async with raw_server(bridge(fresh, documents.status)) as server, running(server.address) as house:
         for _ in range(2):
-            failure = (await fetched(house, "status")).failure
+            failure = (await fetched(house.status)).failure
     assert failure is not None
     assert (failure.reason, str(failure)) == ("protocol", "fault of the exporter (TypeError)")
     fields = {"bridge": "house", "endpoint": "status"}
     assert told(log) == [
-        ("ERROR", "please report this", fields),
+        ("ERROR", "document could not be read, please report this", fields),
         ("WARNING", "no document: fault of the exporter (TypeError)", {**fields, "reason": "protocol"}),
     ]
     assert log.records[0].exc_info
-
-
-def _parsers() -> dict[str, Callable[[bytes], None]]:
-    from iometer_exporter.bridges import bridge as module
-
-    parsers: dict[str, Callable[[bytes], None]] = module._PARSERS  # type: ignore[assignment]
-    return parsers
 
 
 @pytest.mark.parametrize("counted", [True, False])
 async def test_who_waited_in_vain_is_told_how_long(
     log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, counted: bool
 ) -> None:
-    async with raw_server(hanging) as server, target(server.address) as house:
-        share = house.shares["reading"]
-        run = share.join()
+    async with raw_server(hanging) as server, running(server.address) as house:
+        fetches = house.join()
         await until(lambda: server.requests)
         assert house.is_awaited
         loop = asyncio.get_running_loop()
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "time", lambda: share.started + 9.04)
-            outcome = house.timed_out("reading", counted=counted)
-        share.leave(run)
-        status = Fetched(0.0)
-        snapshot = house.snapshot({"reading": outcome, "status": status})
+            patch.setattr(loop, "time", lambda: house.reading.started + 9.04)
+            outcome = house.leave(fetches, count_timeouts=counted).reading
+        status: Fetched[Status] = Fetched(0.0)
+        snapshot = house.snapshot(Outcomes(outcome, status))
     assert outcome.duration == pytest.approx(9.04)
-    assert (outcome.failure, outcome.document, outcome.judgement) == (
-        snapshot.failures["reading"],
-        None,
-        None,
-    )
+    assert (outcome.failure, outcome.result) == (snapshot.failures["reading"], None)
     assert str(outcome.failure) == "no complete answer within 9.0 s"
     assert outcome.failure is not None
     assert outcome.failure.reason == "timeout"
-    assert snapshot.errors == ({("reading", "timeout"): 1} if counted else {})
-    assert len(told(log)) == counted
+    endpoints = ("reading", "status") if counted else ()
+    assert snapshot.errors == dict.fromkeys([(endpoint, "timeout") for endpoint in endpoints], 1)
+    assert len(told(log)) == len(endpoints)
     assert (snapshot.up, snapshot.seen_for, snapshot.is_held) == (False, 0.0, False)
 
 
@@ -277,16 +268,16 @@ async def test_a_target_that_retires_is_remembered_at_once_and_waits_for_who_rea
             await release.wait()
         return await answering(head, writer)
 
-    async with raw_server(handler) as server, target(server.address, memory) as old:
+    async with raw_server(handler) as server, running(server.address, memory) as old:
         await read(old)
-        run = old.shares["reading"].join()
+        run = old.reading.join()
         await until(lambda: len(server.requests) == 3)
         retiring = asyncio.ensure_future(old.retire())
         await asyncio.sleep(0)
         assert not retiring.done()
-        async with target(server.address, memory) as new:
+        async with running(server.address, memory) as new:
             release.set()
             answers[0] = documents.reading(now - 60, imported=900.5)
             assert (await read(new)).rejected == {"replayed": 1}
         await retiring
-        assert run.result().document is not None
+        assert run.result().result is not None

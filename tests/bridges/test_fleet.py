@@ -557,7 +557,7 @@ def soon(seconds: float) -> float:
 async def test_a_probe_that_waits_less_than_a_bridge_may_take_is_not_counted(is_known: bool) -> None:
     async with raw_server(hanging) as server, Fleet(config(server) if is_known else Config()) as fleet:
         target = str(server.address)
-        impatient = await fleet.probe(target, soon(0.05), impatient=True)
+        impatient = await fleet.probe(target, soon(0.05), count_timeouts=False)
         assert (impatient.up, impatient.errors) == (False, {})
         patient = await fleet.probe(target, soon(0.05))
         assert patient.errors == {("reading", "timeout"): 1, ("status", "timeout"): 1}
@@ -605,7 +605,7 @@ async def test_service_discovery_knows_where_each_bridge_can_be_asked(
     async with Fleet(configured, lambda: services) as fleet:
         known = await fleet.known()
     assert known[0] == KnownBridge("house", "10.0.0.1:81", "configured", "", "", {"room": "cellar"})
-    assert {bridge.name: bridge.place for bridge in known} == {
+    assert {bridge.name: bridge.address for bridge in known} == {
         "house": "10.0.0.1:81",
         "nowhere": "nowhere.local:80",
         "hangs": "hangs.local:80",

@@ -17,6 +17,7 @@ from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.inventory import BridgeInventory
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, check_names
 from iometer_exporter.errors import ProbeTargetError
+from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
@@ -429,7 +430,7 @@ async def test_a_flood_makes_no_more_targets_than_the_limit() -> None:
 
 async def test_one_bridge_more_than_the_limit_is_limited() -> None:
     announced = [service("a", "10.0.0.1"), service("b", "10.0.0.2")]
-    async with roster(config(discovery=DiscoveryConfig(limit=1)), lambda: list(announced)) as found:
+    async with inventory(config(discovery=DiscoveryConfig(limit=1)), lambda: list(announced)) as found:
         found.sync()
         assert found.limited
         found.reconfigure(config(discovery=DiscoveryConfig(limit=2)))
@@ -441,12 +442,12 @@ async def test_a_device_that_is_announced_twice_is_no_warning(caplog: pytest.Log
     """Nobody has made a mistake. Bridges that have not said which device they are do not matter."""
     caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
     announced = [service("silent", "10.0.0.1"), service("a", "10.0.0.2"), service("b", "10.0.0.3")]
-    async with roster(config(), lambda: announced) as found:
+    async with inventory(config(), lambda: announced) as found:
         found.sync()
-        for target in list(found.all())[1:]:
-            answer(target, "one device")
+        for bridge in list(found.known())[1:]:
+            answer(bridge, "one device")
         found.find_aliases()
-        assert [target.name for target in found.bridges()] == ["silent", "a"]
+        assert [bridge.name for bridge in found.shown()] == ["silent", "a"]
     [record] = caplog.records
     assert record.levelname == "INFO"
     assert (record.__dict__["bridge"], record.__dict__["device_id"]) == ("b", "one device")
@@ -458,18 +459,18 @@ async def test_a_device_that_is_announced_twice_is_no_warning(caplog: pytest.Log
 async def test_bridges_that_stay_keep_what_is_known_of_them() -> None:
     announced = [service("IOmeter-1", "10.0.0.3")]
     limits = Limits(5.0, 6.0)
-    async with roster(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: announced) as found:
+    async with inventory(config(("a", "10.0.0.1"), ("b", "10.0.0.2")), lambda: announced) as found:
         found.sync()
-        first, second, discovered = found.all()
+        first, second, discovered = found.known()
         changed = config(("new", "10.0.0.4"), ("other name", "10.0.0.1"))
         found.reconfigure(replace(changed, max_power=5.0, reset_after=6.0))
-        new, kept, still = found.all()
+        new, kept, still = found.known()
         assert (kept, kept.name, still) == (first, "other name", discovered)
         assert new is not second
         assert (new.name, new.source, new.addresses) == ("new", "configured", (Address("10.0.0.4"),))
         announced.append(service("IOmeter-2", "10.0.0.5"))
         found.sync()
-        assert [target.limits for target in found.all()] == [limits] * 4
+        assert [bridge.limits for bridge in found.known()] == [limits] * 4
 
 
 async def test_what_mdns_said_of_a_name_outlives_a_reload(
@@ -482,17 +483,17 @@ async def test_what_mdns_said_of_a_name_outlives_a_reload(
     # Longer than this machine has been up, so that only the difference can be less.
     patience = DiscoveryConfig(forget_after=start + 1.0)
     configured = config(("house", "house.local"), discovery=patience)
-    async with roster(configured, lambda: list(announced)) as found:
+    async with inventory(configured, lambda: list(announced)) as found:
         monkeypatch.setattr(loop, "time", lambda: start)
         found.sync()
         announced.clear()
         found.reconfigure(configured)
         found.sync()
-        [target] = found.all()
-        assert target.addresses == known
+        [bridge] = found.known()
+        assert bridge.addresses == known
         monkeypatch.setattr(loop, "time", lambda: start + patience.forget_after)
         found.sync()
-        assert target.addresses == known[:1]
+        assert bridge.addresses == known[:1]
         monkeypatch.setattr(loop, "time", lambda: start)
         announced.append(service("IOmeter-1", "10.0.0.1", host="house.local"))
         found.sync()
@@ -501,14 +502,14 @@ async def test_what_mdns_said_of_a_name_outlives_a_reload(
         found.reconfigure(config(discovery=patience))
         found.reconfigure(configured)
         found.sync()
-        [target] = found.all()
-        assert target.addresses == known[:1]
+        [bridge] = found.known()
+        assert bridge.addresses == known[:1]
 
 
 async def test_a_discovered_bridge_that_a_reload_configures_is_told(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "iometer_exporter.bridges.inventory")
     announced = [service("IOmeter-1", "10.0.0.1")]
-    async with roster(config(), lambda: announced) as found:
+    async with inventory(config(), lambda: announced) as found:
         found.sync()
         found.reconfigure(config(("house", "10.0.0.1")))
         found.sync()
@@ -520,17 +521,17 @@ async def test_a_discovered_bridge_that_a_reload_configures_is_told(caplog: pyte
 
 async def test_of_a_device_with_three_addresses_one_that_leaves_is_forgotten() -> None:
     bridges = [("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3"), ("d", "10.0.0.4"), ("e", "10.0.0.5")]
-    async with roster(config(*bridges), lambda: ()) as found:
-        for target in found.all():
-            answer(target, "one device" if target.name in "abc" else "another")
+    async with inventory(config(*bridges), lambda: ()) as found:
+        for bridge in found.known():
+            answer(bridge, "one device" if bridge.name in "abc" else "another")
         found.find_aliases()
-        assert [target.name for target in found.bridges()] == ["a", "d"]
+        assert [bridge.name for bridge in found.shown()] == ["a", "d"]
         found.reconfigure(config(*bridges[1:]))
         # What was shown as the first is a bridge again, until it is known what it is.
-        assert [target.name for target in found.bridges()] == ["b", "c", "d"]
+        assert [bridge.name for bridge in found.shown()] == ["b", "c", "d"]
         found.find_aliases()
-        assert [target.name for target in found.bridges()] == ["b", "d"]
+        assert [bridge.name for bridge in found.shown()] == ["b", "d"]
         await until(lambda: not found._retiring)
         found.reconfigure(config(*bridges[1:4]))
-        assert [target.name for target in found.bridges()] == ["b", "d"]
+        assert [bridge.name for bridge in found.shown()] == ["b", "d"]
         await until(lambda: not found._retiring)

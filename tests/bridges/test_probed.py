@@ -3,11 +3,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from iometer_exporter.bridges.bridge import Fetched
+from iometer_exporter.bridges.bridge import Fetched, Judged
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.probed import Probed
-from iometer_exporter.bridges.single_flight import Shared
+from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address
@@ -91,9 +91,9 @@ async def test_another_configuration_counts_for_those_that_are_there(probed: Pro
 
 
 async def test_a_bridge_is_named_by_the_address_at_which_it_was_probed_first(probed: Probed) -> None:
-    target = probed.at([at(1), at(2)])
-    assert (target.name, target.source, target.limits) == ("10.0.0.1", "probed", LIMITS)
-    assert target.ip_addresses == (at(1), at(2))
+    bridge = probed.at([at(1), at(2)])
+    assert (bridge.name, bridge.source, bridge.limits) == ("10.0.0.1", "probed", LIMITS)
+    assert bridge.ip_addresses == (at(1), at(2))
 
 
 async def test_one_is_told_once_that_there_is_no_more_room(
@@ -110,11 +110,11 @@ async def test_one_is_told_once_that_there_is_no_more_room(
 
 
 async def test_where_all_have_answered_the_one_probed_longest_ago_leaves(probed: Probed) -> None:
-    targets = [probed.at([at(number)]) for number in (1, 2, 3)]
-    for target in targets:
-        target.has_answered = True
+    bridges = [probed.at([at(number)]) for number in (1, 2, 3)]
+    for bridge in bridges:
+        bridge.has_answered = True
     new = probed.at([at(4)])
-    assert list(probed) == [targets[1], targets[2], new]
+    assert list(probed) == [bridges[1], bridges[2], new]
 
 
 async def test_the_connections_of_one_that_leaves_are_closed() -> None:
@@ -123,9 +123,9 @@ async def test_the_connections_of_one_that_leaves_are_closed() -> None:
     async with raw_server(answering(response(b"{}"))) as server:
         bridges = Probed(LIMITS, Network(Resolver(), transport), Memory(), 1)
         leaving = bridges.at([server.address])
-        run = leaving.shares["reading"].join()
+        run = leaving.reading.join()
         await run
-        leaving.shares["reading"].leave(run)
+        leaving.reading.leave(run)
         assert transport.idle == 1
         bridges.at([at(1)])
         await until(lambda: transport.idle == 0)
@@ -137,7 +137,7 @@ class Slow:
 
     ended = False
 
-    async def __call__(self) -> Fetched:
+    async def __call__(self) -> Fetched[Judged]:
         try:
             await asyncio.Event().wait()
         finally:
@@ -149,13 +149,13 @@ class Slow:
 @pytest.mark.parametrize("has_left", [False, True], ids=["there", "leaving"])
 async def test_closing_waits_for_what_is_under_way(has_left: bool) -> None:
     bridges = Probed(LIMITS, Network(Resolver(), BridgeTransport()), Memory(), 1)
-    target, work = bridges.at([at(1)]), Slow()
-    share = target.shares["reading"] = Shared(work.__call__)
-    run = share.join()
+    bridge, work = bridges.at([at(1)]), Slow()
+    flight = bridge.reading = SingleFlight(work.__call__)
+    run = flight.join()
     await asyncio.sleep(0)
     if has_left:
-        share.leave(run)
+        flight.leave(run)
         bridges.at([at(2)])
-        assert target not in list(bridges)
+        assert bridge not in list(bridges)
     await bridges.aclose()
     assert (run.cancelled(), work.ended) == (True, True)

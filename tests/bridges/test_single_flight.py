@@ -128,7 +128,7 @@ async def test_settling_waits_for_the_run_and_does_not_end_it() -> None:
 
 async def test_when_a_run_began_is_known_by_the_clock_of_the_loop() -> None:
     work = Work()
-    shared = Shared(work.__call__)
+    shared = SingleFlight(work.__call__)
     loop = asyncio.get_running_loop()
     before = loop.time()
     task = shared.join()
@@ -156,7 +156,7 @@ async def test_closing_waits_for_a_run_that_takes_its_time_to_end() -> None:
             ended.set()
         return 0
 
-    shared = Shared(slow)
+    shared = SingleFlight(slow)
     task = shared.join()
     await asyncio.sleep(0)
     shared.leave(task)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
-from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport
+from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport, _Device, _socket_address
 from iometer_exporter.errors import FetchError
 from iometer_exporter.net.addresses import Address
 from tests.rawserver import Handler, answering, hanging, raw_server, response

@@ -248,7 +248,7 @@ def test_power_is_in_watts(sent: str, watts: float | None) -> None:
 
 
 def test_the_largest_counter_is_none() -> None:
-    largest = quantities.LARGEST_COUNTER
+    largest = quantities.LARGEST_COUNTER_JOULES
     assert energies({"1-0:1.8.0": f"{largest} J", "1-0:2.8.0": f"{largest - 1} J"}) == {
         "1-0:2.8.0": Decimal(largest - 1)
     }
