@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.page import write_section
 from iometer_exporter.simulator import ENDPOINTS, FAULTS, Endpoint, Fault, Simulation, Timing
-from tests.processes import exporter
+from running.processes import exporter
 
 Way = Literal["/metrics", "/probe"]
 

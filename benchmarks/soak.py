@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.isolation import isolated
 from benchmarks.page import write_section
 from iometer_exporter.errors import StartError
 from iometer_exporter.simulator import (
@@ -38,9 +39,8 @@ from iometer_exporter.simulator import (
     Timing,
 )
 from iometer_exporter.simulator.announce import Announcer
-from tests.namespaces import isolated
-from tests.processes import Process, is_ready, started
-from tests.waiting import eventually
+from running.processes import Process, is_ready, started
+from running.waiting import eventually
 
 SECTION: Final = "soak"
 """Of docs/robustness.md."""

@@ -19,11 +19,14 @@ from typing import Final
 from urllib.error import URLError
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from grafana import interpolate
 from grafana.board import TITLES
 from grafana.drawing.board import draw
-from grafana.drawing.source import QueryError, Source
-from grafana.interpolate import Context
+from grafana.histories.history import write
+from grafana.histories.plan import SCENARIOS
+from grafana.histories.server import prometheus_over
+from grafana.query import interpolate
+from grafana.query.interpolate import Context
+from grafana.query.source import QueryError, Source
 
 DASHBOARDS: Final = Path(__file__).parent / "dashboards"
 LANGUAGES: Final = ("en", "de")
@@ -31,20 +34,18 @@ LANGUAGES: Final = ("en", "de")
 _PROGRAMS: Final = ("prometheus", "promtool")
 
 _DEMO: Final = "three-60s"
-"""The history of the tests that `--demo` shows: three bridges, PV, battery and wire."""
+"""The history that `--demo` shows: three bridges, PV, battery and wire."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw what the command line asks for."""
     options = _parser().parse_args(arguments)
     if options.demo:
-        # The histories are made by what the tests are made of, which nobody else needs.
-        from tests.grafana.history_plan import SCENARIOS
-
         if options.scenario not in SCENARIOS:
             sys.exit(f"{options.scenario!r} is not a history, take one of: {', '.join(SCENARIOS)}")
-    if options.demo and (missing := [name for name in _PROGRAMS if shutil.which(name) is None]):
-        sys.exit(f"{' and '.join(missing)} not found: --demo needs a Prometheus (Debian package prometheus)")
+        if missing := [name for name in _PROGRAMS if shutil.which(name) is None]:
+            names = " and ".join(missing)
+            sys.exit(f"{names} not found: --demo needs a Prometheus (Debian package prometheus)")
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -94,10 +95,6 @@ def _source(options: argparse.Namespace) -> Iterator[tuple[Source, float, float]
         moment = options.time.timestamp() if options.time else time.time()
         yield Source(options.prometheus.rstrip("/")), moment, options.scrape_interval
         return
-    from tests.grafana.history import write
-    from tests.grafana.history_plan import SCENARIOS
-    from tests.grafana.history_server import prometheus_over
-
     scenario = SCENARIOS[options.scenario]
     with TemporaryDirectory() as folder, prometheus_over(write(scenario, Path(folder))) as server:
         yield Source(server.url), scenario.end, scenario.interval

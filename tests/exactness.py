@@ -13,14 +13,14 @@ from typing import Final, Literal
 
 from prometheus_client.core import Metric
 
+from grafana.histories.history import Truth
+from grafana.histories.text import Recorder
 from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.meter.guard import Guard, Judgement, Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import ENDPOINTS, parse_reading
 from iometer_exporter.simulator import Fault, SimulatedBridge, Timing
-from tests.grafana.history import Truth
-from tests.grafana.history_text import Recorder
 
 BEGIN: Final = 1_780_272_000.0
 """The first of June 2026: long days, so that much is exported."""

@@ -10,24 +10,21 @@ import heapq
 import os
 import random
 import select
-import shutil
 import struct
 import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pytest
 
 from tests.conftest import require_program
-
-T = TypeVar("T")
 
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
@@ -113,15 +110,6 @@ class Network:
     cable: Cable
 
 
-def isolated(work: Callable[[], T]) -> T:
-    """The result of work that is done in a network of its own, with nothing but loopback.
-
-    So nobody hears its multicast. Where a machine does not allow it, the work is done in this network.
-    """
-    with ThreadPoolExecutor(1, initializer=_leave) as thread:
-        return thread.submit(work).result()
-
-
 @contextmanager
 def network() -> Iterator[Network]:
     """Two namespaces without addresses; the test is skipped where a machine does not allow them."""
@@ -166,13 +154,6 @@ def _enter(name: str) -> None:
     with Path(f"/run/netns/{name}").open() as file:
         if libc.setns(file.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), f"cannot enter {name}")
-
-
-def _leave() -> None:
-    """Move this thread, those that it starts and their processes into a new namespace, if that is allowed."""
-    if shutil.which("ip") and ctypes.CDLL(None).unshare(_CLONE_NEWNET) == 0:
-        _ip("link", "set", "lo", "up")
-        _ip("route", "add", "224.0.0.0/4", "dev", "lo")
 
 
 def _get(url: str, timeout: float | None) -> str:

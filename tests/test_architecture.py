@@ -84,3 +84,28 @@ def test_what_is_pure_does_no_io(name: str) -> None:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+ROOT: Final = PACKAGE.parent
+BESIDE_PACKAGE: Final[dict[str, frozenset[str]]] = {
+    "running": frozenset(),
+    "prometheus": frozenset(),
+    "grafana": frozenset({"running", "prometheus"}),
+    "benchmarks": frozenset({"running"}),
+}
+"""What stands beside the package, each with what it may import of the others; tests import all of it."""
+
+
+def modules_beside() -> list[Path]:
+    return sorted(path for folder in BESIDE_PACKAGE for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "path", [*sources(), *modules_beside()], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_no_program_depends_on_its_tests(path: Path) -> None:
+    """Nor the package on what stands beside it, wherever in a module the import is."""
+    folder = path.relative_to(ROOT).parts[0]
+    allowed = BESIDE_PACKAGE.get(folder, frozenset()) | {folder}
+    found = {name.split(".")[0] for name in imported(path)} & {"tests", *BESIDE_PACKAGE}
+    assert found <= allowed, f"{folder}/ may not import {sorted(found - allowed)}"

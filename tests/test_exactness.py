@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from grafana.histories.history import write_blocks
+from grafana.histories.server import prometheus_at
+from grafana.histories.text import Recorder
+from running.processes import Prometheus
+from tests.conftest import require_program
 from tests.exactness import DAYS, END, KINDS, Bridge, Direction, Kind, simulate
-from tests.grafana.history import write_blocks
-from tests.grafana.history_server import prometheus_at
-from tests.grafana.history_text import Recorder
-from tests.processes import Prometheus
 
 pytestmark = pytest.mark.end_to_end
 
@@ -33,6 +34,8 @@ class Past:
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    for name in ("prometheus", "promtool"):
+        require_program(name)
     folder = tmp_path_factory.mktemp("exactness")
     recorder = Recorder({"job": "iometer"})
     gc.disable()

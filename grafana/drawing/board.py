@@ -5,14 +5,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from grafana import interpolate, timerange
 from grafana.drawing import charts, theme, tiles
 from grafana.drawing.canvas import Box, Canvas
-from grafana.drawing.frames import Frame, configure, frames
+from grafana.drawing.display import configure
 from grafana.drawing.page import Work
-from grafana.drawing.source import Series, Source
-from grafana.drawing.transform import transformed
-from grafana.interpolate import Context, Query
+from grafana.query import interpolate, timerange
+from grafana.query.frames import Frame, frames
+from grafana.query.interpolate import Context, Query
+from grafana.query.source import Series, Source
+from grafana.query.transform import transformed
 
 NOTICE: Final = "Preview drawn by grafana/preview.py, not Grafana"
 

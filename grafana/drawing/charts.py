@@ -6,10 +6,11 @@ from typing import Any
 
 from grafana.drawing import theme
 from grafana.drawing.canvas import Box, text_width
-from grafana.drawing.frames import Field, colour_of, text_of
+from grafana.drawing.display import colour_of, text_of
 from grafana.drawing.page import Work, time_ticks
-from grafana.drawing.transform import reduced, reducer_name
 from grafana.drawing.units import formatted
+from grafana.query.frames import Field
+from grafana.query.transform import reduced, reducer_name
 
 _LEGEND_LINE = 18
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from grafana.drawing.canvas import Box, Canvas
-from grafana.drawing.frames import Cell, Field, Frame, text_of
-from grafana.timerange import TimeRange, utc_offset
+from grafana.drawing.display import text_of
+from grafana.query.frames import Cell, Field, Frame
+from grafana.query.timerange import TimeRange, utc_offset
 
 
 @dataclass(frozen=True, slots=True)

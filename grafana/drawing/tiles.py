@@ -5,9 +5,10 @@ import math
 
 from grafana.drawing import theme
 from grafana.drawing.canvas import Box, fitting
-from grafana.drawing.frames import Cell, Field, colour_of
+from grafana.drawing.display import colour_of
 from grafana.drawing.page import Work
-from grafana.drawing.transform import reduced
+from grafana.query.frames import Cell, Field
+from grafana.query.transform import reduced
 
 _ROW = 36
 _NARROWEST = 150

@@ -23,10 +23,10 @@ from promql_parser import (
     VectorSelector,
 )
 
-from grafana import interpolate
-from grafana.drawing.source import Source
-from grafana.interpolate import Context, Query
-from tests.grafana.history_plan import ZONE
+from grafana.histories.plan import ZONE
+from grafana.query import interpolate
+from grafana.query.interpolate import Context, Query
+from grafana.query.source import Source
 
 ROOT: Final = Path(__file__).parent.parent.parent
 RULE_FILES: Final = ("recording.yml", "alerts.yml")

@@ -5,13 +5,23 @@ from contextlib import ExitStack
 
 import pytest
 
-from grafana.drawing.source import Source
-from tests.grafana.history_plan import SCENARIOS
-from tests.grafana.history_server import Past, living, prometheus_over, write_all
+from grafana.histories.plan import SCENARIOS
+from grafana.histories.server import prometheus_over
+from grafana.query.source import Source
+from tests.conftest import require_program
+from tests.grafana.living import living
+from tests.grafana.pasts import Past, write_all
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def programs() -> None:
+    """Skips, before anything is made for them, the tests that need a Prometheus where there is none."""
+    for name in ("prometheus", "promtool"):
+        require_program(name)
+
+
+@pytest.fixture(scope="session")
+def live(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     """A Prometheus that scrapes the real exporter with simulated bridges every second."""
     with living(tmp_path_factory.mktemp("live")) as source:
         yield source

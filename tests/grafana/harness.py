@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grafana import interpolate
-from grafana.drawing.frames import Frame, frames
-from grafana.drawing.source import QueryError, Series, Source
-from grafana.drawing.transform import transformed
-from grafana.interpolate import Context, Query
+from grafana.histories.plan import Scenario
+from grafana.query import interpolate
+from grafana.query.frames import Frame, frames
+from grafana.query.interpolate import Context, Query
+from grafana.query.source import QueryError, Series, Source
+from grafana.query.transform import transformed
 from tests.grafana import boards
 from tests.grafana.empty import reason
-from tests.grafana.history_plan import Scenario
 
 Json = dict[str, Any]
 

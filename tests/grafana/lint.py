@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, Final
 
-from grafana import interpolate
+from grafana.query import interpolate
 
 Json = dict[str, Any]
 Rule = Callable[[Json], Iterator[str]]

@@ -18,7 +18,7 @@ from promql_parser import (
     VectorSelector,
 )
 
-from grafana import interpolate
+from grafana.query import interpolate
 from iometer_exporter.metrics.families import FAMILIES
 from tests.grafana.boards import children
 from tests.grafana.lint import Json, Rule, expressions, panels

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from promql_parser import MatchOp, VectorSelector
 
-from grafana.drawing.source import Source
+from grafana.histories.plan import END
+from grafana.query.source import Source
 from tests.grafana import boards
 from tests.grafana.empty import EMPTY, LIVE_ABSENT, reason
 from tests.grafana.harness import faults
-from tests.grafana.history_plan import END
-from tests.grafana.history_server import Past
+from tests.grafana.pasts import Past
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end

@@ -6,11 +6,11 @@ from typing import Final
 
 import pytest
 
-from grafana.drawing.source import Series
+from grafana.histories.plan import Event
+from grafana.query.source import Series
 from prometheus.build import ALERTS
 from prometheus.rules import HOUR, MINUTE, Alert, Settings, document
-from tests.grafana.history_plan import Event
-from tests.grafana.history_server import Past
+from tests.grafana.pasts import Past
 
 pytestmark = pytest.mark.end_to_end
 

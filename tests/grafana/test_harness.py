@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from grafana.drawing.source import QueryError, Series
-from grafana.interpolate import Query
+from grafana.histories.plan import SCENARIOS
+from grafana.query.interpolate import Query
+from grafana.query.source import QueryError, Series
 from tests.grafana import boards, harness
 from tests.grafana.empty import lacking
-from tests.grafana.history_plan import SCENARIOS
 
 BOARD: dict[str, Any] = {
     "uid": "board",

@@ -7,12 +7,12 @@ import pytest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from grafana.drawing.source import Source
+from grafana.histories.history import Truth
+from grafana.histories.plan import BEGIN, END, FIRMWARE_UPDATE, local
+from grafana.histories.text import Recorder
+from grafana.query.source import Source
 from iometer_exporter.simulator import Home
-from tests.grafana.history import Truth
-from tests.grafana.history_plan import BEGIN, END, FIRMWARE_UPDATE, local
-from tests.grafana.history_server import Past
-from tests.grafana.history_text import Recorder
+from tests.grafana.pasts import Past
 from tests.waiting import eventually
 
 SPAN = "9d"
@@ -61,7 +61,7 @@ def test_the_truth_is_that_of_the_home_at_any_second() -> None:
     assert truth.imported(BEGIN, BEGIN + 1234) == other.import_ws - 3_600_000
     assert truth.exported(BEGIN, BEGIN + 1800) == home.export_ws
     assert truth.at(BEGIN) == (3_600_000, 0)
-    with pytest.raises(AssertionError, match="before the history"):
+    with pytest.raises(ValueError, match="before the history"):
         truth.at(BEGIN - 1)
 
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from grafana import timerange
-from grafana.interpolate import (
+from grafana.query import timerange
+from grafana.query.interpolate import (
     Context,
     InterpolationError,
     Variable,
@@ -24,7 +24,7 @@ from grafana.interpolate import (
     step_of,
     variables,
 )
-from grafana.timerange import TimeRange, moment, seconds_of, shift
+from grafana.query.timerange import TimeRange, moment, seconds_of, shift
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

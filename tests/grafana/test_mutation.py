@@ -6,16 +6,16 @@ from typing import Any, Final
 
 import pytest
 
-from grafana.drawing.source import Source
+from grafana.histories.history import write
+from grafana.histories.plan import END, SEED, Event, Household, Scenario
+from grafana.histories.server import prometheus_over
+from grafana.query.source import Source
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
 from iometer_exporter.simulator import SimulatedBridge
 from tests.grafana import boards
 from tests.grafana.empty import lacking
 from tests.grafana.harness import faults
-from tests.grafana.history import write
-from tests.grafana.history_plan import END, SEED, Event, Household, Scenario
-from tests.grafana.history_server import prometheus_over
 
 pytestmark = pytest.mark.end_to_end
 
@@ -72,7 +72,7 @@ MUTANTS: Final[Mapping[str, tuple[Family, dict[str, Any]]]] = {
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def source(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     """The same hours of the exporter as it is and of every mutant, each in a job of its own."""
     folder = tmp_path_factory.mktemp("mutants")
     history = write(SMALL, folder, "original")

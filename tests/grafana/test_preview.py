@@ -13,17 +13,17 @@ from grafana import preview
 from grafana.drawing import theme
 from grafana.drawing.board import NOTICE
 from grafana.drawing.canvas import Box, Canvas, fitting, shortened, text_width
-from grafana.drawing.frames import Field, Frame, colour_of, configure, frames, text_of
+from grafana.drawing.display import colour_of, configure, text_of
 from grafana.drawing.page import time_ticks
-from grafana.drawing.source import QueryError, Series
-from grafana.drawing.transform import transformed
 from grafana.drawing.units import formatted
-from grafana.interpolate import Query
-from grafana.timerange import TimeRange
+from grafana.histories.plan import END, SCENARIOS, ZONE, local
+from grafana.query.frames import Field, Frame, frames
+from grafana.query.interpolate import Query
+from grafana.query.source import QueryError, Series
+from grafana.query.timerange import TimeRange
+from grafana.query.transform import transformed
 from tests.conftest import require_program
-from tests.grafana import history_plan
-from tests.grafana.history_plan import END, SCENARIOS, ZONE, local
-from tests.grafana.history_server import Past
+from tests.grafana.pasts import Past
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_the_demo_needs_nothing_else(
     for program in ("prometheus", "promtool"):
         require_program(program)
     short = replace(SCENARIOS["plain-60s"], begin=END - 7200, events=())
-    monkeypatch.setattr(history_plan, "SCENARIOS", {"short": short})
+    monkeypatch.setattr(preview, "SCENARIOS", {"short": short})
     preview.main(["--demo", "--scenario", "short", "--board", "fleet", "-o", str(tmp_path)])
     assert capsys.readouterr().out == f"{tmp_path / 'fleet.png'}\n"
     assert (tmp_path / "fleet.png").read_bytes().startswith(b"\x89PNG")

@@ -2,12 +2,12 @@
 
 import pytest
 
-from grafana import interpolate
-from grafana.drawing.frames import Cell, frames
-from grafana.drawing.transform import transformed
+from grafana.histories.plan import BEGIN, END, local
+from grafana.query import interpolate
+from grafana.query.frames import Cell, frames
+from grafana.query.transform import transformed
 from tests.grafana import boards
-from tests.grafana.history_plan import BEGIN, END, local
-from tests.grafana.history_server import Past
+from tests.grafana.pasts import Past
 from tests.grafana.test_values import CLOSE
 from tests.grafana.values import exported, has_export, imported
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from tests.grafana.history import BATTERY_AT_BEGIN, BATTERY_STEP
-from tests.grafana.history_plan import BEGIN, END, ZONE, local
-from tests.grafana.history_server import Past
+from grafana.histories.history import BATTERY_AT_BEGIN, BATTERY_STEP
+from grafana.histories.plan import BEGIN, END, ZONE, local
+from tests.grafana.pasts import Past
 from tests.grafana.values import (
     OFF,
     answer,

@@ -3,12 +3,12 @@
 import re
 from datetime import datetime, timedelta
 
-from grafana import interpolate
-from grafana.drawing.source import Series
-from grafana.timerange import seconds_of
+from grafana.histories.plan import BEGIN, END, ZONE, local
+from grafana.query import interpolate
+from grafana.query.source import Series
+from grafana.query.timerange import seconds_of
 from tests.grafana import boards
-from tests.grafana.history_plan import BEGIN, END, ZONE, local
-from tests.grafana.history_server import Past
+from tests.grafana.pasts import Past
 
 KWH = 3.6e6
 OFF, ON = local("2026-03-31 13:00:00"), local("2026-03-31 16:00:00")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from grafana.drawing.source import Source
+from grafana.query.source import Source
 from prometheus.build import FILES, render
 from prometheus.rules import Settings, hurried
 from tests.grafana.test_expressions import everything

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final, Literal
 
-from grafana import timerange
-from grafana.timerange import TimeRange, seconds_of
+from grafana.query import timerange
+from grafana.query.timerange import TimeRange, seconds_of
 
 Json = dict[str, Any]
 

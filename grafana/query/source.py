@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from grafana.interpolate import Query
+from grafana.query.interpolate import Query
 
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _TIMEOUT: Final = 60.0

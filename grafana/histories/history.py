@@ -1,6 +1,6 @@
 """Days of the exporter's output in a minute: simulated bridges, the real parser, guard and collectors.
 
-Only HTTP is left out. `python -m tests.grafana.history SCENARIO FOLDER` writes the blocks of one scenario.
+Only HTTP is left out. `python -m grafana.histories.history SCENARIO FOLDER` writes the blocks of one.
 """
 
 import gc
@@ -21,6 +21,8 @@ from typing import Any, Final, cast
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 
+from grafana.histories.plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
+from grafana.histories.text import Recorder
 from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
@@ -28,9 +30,7 @@ from iometer_exporter.exporter import ExporterCollector
 from iometer_exporter.meter.guard import Guard, Limits, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing
-from tests.conftest import require_program
-from tests.grafana.history_plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
-from tests.grafana.history_text import Recorder
+from running.processes import program
 
 LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
 STALE_AFTER: Final = 1200.0
@@ -58,10 +58,11 @@ class Truth:
         self.states.append(copy(home))
 
     def at(self, time: float) -> tuple[int, int]:
-        """Import and export in watt-seconds at a unix time within the history."""
+        """Import and export in watt-seconds at a unix time; raises ValueError before the history."""
         behind = bisect_right(self.states, time, key=lambda state: state.time) - 1
         home = copy(self.states[max(behind, 0)])
-        assert home.time <= int(time), f"{time} lies before the history"
+        if home.time > int(time):
+            raise ValueError(f"{time} lies before the history")
         home.advance(time)
         return home.import_ws, home.export_ws
 
@@ -248,9 +249,11 @@ def _scrape(
 
 
 def write(scenario: Scenario, folder: Path, job: str = "iometer") -> History:
-    """Add the blocks of a scenario, scraped by a job of that name, to those below the folder."""
-    # Before the work that would be in vain.
-    require_program("promtool")
+    """Add the blocks of a scenario, scraped by a job of that name, to those below the folder.
+
+    Raises MissingProgramError where there is no promtool, before the work that would be in vain.
+    """
+    program("promtool")
     recorder = Recorder({"job": job, "instance": scenario.instance})
     # Nothing here lives in cycles, and there are millions of small objects to look through.
     gc.disable()
@@ -262,8 +265,11 @@ def write(scenario: Scenario, folder: Path, job: str = "iometer") -> History:
 
 
 def write_blocks(recorder: Recorder, folder: Path) -> Path:
-    """Add what was recorded to the blocks below the folder; the folder that holds them."""
-    promtool = require_program("promtool")
+    """Add what was recorded to the blocks below the folder; the folder that holds them.
+
+    Raises MissingProgramError.
+    """
+    promtool = program("promtool")
     folder.mkdir(parents=True, exist_ok=True)
     text, blocks = folder / "history.om", folder / "data"
     recorder.write(text)
@@ -277,7 +283,7 @@ def write_blocks(recorder: Recorder, folder: Path) -> Path:
 def _main(name: str, folder: str) -> None:
     started = time.monotonic()
     history = write(SCENARIOS[name], Path(folder))
-    print(f"{history.samples} samples of {name} in {time.monotonic() - started:.1f} s")  # noqa: T201
+    print(f"{history.samples} samples of {name} in {time.monotonic() - started:.1f} s")
 
 
 if __name__ == "__main__":

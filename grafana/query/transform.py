@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from grafana.drawing.frames import Cell, Field, Frame
+from grafana.query.frames import Cell, Field, Frame
 
 Json = Mapping[str, Any]
 
