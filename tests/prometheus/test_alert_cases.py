@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from iometer_exporter.metrics.families import FAMILIES
+from tests.conftest import require_program
 from tests.prometheus.cases import FILES, NAMES, Case, cases, documents, seconds, shipped
 from tests.prometheus.mutants import mutants
 from tests.prometheus.promtool import Failure, failures
@@ -40,6 +41,8 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """All cases run for all mutants, and for the shipped rules as they are."""
+    # Before mutants that nobody would run.
+    require_program("promtool")
     folder = tmp_path_factory.mktemp("mutants")
     done: dict[str, str] = {}
     files = [_with_mutants(folder, path, document, done) for path, document in documents()]

@@ -101,6 +101,9 @@ def _held_back(address: str, enough: int) -> set[tuple[str, str, str]]:
 @pytest.mark.end_to_end
 def test_an_empty_battery_and_a_lost_core_reach_a_webhook(tmp_path: Path) -> None:
     """Bridges, exporter, Prometheus, Alertmanager and rules as shipped; only the patience is not."""
+    # Before bridges that nobody would read.
+    for program in ("prometheus", "prometheus-alertmanager"):
+        require_program(program)
     simulate = [*COMMAND, "simulate", "--port", "0", "--bridges", "3"]
     simulate += ["--fault", "battery-low@1", "--fault", "disconnected@2"]
     rules = tmp_path / "alerts.yml"

@@ -14,6 +14,7 @@ import pytest
 from grafana.query.source import Source
 from prometheus.build import FILES, render
 from prometheus.rules import Settings, hurried
+from tests.conftest import require_program
 from tests.grafana.test_expressions import everything
 from tests.processes import COMMAND, Prometheus, exporter, free_port, get, prometheus, started
 from tests.provider.test_end_to_end import CREDENTIALS, cloud, config
@@ -43,6 +44,8 @@ def rules(server: Prometheus) -> list[dict[str, Any]]:
 
 def test_no_rule_and_no_panel_fails_on_fleets_sites_and_changing_labels(tmp_path: Path) -> None:
     """Three bridges and a provider at two sites; one bridge gets another meter."""
+    # Before a fleet that nobody would scrape.
+    require_program("prometheus")
     ports = [free_port() for _ in range(3)]
     paths = []
     for name, groups in FILES.items():
