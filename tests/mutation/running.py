@@ -21,7 +21,15 @@ ROOT: Final = Path(__file__).parent.parent.parent
 
 Outcome = Literal["killed", "survived", "timeout"]
 
-_COPIED: Final = ("iometer_exporter", "tests", "grafana", "prometheus", "pyproject.toml", "README.md")
+_COPIED: Final = (
+    "iometer_exporter",
+    "tests",
+    "grafana",
+    "prometheus",
+    "running",
+    "pyproject.toml",
+    "README.md",
+)
 """What the narrow tests of a module may need."""
 
 _SLOWEST: Final = 4.0
