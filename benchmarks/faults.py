@@ -25,8 +25,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.page import write_section
+from devtools.processes import exporter
 from iometer_exporter.simulator import ENDPOINTS, FAULTS, Endpoint, Fault, Simulation, Timing
-from running.processes import exporter
 
 Way = Literal["/metrics", "/probe"]
 

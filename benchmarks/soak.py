@@ -28,6 +28,8 @@ from typing import Final
 
 from benchmarks.isolation import isolated
 from benchmarks.page import write_section
+from devtools.processes import Process, is_ready, started
+from devtools.waiting import eventually
 from iometer_exporter.errors import StartError
 from iometer_exporter.simulator import (
     ENDPOINTS,
@@ -39,8 +41,6 @@ from iometer_exporter.simulator import (
     Timing,
 )
 from iometer_exporter.simulator.announce import Announcer
-from running.processes import Process, is_ready, started
-from running.waiting import eventually
 
 SECTION: Final = "soak"
 """Of docs/robustness.md."""

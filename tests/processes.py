@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from running.processes import CLEAN_ENVIRONMENT as CLEAN_ENVIRONMENT
-from running.processes import COMMAND as COMMAND
-from running.processes import Process as Process
-from running.processes import Prometheus as Prometheus
-from running.processes import exporter as exporter
-from running.processes import free_port as free_port
-from running.processes import get as get
-from running.processes import is_ready as is_ready
-from running.processes import post as post
-from running.processes import started as started
-from running.waiting import eventually as eventually  # many tests take it from here
+from devtools.processes import CLEAN_ENVIRONMENT as CLEAN_ENVIRONMENT
+from devtools.processes import COMMAND as COMMAND
+from devtools.processes import Process as Process
+from devtools.processes import Prometheus as Prometheus
+from devtools.processes import exporter as exporter
+from devtools.processes import free_port as free_port
+from devtools.processes import get as get
+from devtools.processes import is_ready as is_ready
+from devtools.processes import post as post
+from devtools.processes import started as started
+from devtools.waiting import eventually as eventually  # many tests take it from here
 from tests.conftest import require_program
 
 

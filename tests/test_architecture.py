@@ -88,10 +88,10 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 ROOT: Final = PACKAGE.parent
 BESIDE_PACKAGE: Final[dict[str, frozenset[str]]] = {
-    "running": frozenset(),
+    "devtools": frozenset(),
     "prometheus": frozenset(),
-    "grafana": frozenset({"running", "prometheus"}),
-    "benchmarks": frozenset({"running"}),
+    "grafana": frozenset({"devtools", "prometheus"}),
+    "benchmarks": frozenset({"devtools"}),
 }
 """What stands beside the package, each with what it may import of the others; tests import all of it."""
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from devtools.processes import Prometheus
 from grafana.histories.history import write_blocks
 from grafana.histories.server import prometheus_at
 from grafana.histories.text import Recorder
-from running.processes import Prometheus
 from tests.conftest import require_program
 from tests.exactness import DAYS, END, KINDS, Bridge, Direction, Kind, simulate
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from running.waiting import PATIENCE as PATIENCE
-from running.waiting import eventually as eventually  # tests take both ways of waiting from here
+from devtools.waiting import PATIENCE as PATIENCE
+from devtools.waiting import eventually as eventually  # tests take both ways of waiting from here
 
 
 async def until(condition: Callable[[], object], timeout: float = PATIENCE) -> None:

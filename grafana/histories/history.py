@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 
+from devtools.processes import program
 from grafana.histories.plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
 from grafana.histories.text import Recorder
 from iometer_exporter.bridges.collector import BridgeCollector
@@ -30,7 +31,6 @@ from iometer_exporter.exporter import ExporterCollector
 from iometer_exporter.meter.guard import Guard, Limits, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing
-from running.processes import program
 
 LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
 STALE_AFTER: Final = 1200.0

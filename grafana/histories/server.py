@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devtools.processes import Prometheus, free_port, program, started
+from devtools.waiting import eventually
 from grafana.histories.history import History
-from running.processes import Prometheus, free_port, program, started
-from running.waiting import eventually
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _COPIED: Final = (
     "tests",
     "grafana",
     "prometheus",
-    "running",
+    "devtools",
     "pyproject.toml",
     "README.md",
 )

@@ -105,7 +105,7 @@ def test_every_equivalent_is_of_a_mutant_and_says_why() -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose test notices one of the two mutants, and hangs with the other."""
-    for name in ("iometer_exporter", "tests", "grafana", "prometheus", "running"):
+    for name in ("iometer_exporter", "tests", "grafana", "prometheus", "devtools"):
         (tmp_path / name).mkdir()
     for name in ("pyproject.toml", "README.md"):
         (tmp_path / name).touch()

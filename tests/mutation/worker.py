@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-_OURS: Final = ("iometer_exporter", "tests", "grafana", "prometheus", "running", "conftest", "__main__")
+_OURS: Final = ("iometer_exporter", "tests", "grafana", "prometheus", "devtools", "conftest", "__main__")
 
 _OPTIONS: Final = [
     *("-x", "-q", "-m", "not end_to_end", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:pytest_cov"),

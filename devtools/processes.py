@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from running.waiting import PATIENCE, eventually
+from devtools.waiting import PATIENCE, eventually
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
