@@ -17,16 +17,15 @@ from iometer_exporter.meter.guard import Limits, MeterGuard
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
-from iometer_exporter.provider.api.models import MeterReading
+from iometer_exporter.provider.api.models import Installation, MeterReading
+from iometer_exporter.provider.served.installations import FUTURE_SECONDS
+from iometer_exporter.provider.served.labels import Labels
 from iometer_exporter.provider.served.lines import escape
 from iometer_exporter.provider.served.shard import Shard, in_shard
 from iometer_exporter.provider.sorted_readings import Spool, no_room
 
 FAMILIES: Final = (*metrics.COUNTERS, *metrics.INSTANTANEOUS, metrics.READING_TIMESTAMP)
 """In the order of the file."""
-
-_FUTURE: Final = 86400.0
-"""Seconds that the time of a reading may be ahead of its arrival."""
 
 _number: Final[Callable[[float], str]] = floatToGoString
 
@@ -67,8 +66,8 @@ class Backfill:
         self._shard = shard
         self._spool = Spool(folder)
         self._series: dict[tuple[str, str], int] = {}
-        self._labels: dict[str, str] = {}
-        self._owners: dict[str, str] = {}
+        self._labels = Labels()
+        self._names: dict[str, str] = {}
         self._columns: dict[tuple[Family, tuple[str, ...]], _Column] = {}
 
     def __enter__(self) -> Self:
@@ -81,6 +80,12 @@ class Backfill:
             with suppress(OSError):
                 column.close()
 
+    def name(self, installations: Iterable[Installation]) -> None:
+        """Name the installations as the exporter does: in the order of the inventory, before any reading."""
+        for each in installations:
+            if in_shard(each.id, self._shard):
+                self._label(each.id, each.external_id)
+
     def add(self, readings: Iterable[MeterReading]) -> None:
         """Take readings; those of installations in other shards are left to others."""
         self._spool.add(self._accepted(readings))
@@ -90,20 +95,17 @@ class Backfill:
             if not in_shard(each.installation_id, self._shard):
                 continue
             self.report.received += 1
-            if (each.reading.time - each.received).total_seconds() > _FUTURE:
+            if (each.reading.time - each.received).total_seconds() > FUTURE_SECONDS:
                 self.report.refused["future"] += 1
                 continue
-            key = (self._label(each), each.reading.meter)
+            key = (self._label(each.installation_id, each.external_id), each.reading.meter)
             yield self._series.setdefault(key, len(self._series)), each.reading
 
-    def _label(self, reading: MeterReading) -> str:
-        """The label of the installation: its external id, unless another has it too, else its id."""
-        label = self._labels.get(reading.installation_id)
+    def _label(self, installation_id: str, external_id: str) -> str:
+        """The label of the installation, which a reading may tell of before the inventory does."""
+        label = self._names.get(installation_id)
         if label is None:
-            label = reading.external_id or reading.installation_id
-            if self._owners.setdefault(label, reading.installation_id) != reading.installation_id:
-                label = reading.installation_id
-            self._labels[reading.installation_id] = label
+            label = self._names[installation_id] = self._labels.take(installation_id, external_id)
         return label
 
     def write(self, out: IO[bytes], done: Callable[[int], None] = lambda _: None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -251,7 +251,7 @@ class ScriptedClient:
 
     async def subscribe(
         self, start: datetime | None, *, opened: Callable[[], None] | None = None
-    ) -> AsyncIterator[MeterReading | ProviderError]:
+    ) -> AsyncGenerator[MeterReading | ProviderError, None]:
         self.starts.append(start)
         if self.refuse is not None:
             raise self.refuse

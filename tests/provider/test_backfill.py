@@ -17,10 +17,11 @@ from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.provider import backfill as module
-from iometer_exporter.provider.api import stored_readings as walking
 from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
-from iometer_exporter.provider.api.stored_readings import walk
 from iometer_exporter.provider.backfill import Backfill, Report
+from iometer_exporter.provider.reading import retrying
+from iometer_exporter.provider.reading.retrying import Retrying
+from iometer_exporter.provider.reading.stored_readings import pages
 from iometer_exporter.provider.served.shard import Shard, in_shard
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -233,7 +234,7 @@ class Pages:
         self._answers = list(answers)
         self.asked: list[str | None] = []
 
-    async def readings(self, *, start: datetime, cursor: str | None) -> ReadingsPage:
+    async def readings(self, *, start: datetime | None = None, cursor: str | None = None) -> ReadingsPage:
         assert start == START
         self.asked.append(cursor)
         answer = self._answers.pop(0)
@@ -244,29 +245,30 @@ class Pages:
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walking, "_SHORTEST_WAIT", 0.001)
-    monkeypatch.setattr(walking, "_LONGEST_WAIT", 0.002)
+    monkeypatch.setattr(retrying, "SHORTEST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(retrying, "LONGEST_WAIT_SECONDS", 0.002)
 
 
-async def walked(pages: Pages) -> tuple[int, list[str]]:
+async def walked(client: Pages) -> tuple[int, list[str]]:
     told: list[str] = []
     found = 0
-    async for page in walk(pages, START, lambda error, _wait: told.append(error.reason)):  # type: ignore[arg-type]
+    asking = Retrying(lambda error, _wait: told.append(error.reason))
+    async for page in pages(client, START, asking):
         found += len(page.readings)
     return found, told
 
 
 @pytest.mark.usefixtures("_at_once")
 async def test_the_walk_goes_over_interruptions_to_the_end() -> None:
-    pages = Pages(
+    client = Pages(
         ReadingsPage((reading(0, 1),), "a"),
         ProviderError("timeout", "did not answer in time"),
         ProviderError("rate_limited", "asks for fewer requests", retry_after=0.001),
         ReadingsPage((reading(15, 1), reading(30, 1)), "b"),
         ReadingsPage((), None),
     )
-    assert await walked(pages) == (3, ["timeout", "rate_limited"])
-    assert pages.asked == [None, "a", "a", "a", "b"]
+    assert await walked(client) == (3, ["timeout", "rate_limited"])
+    assert client.asked == [None, "a", "a", "a", "b"]
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -274,13 +276,13 @@ async def test_the_walk_goes_over_interruptions_to_the_end() -> None:
     ("reason", "tries"), [("http_status", 6), ("connect", 1), ("unauthorized", 1), ("graphql", 1)]
 )
 async def test_the_walk_ends_with_an_error_that_stays(reason: ProviderReason, tries: int) -> None:
-    pages = Pages(*[ProviderError(reason, "is ill")] * 6)
+    client = Pages(*[ProviderError(reason, "is ill")] * 6)
     with pytest.raises(ProviderError, match="is ill"):
-        await walked(pages)
-    assert len(pages.asked) == tries
+        await walked(client)
+    assert len(client.asked) == tries
 
 
 async def test_a_cursor_that_comes_again_ends_the_walk() -> None:
-    pages = Pages(*[ReadingsPage((), each) for each in ("a", "b", "a", "b")])
+    client = Pages(*[ReadingsPage((), each) for each in ("a", "b", "a", "b")])
     with pytest.raises(ProviderError, match="gave the same cursor twice"):
-        await walked(pages)
+        await walked(client)

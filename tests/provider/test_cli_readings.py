@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from iometer_exporter.provider.api import stored_readings as walking
+from iometer_exporter.provider.reading import retrying
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, started
 from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
 from tests.waiting import eventually
@@ -189,7 +189,7 @@ def test_backfill_counts_what_it_leaves_out(tmp_path: Path, fault: str, why: str
 
 
 def test_backfill_of_an_api_that_fails_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walking, "_SHORTEST_WAIT", 0.001)
+    monkeypatch.setattr(retrying, "SHORTEST_WAIT_SECONDS", 0.001)
     with cloud_of(installations=20, faults=["http-500"]) as ill:
         result = ill.run("backfill", "--since", "6h", "-o", "-")
     assert result.exit_code == 0

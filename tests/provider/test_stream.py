@@ -241,7 +241,7 @@ async def test_delays_are_counted_in_buckets() -> None:
 
 async def test_many_readings_at_once_leave_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: without yields the other task would have no turn until all are taken."""
-    monkeypatch.setattr("iometer_exporter.provider.reading.readings._LONGEST_DRAINING", 0.002)
+    monkeypatch.setattr("iometer_exporter.provider.reading.readings._LONGEST_DRAINING_SECONDS", 0.002)
     client = ScriptedClient()
     for number in range(3000):
         client.stream.put_nowait(received(reading(-3000 + number, 1000 + number)))

@@ -13,18 +13,14 @@ from iometer_exporter import wording
 from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider.options import Access, provider_options
+from iometer_exporter.cli.provider.progress import report_problems, show_progress
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
-from iometer_exporter.text import clean
+from iometer_exporter.provider.api.models import RETENTION_SECONDS
+from iometer_exporter.text import FirstFew, clean
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.backfill import Backfill, Report
-
-_KEPT: Final = 86400.0
-"""Seconds for which the API keeps readings."""
-
-_TOLD: Final = 3
-"""Problems told of all that there are."""
 
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _OWN_LABELS: Final = ("installation", "meter", "tariff", "phase")
@@ -32,7 +28,7 @@ _OWN_LABELS: Final = ("installation", "meter", "tariff", "phase")
 
 def _parse_since(text: str) -> float:
     seconds = parse_duration(text)
-    if not 0 < seconds <= _KEPT:
+    if not 0 < seconds <= RETENTION_SECONDS:
         raise ConfigError(f"{text!r} cannot be asked for, the API keeps readings for 24h: write 24h or less")
     return seconds
 
@@ -91,42 +87,39 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
             raise IOmeterError(f"the API has no readings of the last {wording.duration(since)}")
         with output.writing() as out, _bar("Sorting and writing", filling.report.received) as bar:
             filling.write(out, bar.update)
-        _tell(filling.report, path if output.is_file else None)
+        _report(filling.report, path if output.is_file else None)
 
 
 async def _collect(access: Access, since: float, filling: "Backfill") -> None:
-    from iometer_exporter.provider.api.stored_readings import walk
+    from iometer_exporter.provider.collecting import collect_readings, name_installations
+    from iometer_exporter.provider.reading.retrying import Retrying
 
     start = datetime.now(UTC) - timedelta(seconds=since)
-    problems: list[str] = []
-    wrong = 0
-    with _bar("Fetching readings", round(since)) as bar:
-
-        def interrupted(error: ProviderError, wait: float) -> None:
-            # The bar stands on the line before.
-            before = "\n" if sys.stderr.isatty() else ""
-            click.echo(f"{before}Interrupted: {error}; trying again in {wording.duration(wait)}.", err=True)
-
-        async with access.client() as client:
-            async for page in walk(client, start, interrupted):
-                filling.add(page.readings)
-                found = (*page.errors, *page.problems)
-                wrong += len(found)
-                problems += found[: _TOLD - len(problems)]
+    problems, retrying = FirstFew(), Retrying(_interrupted)
+    async with access.client() as client:
+        async for found in name_installations(client, filling, access.provider.page_size, retrying):
+            show_progress(f"{found} installations so far")
+        show_progress("")
+        with _bar("Fetching readings", round(since)) as bar:
+            async for received in collect_readings(client, filling, start, retrying, problems):
                 # How many there will be is not known, but they come in the order in which they were received.
-                reached = max((each.received - start for each in page.readings), default=timedelta())
-                bar.update(max(min(round(reached.total_seconds()), round(since)) - bar.pos, 0))
-        bar.update(round(since) - bar.pos)
-    if wrong:
-        more = f" and {wrong - len(problems)} more" if wrong > len(problems) else ""
-        click.echo(f"Left out: {'; '.join(problems)}{more}", err=True)
+                reached = round((received - start).total_seconds())
+                bar.update(max(min(reached, round(since)) - bar.pos, 0))
+            bar.update(round(since) - bar.pos)
+    report_problems(problems)
+
+
+def _interrupted(error: ProviderError, wait: float) -> None:
+    # The bar stands on the line before.
+    before = "\n" if sys.stderr.isatty() else ""
+    click.echo(f"{before}Interrupted: {error}; trying again in {wording.duration(wait)}.", err=True)
 
 
 def _bar(label: str, length: int) -> "click._termui_impl.ProgressBar[int]":
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _tell(report: "Report", file: Path | None) -> None:
+def _report(report: "Report", file: Path | None) -> None:
     """Say what has become of the readings, and where there is a file, what to do with it."""
     click.echo(
         f"{report.written} readings of {report.meters} meters written, {report.duplicates} duplicates and "

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from iometer_exporter import wording
-from iometer_exporter.cli.provider.fleet import Pages, newest_time
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
+from iometer_exporter.cli.provider.progress import report_problems, with_progress
 from iometer_exporter.errors import IOmeterError
+from iometer_exporter.provider.lookup import InstallationPages
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import Installation, License
@@ -39,13 +40,13 @@ def installations(*, access: Access, search: str | None, as_json: bool) -> None:
 async def _list(access: Access, search: str, writer: "_Table | _Json") -> int:
     found = 0
     async with access.client() as client:
-        pages = Pages(client, access.provider.page_size)
-        async for page in pages:
+        pages = InstallationPages(client, access.provider.page_size)
+        async for page in with_progress(pages):
             matching = [each for each in page if _matches(each, search)]
             found += len(matching)
             writer.write(matching)
     writer.end()
-    pages.tell_problems()
+    report_problems(pages.problems)
     return found
 
 
@@ -78,7 +79,7 @@ class _Table:
 
 def _row(installation: "Installation", now: float) -> tuple[str, ...]:
     device = installation.current_device
-    newest = newest_time(installation)
+    newest = installation.newest_time
     battery = None
     if device is not None and device.battery_ratio is not None:
         battery = f"{device.battery_ratio:.0%}" if device.power == "battery" else device.power

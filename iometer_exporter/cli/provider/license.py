@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from iometer_exporter.cli.options import Command, Parsed, option
-from iometer_exporter.cli.provider.fleet import find
 from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.status import term_in_words
 from iometer_exporter.cli.table import table
 from iometer_exporter.errors import ConfigError, IOmeterError
+from iometer_exporter.provider.lookup import find
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import Installation, License

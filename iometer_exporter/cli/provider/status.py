@@ -14,9 +14,10 @@ import click
 
 from iometer_exporter import wording
 from iometer_exporter.bridges import diagnosis as facts
-from iometer_exporter.cli.provider.fleet import Pages, newest_time
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
+from iometer_exporter.cli.provider.progress import report_problems, with_progress
 from iometer_exporter.cli.table import table
+from iometer_exporter.provider.lookup import InstallationPages
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import (
@@ -41,7 +42,7 @@ def status(*, access: Access, as_json: bool) -> None:
     """Say what the API key sees."""
     summary = asyncio.run(_ask(access))
     click.echo(json.dumps(_as_json(summary), indent=2) if as_json else "\n\n".join(_sections(summary)))
-    summary.pages.tell_problems()
+    report_problems(summary.pages.problems)
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class _Summary:
 
     url: str
     account: "Provider"
-    pages: Pages
+    pages: InstallationPages
     installations: int = 0
     meters: int = 0
     low_batteries: int = 0
@@ -65,7 +66,7 @@ class _Summary:
         self.meters += len(installation.meters)
         self.states["license"][_license_state(installation)] += 1
         self._count_device(installation.current_device)
-        time = newest_time(installation)
+        time = installation.newest_time
         if time is not None and (self.newest is None or time > self.newest):
             self.newest, self.newest_of = time, installation.label
 
@@ -90,8 +91,8 @@ class _Summary:
 async def _ask(access: Access) -> _Summary:
     async with access.client() as client:
         account = await client.account()
-        summary = _Summary(access.provider.url, account, Pages(client, access.provider.page_size))
-        async for page in summary.pages:
+        summary = _Summary(access.provider.url, account, InstallationPages(client, access.provider.page_size))
+        async for page in with_progress(summary.pages):
             for installation in page:
                 summary.count(installation)
         summary.delays = _delays(await client.readings(start=datetime.now(UTC) - _RECENT))

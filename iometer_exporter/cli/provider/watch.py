@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import Collection
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,15 +17,6 @@ from iometer_exporter.meter import quantities
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import MeterReading
-
-_SHORTEST_WAIT: Final = 1.0
-_LONGEST_WAIT: Final = 60.0
-
-_OVERLAP: Final = timedelta(seconds=5)
-"""Asked for again after an interruption, in which nothing may be lost."""
-
-_REMEMBERED: Final = 10_000
-"""Readings that are known when the API sends them again."""
 
 
 @click.command("watch")
@@ -58,8 +47,13 @@ async def _watch(access: Access, wanted: Collection[str], count: int | None, *, 
 
 
 async def _print(access: Access, wanted: Collection[str], count: int | None, *, as_json: bool) -> None:
-    async with aclosing(_readings(access)) as readings:
-        async for each in readings:
+    from iometer_exporter.provider.reading.subscription import fresh_readings
+
+    async with access.client() as client, aclosing(fresh_readings(client, interrupted=_interrupted)) as items:
+        async for each in items:
+            if isinstance(each, ProviderError):
+                click.echo(f"Left out: {each}", err=True)
+                continue
             names = (each.installation_id, each.external_id, each.reading.meter)
             if wanted and not any(name in wanted for name in names):
                 continue
@@ -70,42 +64,9 @@ async def _print(access: Access, wanted: Collection[str], count: int | None, *, 
                     return
 
 
-async def _readings(access: Access) -> "AsyncGenerator[MeterReading, None]":
-    """Each reading once, over as many sockets as it takes."""
-    from iometer_exporter.provider.reading.backoff import Backoff
-
-    seen: OrderedDict[tuple[str, datetime], None] = OrderedDict()
-    backoff = Backoff(_SHORTEST_WAIT, _LONGEST_WAIT)
-    opened = asyncio.Event()
-    start: datetime | None = None
-    async with access.client() as client:
-        while True:
-            try:
-                async with aclosing(client.subscribe(start, opened=opened.set)) as stream:
-                    async for each in stream:
-                        backoff.succeeded()
-                        if isinstance(each, ProviderError):
-                            click.echo(f"Left out: {each}", err=True)
-                            continue
-                        start = max(start or each.received, each.received - _OVERLAP)
-                        key = (each.meter_id, each.reading.time)
-                        if key not in seen:
-                            seen[key] = None
-                            if len(seen) > _REMEMBERED:
-                                seen.popitem(last=False)
-                            yield each
-                what = "the provider API has ended the subscription"
-                retry_after = None
-            except ProviderError as error:
-                # What never worked will not begin to: a wrong address, wrong credentials.
-                if not opened.is_set() or error.reason == "unauthorized":
-                    raise
-                what, retry_after = str(error), error.retry_after
-            wait = backoff.failed(retry_after)
-            click.echo(f"Interrupted: {what}; trying again in {wording.duration(wait)}.", err=True)
-            if start is None:
-                start = datetime.now(UTC) - _OVERLAP
-            await asyncio.sleep(wait)
+def _interrupted(error: ProviderError | None, wait: float) -> None:
+    what_happened = error or "the provider API has ended the subscription"
+    click.echo(f"Interrupted: {what_happened}; trying again in {wording.duration(wait)}.", err=True)
 
 
 def _line(each: "MeterReading") -> str:

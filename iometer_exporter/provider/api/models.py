@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from iometer_exporter.meter.models import Reading
+
+RETENTION_SECONDS: Final = 86400.0
+"""How long the API keeps readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,11 @@ class Installation:
     def label(self) -> str:
         """What the metrics call it: the external id if there is one, else the id."""
         return self.external_id or self.id
+
+    @property
+    def newest_time(self) -> datetime | None:
+        """The time of the newest reading of its meters."""
+        return max((meter.latest.time for meter in self.meters if meter.latest), default=None)
 
 
 @dataclass(frozen=True, slots=True)

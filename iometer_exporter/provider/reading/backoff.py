@@ -3,13 +3,19 @@
 import random
 from typing import Final
 
+SHORTEST_WAIT_SECONDS: Final = 1.0
+LONGEST_WAIT_SECONDS: Final = 60.0
+"""Between tries of what a reading depends on."""
+
 _LARGEST_EXPONENT: Final = 30
 
 
 class Backoff:
     """Waits that grow with each failure in a row from `shortest` to `longest` seconds."""
 
-    def __init__(self, shortest: float, longest: float) -> None:
+    def __init__(
+        self, shortest: float = SHORTEST_WAIT_SECONDS, longest: float = LONGEST_WAIT_SECONDS
+    ) -> None:
         self.shortest = shortest
         self.longest = longest
         self._failures = 0

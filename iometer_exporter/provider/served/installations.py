@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain, count
 from typing import Final, Literal, NamedTuple, get_args
 
 from iometer_exporter.meter.guard import Limits, MeterGuard
@@ -12,6 +11,7 @@ from iometer_exporter.provider.api.models import Installation, MeterReading
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
 from iometer_exporter.provider.served.gc_freeze import Settling
 from iometer_exporter.provider.served.installation import NOTHING, Known, KnownMeter, LicenseFacts, encode
+from iometer_exporter.provider.served.labels import Labels
 from iometer_exporter.provider.served.lines import NEVER, Encoded, LineStore
 from iometer_exporter.provider.served.remembered import ProviderMemory
 from iometer_exporter.provider.served.shard import WHOLE, Shard, in_shard
@@ -21,11 +21,11 @@ Result = Literal["accepted", "duplicate", "rejected"]
 
 RESULTS: tuple[Result, ...] = get_args(Result)
 
-FUTURE: Final = 86400.0
-"""Seconds ahead of this host's clock from which on a time is nonsense, and not a clock that is wrong."""
+FUTURE_SECONDS: Final = 86400.0
+"""How far ahead of a clock a time is nonsense, and not a clock that is wrong."""
 
-_SKEW: Final = 300.0
-"""Seconds that the clock of a meter's device may be ahead of the cloud's."""
+_DEVICE_SKEW_SECONDS: Final = 300.0
+"""How far the clock of a meter's device may be ahead of the cloud's."""
 
 
 class Refusal(NamedTuple):
@@ -61,7 +61,7 @@ class Installations:
         self._stale_after = stale_after
         self._local: frozenset[str] = frozenset()
         self._by_id: dict[str, Known] = {}
-        self._by_label: dict[str, Known] = {}
+        self._labels = Labels()
         self._at: list[Known | None] = []
         self._generation = 0
         self._settling = Settling()
@@ -115,7 +115,8 @@ class Installations:
         """Drop those that have vanished."""
         self._memory.forget()
         for known in [self._by_id[vanished] for vanished in self.vanished()]:
-            del self._by_id[known.id], self._by_label[known.label]
+            del self._by_id[known.id]
+            self._labels.release(known.label)
             self._at[known.position] = None
             self.store.remove(known.position)
 
@@ -141,7 +142,7 @@ class Installations:
         if known is None:
             return None
         reading = received.reading
-        if max(reading.time, received.received).timestamp() > now + FUTURE:
+        if max(reading.time, received.received).timestamp() > now + FUTURE_SECONDS:
             return "rejected", "its time is in the future"
         meter = next((meter for meter in known.meters if meter.id == received.meter_id), None)
         if meter is None:
@@ -170,7 +171,7 @@ class Installations:
         if judgement.rejection is not None:
             return "rejected", f"it is {judgement.rejection}"
         self._settling.kept()
-        meter.ahead_since = moment if reading.time.timestamp() > moment + _SKEW else NEVER
+        meter.ahead_since = moment if reading.time.timestamp() > moment + _DEVICE_SKEW_SECONDS else NEVER
         return "accepted", ""
 
     def _see_meters(
@@ -188,7 +189,7 @@ class Installations:
             latest = seen.latest
             if latest is None or meter.has_passed(latest.time, now):
                 continue
-            if latest.time > datetime.fromtimestamp(now + FUTURE, UTC):
+            if latest.time > datetime.fromtimestamp(now + FUTURE_SECONDS, UTC):
                 reason = "its time is in the future"
             else:
                 _, reason = self._judge(known, meter, latest, now, now, monotonic)
@@ -210,28 +211,17 @@ class Installations:
         if known is None and in_shard(installation_id, self.shard):
             position = self.store.add()
             self._at += [None] * (self.store.positions - len(self._at))
-            known = Known(installation_id, external_id, "", position, self._generation)
+            label = self._labels.take(installation_id, external_id)
+            known = Known(installation_id, external_id, label, position, self._generation)
             self._at[position] = self._by_id[installation_id] = known
-            self._name(known)
             self._settling.kept()
         return known
 
     def _rename(self, known: Known, external_id: str) -> None:
-        del self._by_label[known.label]
+        self._labels.release(known.label)
         known.external_id = external_id
-        self._name(known)
+        known.label = self._labels.take(known.id, external_id)
         self.store.change(known.position)
-
-    def _name(self, known: Known) -> None:
-        """Give it a label that no other has: its external id, else its id."""
-        candidates = chain(
-            (name for name in (known.external_id, known.id) if name),
-            # Somebody's external id may be the id of somebody else.
-            (f"{known.id}~{number}" for number in count(2)),
-        )
-        name = next(name for name in candidates if name not in self._by_label)
-        known.label = name
-        self._by_label[name] = known
 
     def _encode(self, position: int, now: float) -> Encoded:
         known = self._at[position]
