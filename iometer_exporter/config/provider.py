@@ -84,8 +84,8 @@ def parse_url(text: str) -> str:
     return text
 
 
-def exposure(url: str) -> str | None:
-    """A sentence for an address on the way to which anyone can read token and secret; None for others."""
+def cleartext_warning(url: str) -> str | None:
+    """A warning if token and secret would travel unencrypted; None for https and loopback."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):

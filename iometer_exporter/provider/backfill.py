@@ -32,8 +32,8 @@ _number: Final[Callable[[float], str]] = floatToGoString
 _SAMPLE: Final = struct.Struct("<Idd")
 _SAMPLES_AT_ONCE: Final = 4096
 
-_TOLD_AT_ONCE: Final = 1000
-"""Readings between two words of progress."""
+_READINGS_PER_REPORT: Final = 1000
+"""Looked at between two reports of progress."""
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class Backfill:
         current, counted, guard, last, looked_at = -1, -1, MeterGuard(), None, 0
         for series, reading in self._spool.sorted():
             looked_at += 1
-            if looked_at == _TOLD_AT_ONCE:
+            if looked_at == _READINGS_PER_REPORT:
                 done(looked_at)
                 looked_at = 0
             if series != current:

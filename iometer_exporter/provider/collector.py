@@ -14,7 +14,7 @@ from iometer_exporter.metrics.family_builder import FamilyBuilder
 from iometer_exporter.provider.api.models import Provider
 from iometer_exporter.provider.reading.inventory import Inventory
 from iometer_exporter.provider.reading.readings import Readings
-from iometer_exporter.provider.reading.request_log import Journal, Operation
+from iometer_exporter.provider.reading.request_log import RequestLog, Operation
 from iometer_exporter.provider.served import families
 from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
 from iometer_exporter.provider.served.installations import RESULTS
@@ -36,30 +36,30 @@ class ProviderCollector(Collector):
         *,
         inventory: Inventory,
         readings: Readings,
-        journal: Journal,
+        request_log: RequestLog,
         counts: ReadingCounts,
         installations: int,
     ) -> None:
         self._mode = mode
         self._inventory = inventory
         self._readings = readings
-        self._journal = journal
+        self._request_log = request_log
         self._counts = counts
         self._installations = installations
 
     def collect(self) -> Iterator[Metric]:
         """The families, each with its samples."""
-        inventory, readings, journal = self._inventory, self._readings, self._journal
+        inventory, readings, request_log = self._inventory, self._readings, self._request_log
         builder = FamilyBuilder(families.PROVIDER_FAMILIES)
         if inventory.succeeded is not None:
             builder.add(families.UP, (), int(inventory.succeeded))
         builder.add(families.INVENTORY_TIMESTAMP, (), inventory.completed)
         builder.add(families.INSTALLATIONS, (), self._installations)
         for operation in _OPERATIONS[self._mode]:
-            builder.add(families.REQUEST_DURATION, (operation,), journal.durations.get(operation))
+            builder.add(families.REQUEST_DURATION, (operation,), request_log.durations.get(operation))
             # From zero on, so that increase() sees the first error too.
             for reason in PROVIDER_REASONS:
-                errors = journal.errors.get((operation, reason), 0)
+                errors = request_log.errors.get((operation, reason), 0)
                 builder.add(families.REQUEST_ERRORS, (operation, reason), errors)
         if self._mode == "subscribe":
             builder.add(families.SUBSCRIPTION_UP, (), int(readings.is_up))

@@ -13,10 +13,10 @@ from iometer_exporter.errors import OutputError
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
 
-_CACHE: Final = 16 * 1024
-"""KiB that SQLite may keep in memory, and as much again while it sorts."""
+_CACHE_KIB: Final = 16 * 1024
+"""What SQLite may keep in memory, and as much again while it sorts."""
 
-_FETCHED: Final = 1000
+_ROWS_AT_ONCE: Final = 1000
 
 
 class Spool:
@@ -39,7 +39,7 @@ class Spool:
             for setting in (
                 "journal_mode=OFF",
                 "synchronous=OFF",
-                f"cache_size=-{_CACHE}",
+                f"cache_size=-{_CACHE_KIB}",
                 "temp_store=FILE",
             ):
                 self._database.execute(f"PRAGMA {setting}")
@@ -61,7 +61,7 @@ class Spool:
             rows = self._database.execute("SELECT * FROM reading ORDER BY series, time, rowid")
         while True:
             with self._failing():
-                batch = rows.fetchmany(_FETCHED)
+                batch = rows.fetchmany(_ROWS_AT_ONCE)
             if not batch:
                 return
             for series, time, registers in batch:

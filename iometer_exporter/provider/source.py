@@ -9,35 +9,35 @@ from typing import Any, Final, Protocol, Self
 
 from prometheus_client.registry import Collector
 
-from iometer_exporter.config.provider import ProviderConfig, exposure
+from iometer_exporter.config.provider import ProviderConfig, cleartext_warning
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.metrics.exposition import Format
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.collector import ProviderCollector
-from iometer_exporter.provider.reading.clock import Breather, Clock, SystemClock
+from iometer_exporter.provider.reading.clock import Clock, CooperativeYield, SystemClock
 from iometer_exporter.provider.reading.inventory import Inventory, InventoryClient
 from iometer_exporter.provider.reading.readings import Readings, ReadingsClient
-from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import ReadingCounts
-from iometer_exporter.provider.served.exposition import page
+from iometer_exporter.provider.served.exposition import assemble
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.remembered import ProviderMemory
 
 _log = logging.getLogger(__name__)
 
-_POLL_INTERVAL: Final = 60.0
-"""Seconds between two walks of the cursor."""
+_POLL_SECONDS: Final = 60.0
+"""Between two walks of the cursor."""
 
-_WRITE_INTERVAL: Final = 1.0
-"""Seconds after which changes are written at the latest, so that a scrape finds little left to write."""
+_WRITE_SECONDS: Final = 1.0
+"""After which changes are written at the latest, so that a scrape finds little left to write."""
 
-_LONGEST_WRITING: Final = 0.005
-"""Seconds of writing after which the event loop gets its turn."""
+_LONGEST_WRITING_SECONDS: Final = 0.005
+"""Of writing, after which the event loop gets its turn."""
 
-_LONGEST_CLOSING: Final = 1.0
+_LONGEST_CLOSING_SECONDS: Final = 1.0
 
-_RESTART_WAIT: Final = 30.0
-"""Seconds until background work is begun anew that a fault of this program ended."""
+_RESTART_SECONDS: Final = 30.0
+"""Until background work is begun anew that a fault of this program ended."""
 
 
 class Client(InventoryClient, ReadingsClient, Protocol):
@@ -84,7 +84,7 @@ class ProviderSource:
         self._tasks: list[asyncio.Task[None]] = []
         self._fault = ""
         same = before if before is not None and before._place == self._place else None
-        self.journal: Journal = before.journal if before is not None else Journal()
+        self.request_log: RequestLog = before.request_log if before is not None else RequestLog()
         self.counts: ReadingCounts = before.counts if before is not None else ReadingCounts()
         self.memory: ProviderMemory = same.memory if same is not None else ProviderMemory(config.url)
         """For the state file."""
@@ -96,7 +96,7 @@ class ProviderSource:
         self.inventory: Inventory = Inventory(
             self._client,
             self.installations,
-            self.journal,
+            self.request_log,
             self.clock,
             counts=self.counts,
             interval=config.inventory_interval,
@@ -105,7 +105,7 @@ class ProviderSource:
         self.readings: Readings = Readings(
             self._client,
             self.installations,
-            self.journal,
+            self.request_log,
             self.clock,
             counts=self.counts,
             resume=same.readings.resume if same is not None else None,
@@ -139,7 +139,7 @@ class ProviderSource:
             installations=len(self.installations),
             age=None if inventory.completed is None else self.clock.time() - inventory.completed,
             readings=readings[mode],
-            problems=tuple(self.journal.failing),
+            problems=tuple(self.request_log.failing),
         )
 
     def configure(self, limits: Limits, stale_after: float) -> None:
@@ -151,7 +151,7 @@ class ProviderSource:
         """Begin to read in the background, from where an earlier run has ended if the memory knows it."""
         if self.readings.resume is None:
             self.readings.resume = self.memory.recall_resume()
-        if (warning := exposure(self.config.url)) is not None:
+        if (warning := cleartext_warning(self.config.url)) is not None:
             _log.warning("%s", warning)
         await self._open.enter_async_context(self._client)
         self._tasks = [
@@ -166,7 +166,7 @@ class ProviderSource:
             task.cancel()
         if tasks:
             # Whoever does not answer a farewell is not waited for.
-            await asyncio.wait(tasks, timeout=_LONGEST_CLOSING)
+            await asyncio.wait(tasks, timeout=_LONGEST_CLOSING_SECONDS)
         await self._open.aclose()
 
     async def page(
@@ -182,16 +182,16 @@ class ProviderSource:
             self.config.readings,
             inventory=self.inventory,
             readings=self.readings,
-            journal=self.journal,
+            request_log=self.request_log,
             counts=self.counts,
             installations=len(self.installations),
         )
-        return page((*collectors, own), self.installations.store, text_format)
+        return assemble((*collectors, own), self.installations.store, text_format)
 
     async def _write_lines(self) -> None:
-        breather, store = Breather(_LONGEST_WRITING), self.installations.store
+        cooperative, store = CooperativeYield(_LONGEST_WRITING_SECONDS), self.installations.store
         for _ in store.refresh(self.clock.time()):
-            await breather.breathe()
+            await cooperative.checkpoint()
         if store.fault is not None and repr(store.fault) != self._fault:
             # Of one kind once: it is tried again at each scrape.
             self._fault = repr(store.fault)
@@ -200,7 +200,7 @@ class ProviderSource:
 
     async def _write(self) -> None:
         while True:
-            await self.clock.sleep(_WRITE_INTERVAL)
+            await self.clock.sleep(_WRITE_SECONDS)
             if self.installations.store.pending:
                 await self._write_lines()
 
@@ -212,7 +212,7 @@ class ProviderSource:
         if self.config.readings == "subscribe":
             await self.readings.subscribe()
         else:
-            await self.readings.poll(min(_POLL_INTERVAL, self.config.inventory_interval))
+            await self.readings.poll(min(_POLL_SECONDS, self.config.inventory_interval))
 
     async def _last_guard(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """The work; a fault of this program that some data brings to light is logged, and it begins anew."""
@@ -228,7 +228,7 @@ class ProviderSource:
             except Exception:
                 _log.exception("reading the provider API failed, please report this")
             self.inventory.tried.set()
-            await self.clock.sleep(_RESTART_WAIT)
+            await self.clock.sleep(_RESTART_SECONDS)
 
 
 def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:

@@ -23,11 +23,6 @@ def stopping(status: str = "") -> None:
     _notify("STOPPING=1", status)
 
 
-def status(text: str) -> None:
-    """Say what `systemctl status` shows as the state, without a change of it."""
-    _notify("", text)
-
-
 def _notify(state: str, text: str) -> None:
     """Send the state to the supervisor's socket; a failure costs the message and nothing else."""
     path = os.environ.get("NOTIFY_SOCKET", "")
@@ -35,7 +30,7 @@ def _notify(state: str, text: str) -> None:
         return
     # A line break would begin another variable.
     text = " ".join(text.split())
-    message = "\n".join(filter(None, (state, f"STATUS={text}" if text else "")))
+    message = f"{state}\nSTATUS={text}" if text else state
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             sender.setblocking(False)

@@ -14,7 +14,7 @@ from iometer_exporter.config.file import (
     parse_bridge,
     parse_config,
 )
-from iometer_exporter.config.provider import DEFAULT_URL, ProviderConfig, exposure
+from iometer_exporter.config.provider import DEFAULT_URL, ProviderConfig, cleartext_warning
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.net.addresses import Address
 
@@ -409,13 +409,13 @@ def test_off_may_be_written_without_quotes() -> None:
     [DEFAULT_URL, "http://127.0.0.1:18180/q", "http://[::1]/q", "http://localhost/q", "https://cloud/q"],
 )
 def test_addresses_that_are_safe_for_credentials(url: str) -> None:
-    assert exposure(url) is None
+    assert cleartext_warning(url) is None
 
 
 @pytest.mark.parametrize("host", ["cloud.example", "192.168.1.2", "fd00::1", "127.0.0.1.example"])
 def test_addresses_on_the_way_to_which_credentials_can_be_read(host: str) -> None:
     url = f"http://{f'[{host}]' if ':' in host else host}:8080/q"
-    assert exposure(url) == (
+    assert cleartext_warning(url) == (
         f"token and secret travel unencrypted to {host}: write https instead of http into provider.url"
     )
 

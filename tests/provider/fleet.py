@@ -26,6 +26,7 @@ from iometer_exporter.provider.api.models import (
     ReadingsPage,
     SigningKey,
 )
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
 from iometer_exporter.provider.served.installations import Installations, Refusal
 
 NOW: Final = datetime(2026, 11, 11, 11, 11, tzinfo=UTC).timestamp()
@@ -131,7 +132,7 @@ def lines(installations: Installations, seconds: float = 0.0) -> list[str]:
     store = installations.store
     for _ in store.refresh(NOW + seconds):
         pass
-    text = b"".join(piece for family in range(store.families) for piece in store.pieces(family))
+    text = b"".join(piece for family in range(len(INSTALLATION_FAMILIES)) for piece in store.pieces(family))
     return text.decode().splitlines()
 
 
@@ -237,9 +238,7 @@ class ScriptedClient:
         if error := self.page_errors.get(offset):
             raise error
         items = tuple(self.fleet[offset : offset + limit])
-        return InstallationsPage(
-            "provider-1", "Example", items, len(items), self.page_problems if items else ()
-        )
+        return InstallationsPage(items, len(items), self.page_problems if items else ())
 
     async def readings(
         self, *, start: datetime | None = None, limit: int = 100, cursor: str | None = None

@@ -216,7 +216,7 @@ def test_only_the_installations_of_the_shard(tmp_path: Path) -> None:
 
 def test_many_batches_are_all_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SAMPLES_AT_ONCE", 7)
-    monkeypatch.setattr(module, "_TOLD_AT_ONCE", 10)
+    monkeypatch.setattr(module, "_READINGS_PER_REPORT", 10)
     told: list[int] = []
     out = io.BytesIO()
     with Backfill(tmp_path, limits=LIMITS, shard=(1, 1)) as filling:

@@ -250,7 +250,7 @@ async def test_answers_are_taken_compressed_and_numbers_exactly() -> None:
 
 @pytest.mark.parametrize("zipped", [False, True])
 async def test_an_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch, zipped: bool) -> None:
-    monkeypatch.setattr(transport, "LARGEST_BODY", 1000)
+    monkeypatch.setattr(transport, "LARGEST_BODY_BYTES", 1000)
     body = json.dumps({"data": ACCOUNT, "padding": "x" * 1_000_000}).encode()
     data = answer(gzip.compress(body), headers="Content-Encoding: gzip\r\n") if zipped else answer(body)
     error = await failure(always(data))

@@ -13,7 +13,7 @@ from iometer_exporter.errors import ProviderError, ProviderReason
 from iometer_exporter.provider.api import pages
 from iometer_exporter.provider.api.models import Installation, InstallationsPage, Meter, Provider
 from iometer_exporter.provider.reading.inventory import Inventory
-from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import ReadingCounts
 from iometer_exporter.provider.served.installations import Installations
 from tests.provider.fleet import (
@@ -36,13 +36,13 @@ class Setting:
     def __init__(self, client: ScriptedClient, *, interval: float = 300.0, page_size: int = 10) -> None:
         self.client = client
         self.clock = SimulatedClock()
-        self.journal = Journal()
+        self.request_log = RequestLog()
         self.installations = Installations(limits=LIMITS, stale_after=STALE_AFTER)
         self.counts = ReadingCounts()
         self.inventory = Inventory(
             client,
             self.installations,
-            self.journal,
+            self.request_log,
             self.clock,
             counts=self.counts,
             interval=interval,
@@ -147,7 +147,7 @@ async def test_a_refresh_that_fails_keeps_the_last_good_one(offset: int) -> None
         assert len(setting.installations) == 25
         assert setting.inventory.completed == completed
         assert setting.inventory.succeeded is False
-        assert setting.journal.errors["installations", "timeout"] >= 1
+        assert setting.request_log.errors["installations", "timeout"] >= 1
         client.page_errors = {}
         await setting.clock.advance(335)
         assert len(setting.installations) == 21
@@ -264,7 +264,7 @@ async def test_pages_in_a_circle_end_the_refresh(around: int, caplog: pytest.Log
     client = Circle(fleet=list(FLEET))
     client.around = around
     async with running(client) as setting:
-        assert setting.journal.errors == {("installations", "invalid_document"): 1}
+        assert setting.request_log.errors == {("installations", "invalid_document"): 1}
         assert len(setting.installations) == 10 * around
         assert (setting.inventory.succeeded, setting.inventory.tried.is_set()) == (False, True)
         # Two that show the circle, and one that was on its way.
@@ -282,7 +282,7 @@ async def test_pages_of_nothing_but_nonsense_end_the_refresh() -> None:
     class Nonsense(ScriptedClient):
         async def installations(self, offset: int, limit: int) -> InstallationsPage:
             self.pages.append((offset, limit))
-            return InstallationsPage("provider-1", "Example", (), limit, ("installations[0].id is missing",))
+            return InstallationsPage((), limit, ("installations[0].id is missing",))
 
     client = Nonsense()
     async with running(client) as setting:
@@ -296,7 +296,7 @@ async def test_a_fleet_without_end_ends_the_refresh(monkeypatch: pytest.MonkeyPa
     class Endless(ScriptedClient):
         async def installations(self, offset: int, limit: int) -> InstallationsPage:
             found = tuple(installation(f"i{offset + number}") for number in range(limit))
-            return InstallationsPage("provider-1", "Example", found, limit)
+            return InstallationsPage(found, limit)
 
     async with running(Endless()) as setting:
         assert setting.inventory.succeeded is False
@@ -333,7 +333,7 @@ async def test_many_that_vanish_at_once_are_kept_until_another_refresh_agrees(
         await setting.clock.advance(331)
         assert len(setting.installations) == 200
         assert (setting.inventory.succeeded, setting.inventory.completed) == (False, completed)
-        assert setting.journal.errors == {("installations", "invalid_document"): 1}
+        assert setting.request_log.errors == {("installations", "invalid_document"): 1}
         await setting.clock.advance(331)
         assert len(setting.installations) == 120
         assert setting.inventory.succeeded is True
@@ -403,7 +403,7 @@ async def test_a_page_without_a_list_is_not_the_end_of_the_fleet(
 
         async def installations(self, offset: int, limit: int) -> InstallationsPage:
             if self.broken and offset == 10:
-                return InstallationsPage("provider-1", "Example", (), 0, problems, errors)
+                return InstallationsPage((), 0, problems, errors)
             return await super().installations(offset, limit)
 
     client = Broken(fleet=list(FLEET))
@@ -412,7 +412,7 @@ async def test_a_page_without_a_list_is_not_the_end_of_the_fleet(
         await setting.clock.advance(331)
         assert len(setting.installations) == 25
         assert setting.inventory.succeeded is False
-        assert setting.journal.errors["installations", reason] >= 1
+        assert setting.request_log.errors["installations", reason] >= 1
         client.broken = False
         await setting.clock.advance(331)
         assert setting.inventory.succeeded is True
@@ -457,7 +457,7 @@ async def test_problems_are_counted_and_named_once_a_kind(caplog: pytest.LogCapt
     ]
     client = ScriptedClient(fleet=bad, page_problems=("installations[3].id is missing",))
     async with running(client) as setting:
-        assert setting.journal.errors == {("installations", "invalid_document"): 11}
+        assert setting.request_log.errors == {("installations", "invalid_document"): 11}
         assert len(setting.installations) == 5
         texts = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         assert texts == [
@@ -489,7 +489,7 @@ async def test_refused_readings_are_one_line_a_reason(caplog: pytest.LogCaptureF
 async def test_what_the_account_reports_beside_its_data(caplog: pytest.LogCaptureFixture) -> None:
     provider = account(errors=("pools are being counted (provider.licensePools)",), license_pools=())
     async with running(ScriptedClient(fleet=FLEET[:2], provider=provider)) as setting:
-        assert setting.journal.errors == {("account", "graphql"): 1}
+        assert setting.request_log.errors == {("account", "graphql"): 1}
         assert len(setting.installations) == 2
         assert setting.inventory.succeeded is True
     assert [record.getMessage() for record in caplog.records] == [
@@ -504,7 +504,7 @@ async def test_a_failure_and_its_end_are_one_line_each(caplog: pytest.LogCapture
         await setting.clock.advance(3000)
         client.provider = account()
         await setting.clock.advance(400)
-        assert setting.journal.errors["account", "unauthorized"] > 5
+        assert setting.request_log.errors["account", "unauthorized"] > 5
     assert [record.getMessage() for record in caplog.records] == [
         "the provider API does not accept the credentials",
         "the provider API answers again",
@@ -527,8 +527,8 @@ async def test_durations_are_those_of_the_last_request() -> None:
     async with running(client) as setting:
         client.clock = setting.clock
         await setting.clock.advance(340)
-        assert setting.journal.durations["installations"] == 1.5
-        assert setting.journal.durations["account"] == 0
+        assert setting.request_log.durations["installations"] == 1.5
+        assert setting.request_log.durations["account"] == 0
 
 
 @pytest.mark.parametrize("moment", get_args(Moment))

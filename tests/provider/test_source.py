@@ -14,7 +14,7 @@ from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.metrics.exposition import TEXT
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.served import installations as state
-from iometer_exporter.provider.served.installation import Known, encode
+from iometer_exporter.provider.served.installation import TrackedInstallation, encode
 from iometer_exporter.provider.source import ProviderSource
 from iometer_exporter.simulator.cloud import ProviderSimulation
 from tests.provider.fleet import LIMITS, NOW, STALE_AFTER, ScriptedClient, SimulatedClock, split
@@ -133,8 +133,8 @@ async def test_ten_minutes_without_subscription_lose_and_double_nothing(faults: 
         assert expected > before
         assert [running.readings.is_up, total(running)] == [False, before]
         assert (
-            running.journal.errors["subscription", "http_status"]
-            + running.journal.errors["subscription", "connect"]
+            running.request_log.errors["subscription", "http_status"]
+            + running.request_log.errors["subscription", "connect"]
             > 1
         )
         simulation.refuse_sockets = False
@@ -190,7 +190,7 @@ async def test_walking_the_cursor_gives_the_same() -> None:
         before = total(running)
         await pass_time(clock, 600)
         assert total(running) == before
-        assert running.journal.errors["readings", "http_status"] > 2
+        assert running.request_log.errors["readings", "http_status"] > 2
         simulation.faults.kinds.remove("http-500")
         await pass_time(clock, 130)
         expected = len(sent(simulation, NOW - DAY, clock.time()))
@@ -235,7 +235,7 @@ async def test_what_is_bad_is_counted_and_said_once(fault: str, caplog: pytest.L
         simulation.faults.every = 1
         simulation.faults.kinds.add(fault)
         key = (operation, reason)
-        await pass_until(lambda: running.journal.errors[key] >= 3, clock)  # type: ignore[index]
+        await pass_until(lambda: running.request_log.errors[key] >= 3, clock)  # type: ignore[index]
         # What was known is still served, and what is good of what comes is.
         assert len(running.installations) == INSTALLATIONS
         assert len(energies(running)) >= INSTALLATIONS
@@ -249,7 +249,7 @@ async def test_wrong_credentials_are_said_and_serve_nothing(caplog: pytest.LogCa
     clock = SimulatedClock()
     async with cloud(clock) as simulation, source(simulation, clock, secret="wrong-one") as running:
         await until(lambda: running.tried)
-        await pass_until(lambda: running.journal.errors["subscription", "unauthorized"] > 0, clock)
+        await pass_until(lambda: running.request_log.errors["subscription", "unauthorized"] > 0, clock)
         assert running.inventory.succeeded is False
         assert len(running.installations) == 0
     assert "wrong-one" not in caplog.text
@@ -262,7 +262,7 @@ async def test_a_token_that_expires_while_it_runs() -> None:
     async with cloud(clock) as simulation, source(simulation, clock) as running:
         await until(lambda: total(running) == len(sent(simulation, NOW - DAY, NOW)))
         simulation.revoke()
-        await pass_until(lambda: running.journal.errors["subscription", "unauthorized"] > 0, clock)
+        await pass_until(lambda: running.request_log.errors["subscription", "unauthorized"] > 0, clock)
         assert not running.readings.is_up
         assert len(running.installations) == INSTALLATIONS
         simulation.faults.kinds.clear()
@@ -278,7 +278,7 @@ async def test_unknown_states_are_served_as_they_are(caplog: pytest.LogCaptureFi
         await until(lambda: running.tried)
         unknown = {one.device.pin for one in running.installations if one.device is not None}
         assert unknown - {"entered", "pending", "missing"}
-        assert not running.journal.errors
+        assert not running.request_log.errors
     assert not caplog.records
 
 
@@ -373,7 +373,7 @@ async def test_an_installation_that_brings_a_fault_to_light_costs_its_own_lines(
 ) -> None:
     clock = SimulatedClock()
 
-    def fails(known: Known, **settings: Any) -> Any:
+    def fails(known: TrackedInstallation, **settings: Any) -> Any:
         if known.position == 1:
             raise ValueError("odd")
         return encode(known, **settings)

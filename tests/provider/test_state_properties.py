@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, render
 from iometer_exporter.provider.api.models import Installation, Meter
-from iometer_exporter.provider.served.exposition import page
+from iometer_exporter.provider.served.exposition import assemble
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.lines import LineStore
 from tests.provider.fleet import (
@@ -90,7 +91,7 @@ def write(store: LineStore, seconds: float) -> None:
 
 def fresh(known: Installations, seconds: float) -> LineStore:
     """A store that has kept nothing so far."""
-    store = LineStore(known.store.families, known.store._encode)
+    store = LineStore(len(INSTALLATION_FAMILIES), known.store._encode)
     for _ in range(known.store.positions):
         store.add()
     write(store, seconds)
@@ -118,8 +119,8 @@ def test_kept_lines_are_those_of_a_fresh_encoding(
             seconds += float(given_)  # type: ignore[arg-type]
     write(known.store, seconds)
     for text_format in (TEXT, OPENMETRICS):
-        kept = b"".join(page([], known.store, text_format))
-        assert kept == b"".join(page([], fresh(known, seconds), text_format))
+        kept = b"".join(assemble([], known.store, text_format))
+        assert kept == b"".join(assemble([], fresh(known, seconds), text_format))
         families = list((parse_text if text_format is TEXT else parse_openmetrics)(kept.decode()))
         series = Counter(
             (sample.name, frozenset(sample.labels.items()))

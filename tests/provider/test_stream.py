@@ -9,7 +9,7 @@ import pytest
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
 from iometer_exporter.provider.reading.readings import Readings
-from iometer_exporter.provider.reading.request_log import Journal
+from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.shard import in_shard
@@ -32,10 +32,10 @@ class Setting:
     def __init__(self, client: ScriptedClient, installations: Installations | None = None) -> None:
         self.client = client
         self.clock = SimulatedClock()
-        self.journal = Journal()
+        self.request_log = RequestLog()
         self.counts = ReadingCounts()
         self.installations = fleet(installation()) if installations is None else installations
-        self.readings = Readings(client, self.installations, self.journal, self.clock, counts=self.counts)
+        self.readings = Readings(client, self.installations, self.request_log, self.clock, counts=self.counts)
 
     async def send(self, *items: MeterReading | ProviderError | Cut | None) -> None:
         for item in items:
@@ -94,7 +94,7 @@ async def test_the_end_of_a_subscription_is_followed_by_another() -> None:
         await setting.send(None)
         await setting.clock.advance(1)
         assert (setting.readings.is_up, setting.readings.reconnects) == (True, 1)
-        assert not setting.journal.errors
+        assert not setting.request_log.errors
 
 
 async def test_each_reading_counts_once() -> None:
@@ -125,7 +125,7 @@ async def test_a_bad_message_costs_itself(caplog: pytest.LogCaptureFixture) -> N
     async with subscribed() as setting:
         await setting.send(bad, received(reading(-900, 1000)), bad)
         assert setting.results == {"accepted": 1}
-        assert setting.journal.errors == {("subscription", "invalid_document"): 2}
+        assert setting.request_log.errors == {("subscription", "invalid_document"): 2}
         assert setting.readings.is_up
         assert setting.readings.reconnects == 0
     assert [record.getMessage() for record in caplog.records] == [
@@ -137,7 +137,7 @@ async def test_bad_registers_are_counted_and_the_rest_is_taken() -> None:
     async with subscribed() as setting:
         await setting.send(received(reading(0, 1000, problems=("values[3].unit is missing",))))
         assert setting.results == {"accepted": 1}
-        assert setting.journal.errors == {("subscription", "invalid_document"): 1}
+        assert setting.request_log.errors == {("subscription", "invalid_document"): 1}
 
 
 async def test_waits_grow_to_a_minute_and_begin_anew_after_a_reading() -> None:
@@ -321,7 +321,7 @@ async def test_a_walk_that_failed_goes_on_where_it_stopped() -> None:
         await setting.clock.advance(2)
         assert [cursor for _, cursor in cloud.asked] == [None, "3", "6", "6", "9"]
         assert setting.results == {"accepted": 10}
-        assert setting.journal.errors == {("readings", "timeout"): 1}
+        assert setting.request_log.errors == {("readings", "timeout"): 1}
 
 
 async def test_a_cursor_that_the_api_forgot() -> None:
@@ -360,7 +360,7 @@ async def test_a_cursor_that_leads_to_itself() -> None:
     await setting.clock.settle()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert setting.journal.errors == {("readings", "invalid_document"): 1}
+    assert setting.request_log.errors == {("readings", "invalid_document"): 1}
     assert setting.results == {"accepted": 1, "duplicate": 1}
 
 
@@ -386,7 +386,7 @@ async def test_a_walk_in_a_circle_ends_and_is_paced(
     setting = Setting(ScriptedClient(walk=walk))
     task = asyncio.create_task(setting.readings.poll(60.0))
     await setting.clock.settle()
-    assert setting.journal.errors == {("readings", "invalid_document"): 1}
+    assert setting.request_log.errors == {("readings", "invalid_document"): 1}
     await setting.clock.advance(600)
     assert calls < 1000
     task.cancel()
@@ -400,7 +400,7 @@ async def test_some_empty_pages_are_no_circle() -> None:
     task = asyncio.create_task(setting.readings.poll(60.0))
     await setting.clock.settle()
     assert setting.results == {"accepted": 1}
-    assert not setting.journal.errors
+    assert not setting.request_log.errors
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -107,7 +107,7 @@ async def test_a_backlog_leaves_most_turns_of_the_event_loop_to_others(
 ) -> None:
     """A page of a fleet, or a probe, needs many turns: in few of them readings may be taken."""
     # Long against a turn, also where turns take long because the host is busy.
-    monkeypatch.setattr(websocket, "_REST", 0.02)
+    monkeypatch.setattr(websocket, "_REST_SECONDS", 0.02)
     count = 2000
 
     async def talk(socket: ServerConnection) -> None:
@@ -136,7 +136,7 @@ async def test_a_backlog_leaves_most_turns_of_the_event_loop_to_others(
         taken = count
         await task
     steps = [after - before for before, after in itertools.pairwise(turns)]
-    assert max(steps) <= 2 * websocket._BATCH
+    assert max(steps) <= 2 * websocket._MESSAGES_IN_A_ROW
     assert steps.count(0) > 0.8 * len(steps)
 
 
@@ -399,7 +399,7 @@ async def test_messages_of_another_subscription_are_no_business_of_this_one() ->
 
 
 async def test_a_server_that_takes_no_goodbye_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "_GOODBYE", 0.05)
+    monkeypatch.setattr(websocket, "_CLOSE_SECONDS", 0.05)
     gone = asyncio.Event()
 
     async def talk(socket: ServerConnection) -> None:
@@ -417,7 +417,7 @@ async def test_a_server_that_takes_no_goodbye_is_left(monkeypatch: pytest.Monkey
 
 
 async def test_a_message_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "LARGEST_MESSAGE", 5000)
+    monkeypatch.setattr(websocket, "LARGEST_MESSAGE_BYTES", 5000)
 
     async def talk(socket: ServerConnection) -> None:
         await accept(socket)

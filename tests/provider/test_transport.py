@@ -144,7 +144,7 @@ async def test_a_chatty_answer_leaves_the_event_loop_to_others() -> None:
 
 async def test_an_answer_costs_no_more_memory_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 1024 * 1024
-    monkeypatch.setattr(transport, "LARGEST_BODY", limit)
+    monkeypatch.setattr(transport, "LARGEST_BODY_BYTES", limit)
     bomb = gzip.compress(bytes(64 * limit))
     # One piece of it, as a connection gives it, would be all of it.
     response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Pieces(bomb))
@@ -162,7 +162,7 @@ async def test_an_answer_costs_no_more_memory_than_the_limit(monkeypatch: pytest
 async def test_a_compressed_body_has_a_limit_on_the_wire_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "LARGEST_BODY", 1000)
+    monkeypatch.setattr(transport, "LARGEST_BODY_BYTES", 1000)
     # Empty blocks decompress to nothing, however many there are.
     zip_ = zlib.compressobj(wbits=31)
     data = b"".join(zip_.flush(zlib.Z_FULL_FLUSH) for _ in range(2)) + b"\0\0\0\xff\xff" * 1000
@@ -236,7 +236,7 @@ async def test_of_several_addresses_one_that_refuses_costs_nothing(monkeypatch: 
 async def test_of_several_addresses_one_that_is_silent_costs_a_moment(
     monkeypatch: pytest.MonkeyPatch, deaf: tuple[str, int]
 ) -> None:
-    monkeypatch.setattr(dial, "_NEXT_ADDRESS", 0.05)
+    monkeypatch.setattr(dial, "_NEXT_ADDRESS_SECONDS", 0.05)
     async with listening() as good, asyncio.timeout(MANY):
         resolving(monkeypatch, deaf, good)
         with await dial.dial("name", 0) as sock:

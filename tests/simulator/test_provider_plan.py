@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from iometer_exporter.simulator.cloud.cloud import Cloud
 from iometer_exporter.simulator.cloud.faults import Faults
-from iometer_exporter.simulator.cloud.plan import NotSimple, plan
+from iometer_exporter.simulator.cloud.plan import NeedsExecutor, plan
 from iometer_exporter.simulator.cloud.queries import Documents
 from iometer_exporter.simulator.cloud.schema import executable_schema
 from tests.conftest import IN_CI
@@ -145,7 +145,7 @@ def test_a_plan_gives_what_the_executor_gives(selection: str, offset: int, form:
     ],
 )
 def test_what_is_not_simple_is_left_to_the_executor(query: str) -> None:
-    with pytest.raises(NotSimple):
+    with pytest.raises(NeedsExecutor):
         Documents(SCHEMA, cloud()).plan({"query": query}, OperationType.QUERY)
 
 
@@ -153,5 +153,5 @@ def test_what_is_not_simple_is_left_to_the_executor(query: str) -> None:
     "data", [None, [], {}, {"query": 5}, {"query": "{ provider { id } }", "variables": []}]
 )
 def test_what_is_no_operation_is_left_to_the_executor(data: Any) -> None:
-    with pytest.raises(NotSimple):
+    with pytest.raises(NeedsExecutor):
         Documents(SCHEMA, cloud()).plan(data, OperationType.QUERY)

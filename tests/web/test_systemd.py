@@ -47,8 +47,8 @@ def test_a_reload_says_since_when(receiver: socket.socket) -> None:
 
 
 def test_a_status_cannot_smuggle_in_another_state(receiver: socket.socket) -> None:
-    notify.status("bad file:\nSTOPPING=1\r\n")
-    assert receiver.recv(999) == b"STATUS=bad file: STOPPING=1"
+    notify.ready("bad file:\nSTOPPING=1\r\n")
+    assert receiver.recv(999) == b"READY=1\nSTATUS=bad file: STOPPING=1"
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_supervisor_that_does_not_read_blocks_nobody(
 ) -> None:
     with supervisor(monkeypatch, str(tmp_path / "notify")):
         for _ in range(5000):
-            notify.status("still here")
+            notify.ready("still here")

@@ -16,8 +16,8 @@ from iometer_exporter.provider.lookup import find
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import Installation, License
 
-_LONGEST_TERM: Final = 1200
-"""Months; more than a hundred years are a slip of the hand."""
+_LONGEST_TERM_MONTHS: Final = 1200
+"""More than a hundred years are a slip of the hand."""
 
 _BY_API: Final = "set by the API"
 
@@ -38,7 +38,7 @@ def _changing(command: Command) -> Command:
 
 @license_.command("set-term")
 @_changing
-@option("--months", type=click.IntRange(1, _LONGEST_TERM), required=True, help="Length of the term.")
+@option("--months", type=click.IntRange(1, _LONGEST_TERM_MONTHS), required=True, help="Length of the term.")
 @option(
     "--auto-renewal/--no-auto-renewal",
     default=None,

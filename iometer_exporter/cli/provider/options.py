@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from iometer_exporter.cli.options import POSITIVE_DURATION, Command, Parsed, logging_options, option
 from iometer_exporter.config.file import Config, load_config
-from iometer_exporter.config.provider import DEFAULT_URL, ProviderConfig, exposure, parse_url
+from iometer_exporter.config.provider import DEFAULT_URL, ProviderConfig, cleartext_warning, parse_url
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.client import ProviderClient
@@ -58,7 +58,7 @@ def provider_options(command: Command) -> Command:
             secret_file=secret_file or provider.secret_file,
         )
         access = Access(config, provider, _credentials(provider), timeout)
-        if (warning := exposure(provider.url)) is not None:
+        if (warning := cleartext_warning(provider.url)) is not None:
             click.echo(f"Warning: {warning}", err=True)
         return command(access=access, **settings)
 

@@ -6,7 +6,7 @@ A bad item costs itself and is named in the problems, with its path.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from sys import intern
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from iometer_exporter.errors import ObisError
 from iometer_exporter.meter.models import Reading, Register
@@ -36,7 +36,7 @@ _TOGETHER: Final = timedelta(minutes=15)
 longest of the intervals at which a device measures."""
 
 Item = dict[str, Any]
-Known = TypeVar("Known", Meter, Device)
+Listed = TypeVar("Listed", Meter, Device)
 
 
 def provider(root: Item) -> Provider:
@@ -47,7 +47,7 @@ def provider(root: Item) -> Provider:
         name=fields.text(root, "name", problems),
         signing_keys=fields.children(root, "signingKeys", problems, signing_key),
         license_pools=fields.children(root, "licensePools", problems, license_pool),
-        problems=fields.named(problems),
+        problems=fields.without_leading_dot(problems),
     )
 
 
@@ -56,11 +56,9 @@ def installations_page(root: Item) -> InstallationsPage:
     problems: Problems = []
     sent = root.get("installations")
     return InstallationsPage(
-        provider_id=fields.text(root, "id", problems),
-        provider_name=fields.text(root, "name", problems),
         installations=fields.children(root, "installations", problems, installation),
         size=len(sent) if isinstance(sent, list) else 0,
-        problems=fields.named(problems),
+        problems=fields.without_leading_dot(problems),
     )
 
 
@@ -72,7 +70,7 @@ def readings_page(root: Item) -> ReadingsPage:
         readings=fields.children(root, "readings", problems, meter_reading),
         # Opaque, and sent back as it is; an empty one would begin anew.
         cursor=cursor if isinstance(cursor, str) and cursor else None,
-        problems=fields.named(problems),
+        problems=fields.without_leading_dot(problems),
     )
 
 
@@ -92,11 +90,11 @@ def installation(item: Item, problems: Problems) -> Installation | None:
         current_meter=_current(item, "currentMeter", meters, found),
         devices=devices,
         current_device=_current(item, "currentDevice", devices, found),
-        problems=fields.named(found),
+        problems=fields.without_leading_dot(found),
     )
 
 
-def _current(item: Item, key: str, known: Sequence[Known], problems: Problems) -> Known | None:
+def _current(item: Item, key: str, known: Sequence[Listed], problems: Problems) -> Listed | None:
     """The one of the list that the API names as current: it is asked for by its id alone, to halve a page."""
     value = item.get(key)
     if value is None:
@@ -123,7 +121,9 @@ def meter(item: Item, problems: Problems) -> Meter | None:
     if not stamped:
         return Meter(meter_id, number, None)
     time, registers = _merged(stamped, problems)
-    return Meter(meter_id, number, Reading(number, time, registers, problems=fields.named(found)))
+    return Meter(
+        meter_id, number, Reading(number, time, registers, problems=fields.without_leading_dot(found))
+    )
 
 
 def _merged(
@@ -152,25 +152,41 @@ def device(item: Item, problems: Problems) -> Device | None:
     if not device_id:
         return None
     connection = fields.child(item, "bridge", problems, _bridge_connection)
-    core_connection, attachment, power, pin, battery = fields.child(item, "core", problems, _core)
-    http_push = fields.state(item, "localHttpPushStatus", problems)
-    return Device(device_id, connection, core_connection, attachment, power, pin, battery, http_push)
+    core = fields.child(item, "core", problems, _core)
+    return Device(
+        id=device_id,
+        connection=connection,
+        core_connection=core.connection,
+        attachment=core.attachment,
+        power=core.power,
+        pin=core.pin,
+        battery_ratio=core.battery_ratio,
+        http_push=fields.state(item, "localHttpPushStatus", problems),
+    )
+
+
+class _Core(NamedTuple):
+    """The core's part of a device."""
+
+    connection: str | None
+    attachment: str | None
+    power: str | None
+    pin: str | None
+    battery_ratio: float | None
 
 
 def _bridge_connection(item: Item, problems: Problems) -> str | None:
     return fields.state(item, "connectionStatus", problems)
 
 
-def _core(
-    item: Item, problems: Problems
-) -> tuple[str | None, str | None, str | None, str | None, float | None]:
-    level = fields.whole(item, "batteryLevel", problems, _FULL_BATTERY)
-    return (
-        fields.state(item, "connectionStatus", problems),
-        fields.state(item, "attachmentStatus", problems),
-        fields.state(item, "powerStatus", problems),
-        fields.state(item, "pinStatus", problems),
-        None if level is None else level / _FULL_BATTERY,
+def _core(item: Item, problems: Problems) -> _Core:
+    level = fields.integer(item, "batteryLevel", problems, _FULL_BATTERY)
+    return _Core(
+        connection=fields.state(item, "connectionStatus", problems),
+        attachment=fields.state(item, "attachmentStatus", problems),
+        power=fields.state(item, "powerStatus", problems),
+        pin=fields.state(item, "pinStatus", problems),
+        battery_ratio=None if level is None else level / _FULL_BATTERY,
     )
 
 
@@ -194,15 +210,17 @@ def license_pool(item: Item, problems: Problems) -> LicensePool | None:
         # Each installation names its pool, and there are few pools.
         id=intern(pool_id),
         name=intern(fields.optional_text(item, "name", problems)),
-        size=fields.whole(item, "size", problems) if "size" in item else None,
-        usage=fields.whole(item, "usage", problems) if "usage" in item else None,
+        size=fields.integer(item, "size", problems) if "size" in item else None,
+        usage=fields.integer(item, "usage", problems) if "usage" in item else None,
         term=fields.optional_child(item, "term", problems, license_term),
     )
 
 
 def license_term(item: Item, problems: Problems) -> LicenseTerm:
     """The term of a license or pool."""
-    return LicenseTerm(fields.whole(item, "period", problems), fields.boolean(item, "autoRenewal", problems))
+    return LicenseTerm(
+        fields.integer(item, "period", problems), fields.boolean(item, "autoRenewal", problems)
+    )
 
 
 def signing_key(item: Item, problems: Problems) -> SigningKey | None:
@@ -241,7 +259,7 @@ def meter_reading(item: Item, problems: Problems) -> MeterReading | None:
     found: Problems = []
     registers = _by_code(fields.children(item, "values", found, _register), found)
     problems.extend(found)
-    reading = Reading(number, time, registers, problems=fields.named(found))
+    reading = Reading(number, time, registers, problems=fields.without_leading_dot(found))
     return MeterReading(installation_id, external_id, meter_id, received, reading)
 
 

@@ -19,7 +19,7 @@ from iometer_exporter.provider.api import answers, operations, websocket
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.api.document import decode_answer
 from iometer_exporter.provider.api.failures import UNREACHED, graphql_errors, provider_error, refused
-from iometer_exporter.provider.api.fields import Problems, named
+from iometer_exporter.provider.api.fields import Problems, without_leading_dot
 from iometer_exporter.provider.api.models import (
     Installation,
     InstallationsPage,
@@ -218,14 +218,14 @@ class ProviderClient:
             async with asyncio.timeout(self._timeout):
                 result = _result(await self._http.post(body, again=again))
         except ProviderError as error:
-            raise self._told(error) from error.__cause__
+            raise self._naming_credentials(error) from error.__cause__
         except (*UNREACHED, httpx.TransportError) as error:
-            raise self._told(provider_error(error)) from error
+            raise self._naming_credentials(provider_error(error)) from error
         data, errors = result.get("data"), result.get("errors")
         if isinstance(data, dict):
             return data, graphql_errors(errors) if errors else ()
         if errors:
-            raise self._told(refused(errors))
+            raise self._naming_credentials(refused(errors))
         raise ProviderError("invalid_document", "sent an answer without data")
 
     async def _subscribe(
@@ -254,11 +254,11 @@ class ProviderClient:
                     if isinstance(data, dict) and data.get(field) is not None:
                         yield _message(data[field], field, parse_item)
         except ProviderError as error:
-            raise self._told(error) from error.__cause__
+            raise self._naming_credentials(error) from error.__cause__
         except (*UNREACHED, WebSocketException) as error:
-            raise self._told(provider_error(error)) from error
+            raise self._naming_credentials(provider_error(error)) from error
 
-    def _told(self, error: ProviderError) -> ProviderError:
+    def _naming_credentials(self, error: ProviderError) -> ProviderError:
         """The error with the places of the credentials, where they were not accepted."""
         if error.reason != "unauthorized":
             return error
@@ -282,7 +282,7 @@ def _parsed(item: object, path: str, parse_item: Parse[T]) -> T:
     problems: Problems = []
     value = parse_item(item, problems) if isinstance(item, dict) else None
     if value is None:
-        detail = ", ".join(named(problems)[:_MOST_PROBLEMS]) or "it is not an object"
+        detail = ", ".join(without_leading_dot(problems)[:_MOST_PROBLEMS]) or "it is not an object"
         raise ProviderError("invalid_document", f"sent a bad {path}: {detail}")
     return value
 

@@ -13,8 +13,8 @@ from iometer_exporter.errors import ConfigError
 TOKEN_VARIABLE: Final = "IOMETER_EXPORTER_PROVIDER_TOKEN"  # noqa: S105 (the name of a variable)
 SECRET_VARIABLE: Final = "IOMETER_EXPORTER_PROVIDER_SECRET"  # noqa: S105 (the name of a variable)
 
-_LONGEST: Final = 4096
-"""Bytes of a file with a token or secret; anything longer is another file."""
+_FILE_BYTES: Final = 4096
+"""Of a file with a token or secret; anything longer is another file."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,9 +68,11 @@ def _one(what: str, variable: str, file: Path | None, environ: Mapping[str, str]
 def _read(what: str, file: Path) -> str:
     try:
         with file.open("rb") as stream:
-            content = stream.read(_LONGEST + 1)
-        if len(content) > _LONGEST:
-            raise ConfigError(f"{file} is larger than {_LONGEST} bytes, it holds more than a provider {what}")
+            content = stream.read(_FILE_BYTES + 1)
+        if len(content) > _FILE_BYTES:
+            raise ConfigError(
+                f"{file} is larger than {_FILE_BYTES} bytes, it holds more than a provider {what}"
+            )
         return content.decode("utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read the provider {what} of {file}: {error.strerror}") from error

@@ -8,8 +8,8 @@ import asyncio
 import socket
 from typing import Final
 
-_NEXT_ADDRESS: Final = 2.0
-"""Seconds after which the next address of a name is tried instead."""
+_NEXT_ADDRESS_SECONDS: Final = 2.0
+"""After which the next address of a name is tried instead."""
 
 
 async def dial(host: str, port: int) -> socket.socket:
@@ -25,7 +25,7 @@ async def dial(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
-            async with asyncio.timeout(_NEXT_ADDRESS if left else None):
+            async with asyncio.timeout(_NEXT_ADDRESS_SECONDS if left else None):
                 await loop.sock_connect(sock, address)
             return sock
         except OSError as error:

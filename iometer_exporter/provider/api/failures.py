@@ -19,8 +19,8 @@ _NO_NAME: Final = (socket.gaierror, UnicodeError, httpx.InvalidURL)
 UNREACHED: Final = (OSError, *_NO_NAME)
 """What is raised where there is no connection."""
 
-_LONGEST_QUOTE: Final = 120
-"""Characters of a text that comes from the other side."""
+_QUOTE_CHARACTERS: Final = 120
+"""Of a text that comes from the other side."""
 
 _MOST_ERRORS: Final = 20
 """Errors of one answer that are told."""
@@ -53,11 +53,11 @@ def provider_error(error: BaseException) -> ProviderError:
             detail = getattr(cause, "verify_message", None) or cause.reason or "broken"
             return ProviderError("connect", f"has no TLS that can be trusted: {detail}")
         if isinstance(cause, OSError):
-            detail = os.strerror(cause.errno) if cause.errno else str(cause)[:_LONGEST_QUOTE]
+            detail = os.strerror(cause.errno) if cause.errno else str(cause)[:_QUOTE_CHARACTERS]
             return ProviderError("connect", f"cannot be reached: {detail}")
     for cause in chain:
         if isinstance(cause, httpx.RemoteProtocolError):
-            return ProviderError("protocol", f"broke the exchange: {clean(str(cause))[:_LONGEST_QUOTE]}")
+            return ProviderError("protocol", f"broke the exchange: {clean(str(cause))[:_QUOTE_CHARACTERS]}")
     return ProviderError("protocol", f"broke the exchange ({type(chain[-1]).__name__})")
 
 
@@ -85,12 +85,12 @@ def refused(errors: Any) -> ProviderError:
 def _graphql_error(error: Any) -> str:
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return "an error without a message"
-    text = clean(error["message"])[:_LONGEST_QUOTE]
+    text = clean(error["message"])[:_QUOTE_CHARACTERS]
     path = error.get("path")
     if isinstance(path, list) and path:
         # Indexes differ from error to error of one kind.
         names = [step for step in path if isinstance(step, str)]
-        return f"{text} ({clean('.'.join(names))[:_LONGEST_QUOTE]})"
+        return f"{text} ({clean('.'.join(names))[:_QUOTE_CHARACTERS]})"
     return text
 
 

@@ -63,7 +63,7 @@ def boolean(item: dict[str, Any], key: str, problems: Problems) -> bool | None:
     return None
 
 
-def whole(item: dict[str, Any], key: str, problems: Problems, highest: int = 2**31 - 1) -> int | None:
+def integer(item: dict[str, Any], key: str, problems: Problems, highest: int = 2**31 - 1) -> int | None:
     """The whole number from 0 to the highest; None and a problem where it is none."""
     value = item.get(key)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest:
@@ -159,7 +159,7 @@ def children(
     return tuple(results)
 
 
-def named(problems: Iterable[str]) -> tuple[str, ...]:
+def without_leading_dot(problems: Iterable[str]) -> tuple[str, ...]:
     """The problems of the outermost object, without the dot before their paths."""
     return tuple(problem.removeprefix(".") for problem in problems)
 

@@ -133,8 +133,6 @@ class InstallationsPage:
     `errors` are those that the API reported beside its data.
     """
 
-    provider_id: str
-    provider_name: str
     installations: tuple[Installation, ...]
     size: int
     problems: tuple[str, ...] = ()

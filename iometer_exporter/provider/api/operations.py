@@ -83,8 +83,6 @@ query Account {{
 INSTALLATIONS: Final = f"""
 query Installations($pagination: Pagination) {{
   provider {{
-    id
-    name
     installations(pagination: $pagination) {{ ...Installation }}
   }}
 }}

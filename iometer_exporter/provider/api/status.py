@@ -8,8 +8,8 @@ from typing import Final
 
 from iometer_exporter.errors import ProviderError, ProviderReason
 
-_LONGEST_WAIT: Final = 86400.0
-"""Seconds; a `Retry-After` beyond it is no wish that an exporter could honour."""
+_LONGEST_WAIT_SECONDS: Final = 86400.0
+"""A `Retry-After` beyond it is no wish that an exporter could honour."""
 
 _REASONS: Final[dict[int, ProviderReason]] = {401: "unauthorized", 403: "unauthorized", 429: "rate_limited"}
 
@@ -29,7 +29,7 @@ def _seconds(retry_after: str | None) -> float | None:
     """Seconds from now that a `Retry-After` asks to wait; None where it says nothing sensible."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), _LONGEST_WAIT)
+        return min(float(text[:12]), _LONGEST_WAIT_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
@@ -37,4 +37,4 @@ def _seconds(retry_after: str | None) -> float | None:
         wait = moment.timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return min(max(math.ceil(wait), 0.0), _LONGEST_WAIT)
+    return min(max(math.ceil(wait), 0.0), _LONGEST_WAIT_SECONDS)

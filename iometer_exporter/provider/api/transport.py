@@ -17,19 +17,21 @@ import anyio
 import httpx
 
 from iometer_exporter.errors import ProviderError
-from iometer_exporter.provider.reading.clock import Breather
+from iometer_exporter.provider.reading.clock import CooperativeYield
 
-LARGEST_BODY: Final = 32 * 1024 * 1024
-"""Bytes of one answer, decompressed; a page of 1000 installations has about 3 MB."""
+LARGEST_BODY_BYTES: Final = 32 * 1024 * 1024
+"""Of one answer, decompressed; a page of 1000 installations has about 3 MB."""
 
-_LONGEST_IDLE: Final = 30.0
-"""Seconds for which a connection is kept. Load balancers and routers forget one after minutes, some without a
+_LONGEST_IDLE_SECONDS: Final = 30.0
+"""How long a connection is kept. Load balancers and routers forget one after minutes, some without a
 word: a request on it would wait for its whole timeout."""
 
-_LIMITS: Final = httpx.Limits(max_connections=8, max_keepalive_connections=2, keepalive_expiry=_LONGEST_IDLE)
+_LIMITS: Final = httpx.Limits(
+    max_connections=8, max_keepalive_connections=2, keepalive_expiry=_LONGEST_IDLE_SECONDS
+)
 
-_LONGEST_CLOSING: Final = 1.0
-"""Seconds in which exchanges that are given up end; they need some turns of the event loop."""
+_LONGEST_CLOSING_SECONDS: Final = 1.0
+"""In which exchanges that are given up end; they need some turns of the event loop."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -68,7 +70,7 @@ class HttpTransport:
         for exchange in self._exchanges.values():
             exchange.scope.cancel()
         if self._exchanges:
-            await asyncio.wait(self._exchanges, timeout=_LONGEST_CLOSING)
+            await asyncio.wait(self._exchanges, timeout=_LONGEST_CLOSING_SECONDS)
         pool, self._pool = self._pool, _Pool(self._tls)
         # In a task of its own: a cancel must not reach it either.
         await asyncio.wait([asyncio.create_task(pool.http.aclose())])
@@ -171,14 +173,14 @@ async def _read(response: httpx.Response) -> Answer:
             raise ProviderError("protocol", "sent a body in an encoding that was not asked for")
         unzip = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
         body = bytearray()
-        breather = Breather()
+        cooperative = CooperativeYield()
         async for data in response.aiter_raw():
             # A compressed body could grow past any limit in one step.
-            body += unzip.decompress(data, LARGEST_BODY + 1 - len(body)) if unzip else data
-            if max(len(body), response.num_bytes_downloaded) > LARGEST_BODY:
-                raise ProviderError("too_large", f"sent a body of more than {LARGEST_BODY} bytes")
+            body += unzip.decompress(data, LARGEST_BODY_BYTES + 1 - len(body)) if unzip else data
+            if max(len(body), response.num_bytes_downloaded) > LARGEST_BODY_BYTES:
+                raise ProviderError("too_large", f"sent a body of more than {LARGEST_BODY_BYTES} bytes")
             # A chatty answer may be read without a wait for long, and other work waits for that.
-            await breather.breathe()
+            await cooperative.checkpoint()
     except zlib.error as error:
         raise ProviderError("protocol", "sent a body that does not decompress") from error
     finally:

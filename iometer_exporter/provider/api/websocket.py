@@ -19,18 +19,18 @@ from iometer_exporter.provider.api.failures import refused
 
 SUBPROTOCOL: Final = Subprotocol("graphql-transport-ws")
 
-LARGEST_MESSAGE: Final = 4 * 1024 * 1024
-"""Bytes of one message; a reading has about two thousand."""
+LARGEST_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""Of one message; a reading has about two thousand."""
 
-_BATCH: Final = 64
-"""Messages that are taken in a row, some 3 ms of work."""
+_MESSAGES_IN_A_ROW: Final = 64
+"""Some 3 ms of work."""
 
-_REST: Final = 0.002
-"""Seconds without messages after that: a backlog of a day takes minutes, in which scrapes and bridges are to
+_REST_SECONDS: Final = 0.002
+"""Without messages after that: a backlog of a day takes minutes, in which scrapes and bridges are to
 be served as at any other time. It waits in the network meanwhile."""
 
-_GOODBYE: Final = 0.5
-"""Seconds that the other side has to say goodbye before the connection is cut."""
+_CLOSE_SECONDS: Final = 0.5
+"""For the other side to say goodbye before the connection is cut."""
 
 _ID: Final = "1"
 """Of the subscription, the only one of its socket."""
@@ -71,8 +71,8 @@ async def payloads(
         if opened is not None:
             opened()
         for taken in count(1):
-            if taken % _BATCH == 0:
-                await asyncio.sleep(_REST)
+            if taken % _MESSAGES_IN_A_ROW == 0:
+                await asyncio.sleep(_REST_SECONDS)
             message = await _receive(socket)
             if message["type"] not in ("next", "error", "complete"):
                 await _keep_alive(socket, message)
@@ -113,9 +113,9 @@ async def _open(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None
         user_agent_header=headers.get("User-Agent"),
         subprotocols=[SUBPROTOCOL],
         proxy=None,
-        max_size=LARGEST_MESSAGE,
+        max_size=LARGEST_MESSAGE_BYTES,
         open_timeout=None,
-        close_timeout=_GOODBYE,
+        close_timeout=_CLOSE_SECONDS,
         logger=_SILENT,
     )
     if socket.subprotocol != SUBPROTOCOL:
@@ -127,7 +127,7 @@ async def _open(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None
 async def _leave(socket: ClientConnection, *, completed: bool) -> None:
     """Say goodbye where there is time for it, and cut the connection in any case."""
     try:
-        async with asyncio.timeout(2 * _GOODBYE):
+        async with asyncio.timeout(2 * _CLOSE_SECONDS):
             if not completed:
                 await _send(socket, type="complete", id=_ID)
             await socket.close()

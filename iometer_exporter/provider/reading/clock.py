@@ -37,7 +37,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class Breather:
+class CooperativeYield:
     """Lets the event loop do its other work once a piece of work has taken too long."""
 
     def __init__(self, longest: float = 0.01) -> None:
@@ -45,8 +45,8 @@ class Breather:
         self._longest = longest
         self._since = time.perf_counter()
 
-    async def breathe(self) -> None:
-        """Yield to the loop if it is time."""
+    async def checkpoint(self) -> None:
+        """Let the event loop run if it is time."""
         if time.perf_counter() - self._since >= self._longest:
             await asyncio.sleep(0)
             self._since = time.perf_counter()

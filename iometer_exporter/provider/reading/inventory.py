@@ -10,24 +10,24 @@ from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import InstallationsPage, Provider
 from iometer_exporter.provider.api.pages import installation_pages
 from iometer_exporter.provider.reading.backoff import Backoff
-from iometer_exporter.provider.reading.clock import Breather, Clock
-from iometer_exporter.provider.reading.request_log import Journal, Operation
+from iometer_exporter.provider.reading.clock import Clock, CooperativeYield
+from iometer_exporter.provider.reading.request_log import Operation, RequestLog
 from iometer_exporter.provider.served.counts import ReadingCounts
 from iometer_exporter.provider.served.installations import Installations, Refusal
 
 _log = logging.getLogger(__name__)
 
-_FIRST_WAIT: Final = 5.0
-"""Seconds to wait at most after the first failure."""
+_FIRST_WAIT_SECONDS: Final = 5.0
+"""At most, after the first failure."""
 
-_REST: Final = 1.0
-"""Seconds between two refreshes at least, also where one takes longer than the interval."""
+_REST_SECONDS: Final = 1.0
+"""Between two refreshes at least, also where one takes longer than the interval."""
 
-_FEW: Final = 10
-_PART: Final = 0.1
+_FEW_VANISHED: Final = 10
+_VANISHED_RATIO: Final = 0.1
 """Installations that may vanish in one refresh without further question: so many, or this part of all."""
 
-_JITTER: Final = 0.1
+_JITTER_RATIO: Final = 0.1
 """Part of the interval by which refreshes of many exporters drift apart."""
 
 
@@ -50,7 +50,7 @@ class Inventory:
         self,
         client: InventoryClient,
         installations: Installations,
-        journal: Journal,
+        request_log: RequestLog,
         clock: Clock,
         *,
         counts: ReadingCounts,
@@ -68,12 +68,12 @@ class Inventory:
         """Set once the first refresh has ended, well or not."""
         self._client = client
         self._installations = installations
-        self._journal = journal
+        self._request_log = request_log
         self._clock = clock
         self._counts = counts
         self._interval = interval
         self._page_size = page_size
-        self._backoff = Backoff(_FIRST_WAIT, interval)
+        self._backoff = Backoff(_FIRST_WAIT_SECONDS, interval)
         self._vanished: frozenset[str] = frozenset()
         """Ids that the last complete walk did not find, and that are kept until the next one agrees."""
 
@@ -89,9 +89,9 @@ class Inventory:
             started = self._clock.monotonic()
             wait = await self.refresh()
             if wait is None:
-                due = started + self._interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+                due = started + self._interval * random.uniform(1 - _JITTER_RATIO, 1 + _JITTER_RATIO)  # noqa: S311
                 wait = due - self._clock.monotonic()
-            await self._clock.sleep(max(wait, _REST))
+            await self._clock.sleep(max(wait, _REST_SECONDS))
 
     async def refresh(self) -> float | None:
         """Read the account and all pages; gives the seconds to wait after a failure, None after none.
@@ -116,8 +116,8 @@ class Inventory:
             self.succeeded = False
             raise
         else:
-            self._journal.succeeded(operation)
-            self._journal.turn()
+            self._request_log.succeeded(operation)
+            self._request_log.start_period()
             self._backoff.succeeded()
             if self.completed is None:
                 _log.info(
@@ -129,7 +129,7 @@ class Inventory:
             self.tried.set()
 
     def _failed(self, operation: Operation, error: ProviderError) -> None:
-        self._journal.failed(operation, error)
+        self._request_log.failed(operation, error)
         self.succeeded = False
 
     def _doubt(self) -> ProviderError | None:
@@ -141,7 +141,7 @@ class Inventory:
         vanished = frozenset(self._installations.vanished())
         count, all_known = len(vanished - self._vanished), len(self._installations)
         self._vanished = vanished
-        if count <= max(_FEW, _PART * all_known):
+        if count <= max(_FEW_VANISHED, _VANISHED_RATIO * all_known):
             self._vanished = frozenset()
             return None
         return ProviderError(
@@ -155,25 +155,25 @@ class Inventory:
         try:
             account = await self._client.account()
         finally:
-            self._journal.durations["account"] = self._clock.monotonic() - started
-        self._journal.succeeded("account")
-        self._journal.problems("account", account.problems)
-        self._journal.errors_beside("account", account.errors)
+            self._request_log.durations["account"] = self._clock.monotonic() - started
+        self._request_log.succeeded("account")
+        self._request_log.problems("account", account.problems)
+        self._request_log.errors_beside("account", account.errors)
         return account
 
     async def _read_installations(self) -> None:
-        breather = Breather()
+        cooperative = CooperativeYield()
         async with aclosing(installation_pages(self._read_page, self._page_size)) as pages:
             async for page in pages:
-                await self._apply(page, breather)
+                await self._apply(page, cooperative)
 
     async def _read_page(self, offset: int) -> InstallationsPage:
         started = self._clock.monotonic()
         page = await self._client.installations(offset, self._page_size)
-        self._journal.durations["installations"] = self._clock.monotonic() - started
+        self._request_log.durations["installations"] = self._clock.monotonic() - started
         return page
 
-    async def _apply(self, page: InstallationsPage, breather: Breather) -> None:
+    async def _apply(self, page: InstallationsPage, cooperative: CooperativeYield) -> None:
         now, monotonic = self._clock.time(), self._clock.monotonic()
         problems = list(page.problems)
         refused: list[Refusal] = []
@@ -182,8 +182,8 @@ class Inventory:
             problems += (
                 f"{problem} (installation {installation.label})" for problem in installation.problems
             )
-            await breather.breathe()
-        self._journal.problems("installations", problems)
-        self._journal.errors_beside("installations", page.errors)
-        self._journal.refused("installations", [(each.why, each.meter) for each in refused])
+            await cooperative.checkpoint()
+        self._request_log.problems("installations", problems)
+        self._request_log.errors_beside("installations", page.errors)
+        self._request_log.refused("installations", [(each.why, each.meter) for each in refused])
         self._counts.results.update("rejected" for each in refused if each.is_first)

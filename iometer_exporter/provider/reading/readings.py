@@ -7,8 +7,8 @@ from typing import Final, Protocol
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import RETENTION_SECONDS, MeterReading, ReadingsPage
 from iometer_exporter.provider.reading.backoff import Backoff
-from iometer_exporter.provider.reading.clock import Breather, Clock
-from iometer_exporter.provider.reading.request_log import Journal, Operation
+from iometer_exporter.provider.reading.clock import Clock, CooperativeYield
+from iometer_exporter.provider.reading.request_log import Operation, RequestLog
 from iometer_exporter.provider.reading.stored_readings import CursorPosition, StoredReadingsClient, check
 from iometer_exporter.provider.reading.subscription import OVERLAP_SECONDS, SubscriptionClient, subscribed
 from iometer_exporter.provider.served.counts import ReadingCounts
@@ -36,7 +36,7 @@ class Readings:
         self,
         client: ReadingsClient,
         installations: Installations,
-        journal: Journal,
+        request_log: RequestLog,
         clock: Clock,
         *,
         counts: ReadingCounts,
@@ -49,7 +49,7 @@ class Readings:
         self.reconnects = 0
         self._client = client
         self._installations = installations
-        self._journal = journal
+        self._request_log = request_log
         self._clock = clock
         self._counts = counts
         self._backoff = Backoff()
@@ -58,7 +58,7 @@ class Readings:
 
     async def subscribe(self) -> None:
         """Take readings as they come, for ever; continue after each end of the subscription."""
-        breather = Breather(_LONGEST_DRAINING_SECONDS)
+        cooperative = CooperativeYield(_LONGEST_DRAINING_SECONDS)
         items = subscribed(
             self._client,
             self._start,
@@ -71,22 +71,22 @@ class Readings:
             async with aclosing(items):
                 async for item in items:
                     if isinstance(item, ProviderError):
-                        self._journal.bad_item("subscription", item)
+                        self._request_log.bad_item("subscription", item)
                     else:
                         self._take("subscription", item)
                         self._moved_to(item.received)
-                    await breather.breathe()
+                    await cooperative.checkpoint()
         finally:
             self.is_up = False
 
     def _opened(self) -> None:
         self.is_up = True
-        self._journal.succeeded("subscription")
+        self._request_log.succeeded("subscription")
 
     def _interrupted(self, error: ProviderError | None, _wait: float) -> None:
         self.is_up = False
         if error is not None:
-            self._journal.failed("subscription", error)
+            self._request_log.failed("subscription", error)
 
     async def _reconnect_after(self, wait: float) -> None:
         await self._clock.sleep(wait)
@@ -99,7 +99,7 @@ class Readings:
             try:
                 await self._walk_cursor()
             except ProviderError as error:
-                self._journal.failed("readings", error)
+                self._request_log.failed("readings", error)
                 wait = self._backoff.failed(error.retry_after)
             else:
                 self._backoff.succeeded()
@@ -110,7 +110,7 @@ class Readings:
         """Take what came since the last walk; one that failed goes on where it stopped."""
         if self._position is None:
             self._position, self._newest = CursorPosition(self._start()), None
-        position, breather = self._position, Breather()
+        position, cooperative = self._position, CooperativeYield()
         try:
             while not position.at_end:
                 page = await self._read_page(position)
@@ -118,14 +118,14 @@ class Readings:
                     self._take("readings", item)
                     if self._newest is None or item.received > self._newest:
                         self._newest = item.received
-                    await breather.breathe()
+                    await cooperative.checkpoint()
                 position.advance(page)
         except ProviderError:
             if position.is_lost:
                 self._position = None
             raise
         self._position = None
-        self._journal.succeeded("readings")
+        self._request_log.succeeded("readings")
         if self._newest is not None:
             # Not before: nothing says that the pages are in the order of receipt.
             self._moved_to(self._newest)
@@ -135,9 +135,9 @@ class Readings:
         try:
             page = await position.read(self._client)
         finally:
-            self._journal.durations["readings"] = self._clock.monotonic() - started
-        self._journal.problems("readings", page.problems)
-        self._journal.errors_beside("readings", page.errors)
+            self._request_log.durations["readings"] = self._clock.monotonic() - started
+        self._request_log.problems("readings", page.problems)
+        self._request_log.errors_beside("readings", page.errors)
         check(page)
         return page
 
@@ -165,8 +165,10 @@ class Readings:
         if result == "duplicate":
             return
         if received.reading.problems:
-            self._journal.problems(operation, [f"reading {problem}" for problem in received.reading.problems])
+            self._request_log.problems(
+                operation, [f"reading {problem}" for problem in received.reading.problems]
+            )
         if result == "accepted":
             self._counts.delayed((received.received - received.reading.time).total_seconds())
         if why:
-            self._journal.refused(operation, [(why, received.reading.meter)])
+            self._request_log.refused(operation, [(why, received.reading.meter)])

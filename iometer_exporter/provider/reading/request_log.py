@@ -21,7 +21,7 @@ _KINDS: Final = 20
 """Kinds of trouble logged of each operation between two refreshes: more would be a flood."""
 
 
-class Journal:
+class RequestLog:
     """Counters, durations in seconds, and one log line for each kind of trouble and for its end."""
 
     def __init__(self) -> None:
@@ -74,8 +74,8 @@ class Journal:
                 extra = {"operation": operation, "meter": meter}
                 _log.warning("a reading is not served, as may be others: %s", why, extra=extra)
 
-    def turn(self) -> None:
-        """Begin a new span of time: a kind of trouble that has not come for a whole one is news again."""
+    def start_period(self) -> None:
+        """Start a new period: a kind of trouble that has not come for a whole one is news again."""
         self._kinds_before = self._kinds
         self._kinds = {operation: set() for operation in OPERATIONS}
 

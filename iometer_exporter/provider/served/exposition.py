@@ -15,7 +15,7 @@ from iometer_exporter.provider.served.lines import LineStore
 _COUNTER_SUFFIX: Final = "_total"
 
 
-def page(collectors: Iterable[Collector], store: LineStore, text_format: Format) -> list[bytes]:
+def assemble(collectors: Iterable[Collector], store: LineStore, text_format: Format) -> list[bytes]:
     """The pieces of the text: each family once, samples of the collectors before those of installations.
 
     What changes in the store later does not change the pieces.

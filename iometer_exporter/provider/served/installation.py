@@ -42,7 +42,7 @@ class LicenseFacts:
 
 
 @dataclass(slots=True, eq=False)
-class KnownMeter:
+class TrackedMeter:
     """A meter over time: what its guard believes, and what was sent last."""
 
     id: str
@@ -85,7 +85,7 @@ class KnownMeter:
 
 
 @dataclass(slots=True, eq=False)
-class Known:
+class TrackedInstallation:
     """An installation as it is served, under a label of its own."""
 
     id: str
@@ -99,13 +99,13 @@ class Known:
     device: Device | None = None
     current_meter: str = ""
     """Number of the meter in use, empty while unknown."""
-    meters: tuple[KnownMeter, ...] = ()
+    meters: tuple[TrackedMeter, ...] = ()
 
-    def served_meters(self) -> list[KnownMeter]:
+    def served_meters(self) -> list[TrackedMeter]:
         """The meters, each number once: of two with one number, the one with the newest reading."""
         if len(self.meters) < 2:
             return list(self.meters)
-        newest: dict[str, KnownMeter] = {}
+        newest: dict[str, TrackedMeter] = {}
         for meter in self.meters:
             before = newest.setdefault(meter.number, meter)
             if _time_of(meter) > _time_of(before):
@@ -113,7 +113,7 @@ class Known:
         return list(newest.values())
 
 
-def _time_of(meter: KnownMeter) -> float:
+def _time_of(meter: TrackedMeter) -> float:
     reading = meter.guard.served
     return reading.time.timestamp() if reading is not None else -NEVER
 
@@ -125,17 +125,17 @@ NOTHING: Final[Encoded] = ((b"",) * len(families.INSTALLATION_FAMILIES), NEVER)
 
 
 def encode(
-    known: Known, *, now: float, stale_after: float, local: frozenset[str]
+    tracked: TrackedInstallation, *, now: float, stale_after: float, local: frozenset[str]
 ) -> tuple[list[bytes], float]:
     """The lines of the installation at Unix time `now`, and the time until when they hold.
 
     Nothing is said of meters that bridges serve, whose numbers are in `local`.
     """
-    installation = escape(known.label)
+    installation = escape(tracked.label)
     own = (installation,)
-    owners: list[tuple[tuple[str, ...], Iterator[Sample]]] = [(own, _facts(known))]
+    owners: list[tuple[tuple[str, ...], Iterator[Sample]]] = [(own, _facts(tracked))]
     expiry = NEVER
-    for meter in known.served_meters():
+    for meter in tracked.served_meters():
         if meter.number in local:
             continue
         labels = (installation, escape(meter.number))
@@ -151,8 +151,8 @@ def encode(
                 owners.append((labels, metrics.instantaneous(served)))
         if meter.sent is not None:
             owners.append((labels, metrics.registers(meter.sent)))
-    if known.device is not None and known.current_meter not in local:
-        owners.append(((installation, escape(known.current_meter)), _core(known.device)))
+    if tracked.device is not None and tracked.current_meter not in local:
+        owners.append(((installation, escape(tracked.current_meter)), _core(tracked.device)))
     return _WRITER.write(owners), expiry
 
 
@@ -167,16 +167,16 @@ def _core(device: Device) -> Iterator[Sample]:
     )
 
 
-def _facts(known: Known) -> Iterator[Sample]:
-    yield families.INSTALLATION_INFO, (known.id, known.external_id), 1
-    device = known.device
+def _facts(tracked: TrackedInstallation) -> Iterator[Sample]:
+    yield families.INSTALLATION_INFO, (tracked.id, tracked.external_id), 1
+    device = tracked.device
     if device is not None:
         yield families.DEVICE_INFO, (device.id,), 1
         yield families.CLOUD_CONNECTED, (), metrics.boolean(device.connection, "connected", "disconnected")
         yield from metrics.states(families.HTTP_PUSH_STATUS, device.http_push, families.HTTP_PUSH_STATES)
-    if known.license is not None:
-        status = known.license.status
+    if tracked.license is not None:
+        status = tracked.license.status
         yield from metrics.states(families.LICENSE_STATUS, status, families.LICENSE_STATES)
-        yield families.LICENSE_START, (), known.license.start
-        yield families.LICENSE_END, (), known.license.end
-        yield families.LICENSE_AUTO_RENEWAL, (), known.license.auto_renewal
+        yield families.LICENSE_START, (), tracked.license.start
+        yield families.LICENSE_END, (), tracked.license.end
+        yield families.LICENSE_AUTO_RENEWAL, (), tracked.license.auto_renewal

@@ -9,8 +9,14 @@ from iometer_exporter.meter.history import History
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.provider.api.models import Installation, MeterReading
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
-from iometer_exporter.provider.served.gc_freeze import Settling
-from iometer_exporter.provider.served.installation import NOTHING, Known, KnownMeter, LicenseFacts, encode
+from iometer_exporter.provider.served.gc_freeze import FreezeSchedule
+from iometer_exporter.provider.served.installation import (
+    NOTHING,
+    LicenseFacts,
+    TrackedInstallation,
+    TrackedMeter,
+    encode,
+)
 from iometer_exporter.provider.served.labels import Labels
 from iometer_exporter.provider.served.lines import NEVER, Encoded, LineStore
 from iometer_exporter.provider.served.remembered import ProviderMemory
@@ -60,26 +66,26 @@ class Installations:
         self.store = LineStore(len(INSTALLATION_FAMILIES), self._encode)
         self._stale_after = stale_after
         self._local: frozenset[str] = frozenset()
-        self._by_id: dict[str, Known] = {}
+        self._by_id: dict[str, TrackedInstallation] = {}
         self._labels = Labels()
-        self._at: list[Known | None] = []
+        self._at: list[TrackedInstallation | None] = []
         self._generation = 0
-        self._settling = Settling()
+        self._freeze_schedule = FreezeSchedule()
 
     def _histories(self) -> Iterator[tuple[str, str, History]]:
-        for known in tuple(self._by_id.values()):
-            for meter in known.meters:
+        for tracked in tuple(self._by_id.values()):
+            for meter in tracked.meters:
                 if meter.guard.history is not None:
-                    yield known.id, meter.id, meter.guard.history
+                    yield tracked.id, meter.id, meter.guard.history
 
-    def _new_meter(self, known: Known, meter_id: str, number: str) -> KnownMeter:
-        history = self._memory.recall(known.id, meter_id)
-        return KnownMeter(meter_id, number, self._generation, MeterGuard(history))
+    def _new_meter(self, tracked: TrackedInstallation, meter_id: str, number: str) -> TrackedMeter:
+        history = self._memory.recall(tracked.id, meter_id)
+        return TrackedMeter(meter_id, number, self._generation, MeterGuard(history))
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> Iterator[Known]:
+    def __iter__(self) -> Iterator[TrackedInstallation]:
         return iter(self._by_id.values())
 
     @property
@@ -91,17 +97,17 @@ class Installations:
     def stale_after(self, seconds: float) -> None:
         if seconds != self._stale_after:
             self._stale_after = seconds
-            for known in self._by_id.values():
-                self.store.change(known.position)
+            for tracked in self._by_id.values():
+                self.store.change(tracked.position)
 
     def serve_locally(self, numbers: frozenset[str]) -> None:
         """Leave out the meters with these numbers: bridges serve them."""
         differing = numbers ^ self._local
         self._local = numbers
         if differing:
-            for known in self._by_id.values():
-                if known.current_meter in differing or any(m.number in differing for m in known.meters):
-                    self.store.change(known.position)
+            for tracked in self._by_id.values():
+                if tracked.current_meter in differing or any(m.number in differing for m in tracked.meters):
+                    self.store.change(tracked.position)
 
     def begin_refresh(self) -> None:
         """From here on, `end_refresh` drops what has not been seen again."""
@@ -109,59 +115,65 @@ class Installations:
 
     def vanished(self) -> list[str]:
         """The ids of those that were neither in the inventory nor new since `begin_refresh`."""
-        return [known.id for known in self if known.generation != self._generation]
+        return [tracked.id for tracked in self if tracked.generation != self._generation]
 
     def end_refresh(self) -> None:
         """Drop those that have vanished."""
         self._memory.forget()
-        for known in [self._by_id[vanished] for vanished in self.vanished()]:
-            del self._by_id[known.id]
-            self._labels.release(known.label)
-            self._at[known.position] = None
-            self.store.remove(known.position)
+        for tracked in [self._by_id[vanished] for vanished in self.vanished()]:
+            del self._by_id[tracked.id]
+            self._labels.release(tracked.label)
+            self._at[tracked.position] = None
+            self.store.remove(tracked.position)
 
     def see(self, installation: Installation, now: float, monotonic: float) -> list[Refusal]:
         """Take an installation of the inventory; gives the readings that are refused."""
-        known = self._of_shard(installation.id, installation.external_id)
-        if known is None:
+        tracked = self._of_shard(installation.id, installation.external_id)
+        if tracked is None:
             return []
-        known.generation = self._generation
-        if known.external_id != installation.external_id:
-            self._rename(known, installation.external_id)
+        tracked.generation = self._generation
+        if tracked.external_id != installation.external_id:
+            self._rename(tracked, installation.external_id)
         facts = LicenseFacts.of(installation.license) if installation.license is not None else None
         current = installation.current_meter.number if installation.current_meter is not None else ""
         seen = (facts, installation.current_device, current)
-        if seen != (known.license, known.device, known.current_meter):
-            known.license, known.device, known.current_meter = seen
-            self.store.change(known.position)
-        return self._see_meters(known, installation, now, monotonic)
+        if seen != (tracked.license, tracked.device, tracked.current_meter):
+            tracked.license, tracked.device, tracked.current_meter = seen
+            self.store.change(tracked.position)
+        return self._see_meters(tracked, installation, now, monotonic)
 
     def receive(self, received: MeterReading, now: float, monotonic: float) -> tuple[Result, str] | None:
         """Take a reading; gives what became of it and why, None for one of another shard."""
-        known = self._of_shard(received.installation_id, received.external_id)
-        if known is None:
+        tracked = self._of_shard(received.installation_id, received.external_id)
+        if tracked is None:
             return None
         reading = received.reading
         if max(reading.time, received.received).timestamp() > now + FUTURE_SECONDS:
             return "rejected", "its time is in the future"
-        meter = next((meter for meter in known.meters if meter.id == received.meter_id), None)
+        meter = next((meter for meter in tracked.meters if meter.id == received.meter_id), None)
         if meter is None:
-            meter = self._new_meter(known, received.meter_id, reading.meter)
-            known.meters = (*known.meters, meter)
+            meter = self._new_meter(tracked, received.meter_id, reading.meter)
+            tracked.meters = (*tracked.meters, meter)
         if not meter.is_new(reading.time):
             return "duplicate", ""
         moment = received.received.timestamp()
         # Older, it comes late, or the inventory had it already.
         if meter.has_passed(reading.time, moment):
             return "accepted", ""
-        return self._judge(known, meter, reading, moment, now, monotonic)
+        return self._judge(tracked, meter, reading, moment, now, monotonic)
 
     def _judge(
-        self, known: Known, meter: KnownMeter, reading: Reading, moment: float, now: float, monotonic: float
+        self,
+        tracked: TrackedInstallation,
+        meter: TrackedMeter,
+        reading: Reading,
+        moment: float,
+        now: float,
+        monotonic: float,
     ) -> tuple[Result, str]:
         """Let the guard judge a reading that the cloud had at Unix time `moment`."""
         meter.sent = reading
-        self.store.change(known.position)
+        self.store.change(tracked.position)
         # The first reading of all is the cloud's newest, not what a bridge replays in these seconds: its
         # counters are not held back.
         wall = now if meter.guard.history is not None else None
@@ -170,29 +182,29 @@ class Installations:
             self._memory.note_change()
         if judgement.rejection is not None:
             return "rejected", f"it is {judgement.rejection}"
-        self._settling.kept()
+        self._freeze_schedule.note_new_objects()
         meter.ahead_since = moment if reading.time.timestamp() > moment + _DEVICE_SKEW_SECONDS else NEVER
         return "accepted", ""
 
     def _see_meters(
-        self, known: Known, installation: Installation, now: float, monotonic: float
+        self, tracked: TrackedInstallation, installation: Installation, now: float, monotonic: float
     ) -> list[Refusal]:
-        before = {meter.id: meter for meter in known.meters}
-        meters: dict[str, KnownMeter] = {}
+        before = {meter.id: meter for meter in tracked.meters}
+        meters: dict[str, TrackedMeter] = {}
         refused: list[Refusal] = []
         for seen in installation.meters:
-            meter = before.get(seen.id) or self._new_meter(known, seen.id, seen.number)
+            meter = before.get(seen.id) or self._new_meter(tracked, seen.id, seen.number)
             meters[seen.id] = meter
             if meter.number != seen.number:
                 meter.number = seen.number
-                self.store.change(known.position)
+                self.store.change(tracked.position)
             latest = seen.latest
             if latest is None or meter.has_passed(latest.time, now):
                 continue
             if latest.time > datetime.fromtimestamp(now + FUTURE_SECONDS, UTC):
                 reason = "its time is in the future"
             else:
-                _, reason = self._judge(known, meter, latest, now, now, monotonic)
+                _, reason = self._judge(tracked, meter, latest, now, now, monotonic)
             if reason:
                 # The subscription may bring it too: one reading is rejected once.
                 refused.append(Refusal(reason, seen.number, meter.is_new(latest.time)))
@@ -200,31 +212,31 @@ class Installations:
             # A reading may tell of a meter before the inventory does.
             if meter_id not in meters and meter.generation == self._generation:
                 meters[meter_id] = meter
-        if tuple(meters.values()) != known.meters:
-            known.meters = tuple(meters.values())
-            self.store.change(known.position)
+        if tuple(meters.values()) != tracked.meters:
+            tracked.meters = tuple(meters.values())
+            self.store.change(tracked.position)
         return refused
 
-    def _of_shard(self, installation_id: str, external_id: str) -> Known | None:
+    def _of_shard(self, installation_id: str, external_id: str) -> TrackedInstallation | None:
         """The installation, known from now on; None if it belongs to another shard."""
-        known = self._by_id.get(installation_id)
-        if known is None and in_shard(installation_id, self.shard):
+        tracked = self._by_id.get(installation_id)
+        if tracked is None and in_shard(installation_id, self.shard):
             position = self.store.add()
             self._at += [None] * (self.store.positions - len(self._at))
             label = self._labels.take(installation_id, external_id)
-            known = Known(installation_id, external_id, label, position, self._generation)
-            self._at[position] = self._by_id[installation_id] = known
-            self._settling.kept()
-        return known
+            tracked = TrackedInstallation(installation_id, external_id, label, position, self._generation)
+            self._at[position] = self._by_id[installation_id] = tracked
+            self._freeze_schedule.note_new_objects()
+        return tracked
 
-    def _rename(self, known: Known, external_id: str) -> None:
-        self._labels.release(known.label)
-        known.external_id = external_id
-        known.label = self._labels.take(known.id, external_id)
-        self.store.change(known.position)
+    def _rename(self, tracked: TrackedInstallation, external_id: str) -> None:
+        self._labels.release(tracked.label)
+        tracked.external_id = external_id
+        tracked.label = self._labels.take(tracked.id, external_id)
+        self.store.change(tracked.position)
 
     def _encode(self, position: int, now: float) -> Encoded:
-        known = self._at[position]
-        if known is None:
+        tracked = self._at[position]
+        if tracked is None:
             return NOTHING
-        return encode(known, now=now, stale_after=self._stale_after, local=self._local)
+        return encode(tracked, now=now, stale_after=self._stale_after, local=self._local)

@@ -112,11 +112,6 @@ class LineStore:
             slots.add(position % BLOCK)
 
     @property
-    def families(self) -> int:
-        """How many families there are."""
-        return len(self._pieces)
-
-    @property
     def positions(self) -> int:
         """How many positions there are, free ones too."""
         return len(self._expiries) * BLOCK

@@ -19,8 +19,8 @@ from iometer_exporter.simulator.cloud.registers import registers
 from iometer_exporter.simulator.cloud.stamps import stamp
 from iometer_exporter.simulator.noise import bits
 
-_LOOK: Final = 0.02
-"""Seconds between two looks at the clock, which need not be that of this machine."""
+_LOOK_SECONDS: Final = 0.02
+"""Between two looks at the clock, which need not be that of this machine."""
 
 _METERS: Final = 20_000
 """How many meters are kept at hand; others are computed anew."""
@@ -123,7 +123,7 @@ class Cloud:
             done = max(done, now)
             self.live_count += 1
             try:
-                async with asyncio.timeout(_LOOK):
+                async with asyncio.timeout(_LOOK_SECONDS):
                     await self._pulse.wait()
             except TimeoutError:
                 pass

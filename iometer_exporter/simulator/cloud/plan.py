@@ -29,7 +29,7 @@ from iometer_exporter.simulator.cloud.resolvers import RESOLVERS
 Project = Callable[[Any], Any]
 
 
-class NotSimple(Exception):  # noqa: N818 (nothing is wrong, it is for somebody else)
+class NeedsExecutor(Exception):  # noqa: N818 (nothing is wrong, it is for somebody else)
     """An operation that is not for this module."""
 
 
@@ -49,13 +49,13 @@ def plan(
     variables: Any,
     cloud: Cloud,
 ) -> list[RootField]:
-    """The root fields of an operation that has been validated; raises NotSimple."""
+    """The root fields of an operation that has been validated; raises NeedsExecutor."""
     coerced = get_variable_values(schema, operation.variable_definitions or (), variables or {})
     if isinstance(coerced, list):
-        raise NotSimple("variables are wrong")
+        raise NeedsExecutor("variables are wrong")
     root = schema.get_root_type(operation.operation)
     if root is None or operation.directives:
-        raise NotSimple("a directive")
+        raise NeedsExecutor("a directive")
     return _Planner(document, coerced, cloud).roots(root, operation.selection_set)
 
 
@@ -100,7 +100,7 @@ class _Planner:
             many = many or isinstance(inner, GraphQLList)
             inner = inner.of_type
         if not isinstance(inner, GraphQLObjectType) or inner.name.startswith("__"):
-            raise NotSimple("introspection")
+            raise NeedsExecutor("introspection")
         project = self._object(inner, selections)
         if not many:
             return project
@@ -123,7 +123,7 @@ class _Planner:
         if field is None:
             if node.name.value == "__typename":
                 return {}
-            raise NotSimple("introspection")
+            raise NeedsExecutor("introspection")
         return get_argument_values(field, node, self._variables)
 
     def _collect(self, selections: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
@@ -133,7 +133,7 @@ class _Planner:
         while waiting:
             node = waiting.pop(0)
             if node.directives:
-                raise NotSimple("a directive")
+                raise NeedsExecutor("a directive")
             if isinstance(node, FieldNode):
                 found.setdefault((node.alias or node.name).value, []).append(node)
             elif isinstance(node, FragmentSpreadNode):

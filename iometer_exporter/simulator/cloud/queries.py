@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from iometer_exporter.simulator.cloud.cloud import Cloud
-from iometer_exporter.simulator.cloud.plan import NotSimple, RootField, plan
+from iometer_exporter.simulator.cloud.plan import NeedsExecutor, RootField, plan
 
 
 class Documents:
@@ -31,22 +31,22 @@ class Documents:
         self._valid = lru_cache(64)(self._parse)
 
     def plan(self, data: Any, kind: OperationType) -> list[RootField]:
-        """The plan of a request's operation, if it is of this kind; raises NotSimple or GraphQLError."""
+        """The plan of a request's operation, if it is of this kind; raises NeedsExecutor or GraphQLError."""
         if not isinstance(data, dict) or not isinstance(data.get("query"), str):
-            raise NotSimple("no operation")
+            raise NeedsExecutor("no operation")
         variables, name = data.get("variables"), data.get("operationName")
         if not isinstance(variables, dict | None) or not isinstance(name, str | None):
-            raise NotSimple("no operation")
+            raise NeedsExecutor("no operation")
         document = self._valid(data["query"])
         operation = get_operation_ast(document, name or None)
         if not isinstance(operation, OperationDefinitionNode) or operation.operation is not kind:
-            raise NotSimple("another kind of operation")
+            raise NeedsExecutor("another kind of operation")
         return plan(self._schema, document, operation, variables, self._cloud)
 
     def _parse(self, query: str) -> DocumentNode:
         document = parse(query)
         if validate(self._schema, document):
-            raise NotSimple("not valid")
+            raise NeedsExecutor("not valid")
         return document
 
 
@@ -70,7 +70,7 @@ class QueryHandler(GraphQLHTTPHandler):
         try:
             with self._cloud.busy():
                 return True, {"data": self._executed(self._documents.plan(data, OperationType.QUERY))}
-        except (NotSimple, GraphQLError):
+        except (NeedsExecutor, GraphQLError):
             # ariadne finds the same error, if it is one, and puts it where it belongs.
             with self._cloud.busy():
                 return await super().execute_graphql_query(

@@ -23,9 +23,9 @@ from iometer_exporter.simulator.cloud.queries import Documents, QueryHandler
 from iometer_exporter.simulator.cloud.schema import executable_schema
 from iometer_exporter.simulator.cloud.sockets import SocketHandler
 
-_BACKLOG: Final = 512
-_ENDING: Final = 2.0
-"""Seconds for answers under way to end once their connections are closed."""
+_BACKLOG_CONNECTIONS: Final = 512
+_ENDING_SECONDS: Final = 2.0
+"""For answers under way to end once their connections are closed."""
 
 
 class ProviderSimulation:
@@ -187,7 +187,7 @@ class ProviderSimulation:
             if connection.transport is not None:
                 connection.transport.abort()
         if server.server_state.tasks:
-            await asyncio.wait(server.server_state.tasks, timeout=_ENDING)
+            await asyncio.wait(server.server_state.tasks, timeout=_ENDING_SECONDS)
         await self._sockets.aclose()
         for listening in server.servers:
             await listening.wait_closed()
@@ -231,7 +231,7 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
-            listening.listen(_BACKLOG)
+            listening.listen(_BACKLOG_CONNECTIONS)
         except BaseException:
             listening.close()
             raise

@@ -13,7 +13,7 @@ from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from iometer_exporter.simulator.cloud.cloud import Cloud
-from iometer_exporter.simulator.cloud.plan import NotSimple, RootField
+from iometer_exporter.simulator.cloud.plan import NeedsExecutor, RootField
 from iometer_exporter.simulator.cloud.queries import Documents
 from iometer_exporter.simulator.cloud.schema import scheduled
 
@@ -89,9 +89,9 @@ class SocketHandler(GraphQLTransportWSHandler):
         known = client_context.connection_acknowledged and operation_id not in client_context.operations
         try:
             if not known:
-                raise NotSimple("not allowed")
+                raise NeedsExecutor("not allowed")
             (field,) = self._documents.plan(data, OperationType.SUBSCRIPTION)
-        except (NotSimple, GraphQLError):
+        except (NeedsExecutor, GraphQLError):
             await super().handle_websocket_subscribe(websocket, data, operation_id, client_context)
             return
         messages = self._messages(field)

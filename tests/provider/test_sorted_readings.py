@@ -45,7 +45,7 @@ def small_files() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _small_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory that is soon full."""
-    monkeypatch.setattr(module, "_CACHE", 64)
+    monkeypatch.setattr(module, "_CACHE_KIB", 64)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not show open files")
@@ -103,7 +103,7 @@ def test_a_disk_that_gets_full_with_values_is_told_with_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Everything else stays in memory.
-    monkeypatch.setattr(module, "_CACHE", 4096)
+    monkeypatch.setattr(module, "_CACHE_KIB", 4096)
     told = f"^cannot keep readings in the folder {tmp_path} until they are sorted: File too large$"
     with (
         open(os.devnull, "wb") as nowhere,

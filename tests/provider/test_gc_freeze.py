@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from iometer_exporter.provider.served.gc_freeze import Settling
+from iometer_exporter.provider.served.gc_freeze import FreezeSchedule
 from tests.provider.fleet import fleet, installation
 
 
@@ -10,15 +10,15 @@ def test_what_is_kept_is_settled_from_time_to_time(monkeypatch: pytest.MonkeyPat
     calls: list[str] = []
     monkeypatch.setattr(gc, "collect", lambda: calls.append("collect"))
     monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
-    settling = Settling()
-    settling.kept(1249)
+    schedule = FreezeSchedule()
+    schedule.note_new_objects(1249)
     assert not calls
-    settling.kept()
+    schedule.note_new_objects()
     assert calls == ["collect", "freeze"]
     for _ in range(1249):
-        settling.kept()
+        schedule.note_new_objects()
     assert len(calls) == 2
-    settling.kept()
+    schedule.note_new_objects()
     assert len(calls) == 4
 
 
