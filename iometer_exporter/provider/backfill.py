@@ -1,4 +1,4 @@
-"""What the cloud has kept of the last hours, as an OpenMetrics file with the live metrics' families."""
+"""Stored readings of the cloud as an OpenMetrics file with the live metrics' families."""
 
 import struct
 import tempfile
@@ -38,7 +38,7 @@ _READINGS_PER_REPORT: Final = 1000
 
 @dataclass(slots=True)
 class Report:
-    """What has become of the readings; each of this shard is counted once."""
+    """Counts of readings by outcome; each of this shard is counted once."""
 
     received: int = 0
     written: int = 0

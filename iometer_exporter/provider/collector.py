@@ -24,11 +24,11 @@ _OPERATIONS: Final[dict[ReadingsMode, tuple[Operation, ...]]] = {
     "poll": ("account", "installations", "readings"),
     "off": ("account", "installations"),
 }
-"""What a source asks for, by the way in which it gets readings."""
+"""Operations of a source, by the way in which it gets readings."""
 
 
 class ProviderCollector(Collector):
-    """What one scrape says of the provider itself; its installations are written elsewhere."""
+    """Families of the provider itself for one scrape; its installations are written elsewhere."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
 
 _CACHE_KIB: Final = 16 * 1024
-"""What SQLite may keep in memory, and as much again while it sorts."""
+"""Memory of SQLite, and as much again while it sorts."""
 
 _ROWS_AT_ONCE: Final = 1000
 

@@ -41,7 +41,7 @@ _RESTART_SECONDS: Final = 30.0
 
 
 class Client(InventoryClient, ReadingsClient, Protocol):
-    """What is asked of `client.ProviderClient`."""
+    """The part of `client.ProviderClient` that is used here."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: Any) -> None: ...
@@ -49,7 +49,7 @@ class Client(InventoryClient, ReadingsClient, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a person wants to know of the source; `age` is that of the inventory in seconds."""
+    """The source at a glance, for people; `age` is that of the inventory in seconds."""
 
     name: str
     installations: int
@@ -59,7 +59,7 @@ class Summary:
 
 
 class ProviderSource:
-    """What the provider API says, kept up to date between `start` and `aclose`."""
+    """Data of the provider API, kept up to date between `start` and `aclose`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What commands say of many installations while they ask for them, and of what was wrong."""
+"""Messages of commands that ask for many installations: progress, and problems."""
 
 import sys
 from collections.abc import AsyncGenerator

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
 
 _RECENT: Final = timedelta(minutes=15)
-"""How far back readings are looked at for their delay."""
+"""Span of the readings whose delays are looked at."""
 
 _STATES: Final = ("license", "cloud", "core", "meter", "power", "PIN", "HTTP push")
 

@@ -32,7 +32,7 @@ from iometer_exporter.provider.api.models import (
 _FULL_BATTERY: Final = 100
 
 _TOGETHER: Final = timedelta(minutes=15)
-"""How much earlier than the energies a power may have been measured to be that of the same reading: the
+"""Longest time by which a power may be older than the energies to be of the same reading: the
 longest of the intervals at which a device measures."""
 
 Item = dict[str, Any]

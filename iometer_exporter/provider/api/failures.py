@@ -17,7 +17,7 @@ _NO_NAME: Final = (socket.gaierror, UnicodeError, httpx.InvalidURL)
 """A name that is not known, or that cannot be one: too long, or with characters that no name has."""
 
 UNREACHED: Final = (OSError, *_NO_NAME)
-"""What is raised where there is no connection."""
+"""Exceptions where there is no connection."""
 
 _QUOTE_CHARACTERS: Final = 120
 """Of a text that comes from the other side."""
@@ -32,7 +32,7 @@ _CLOSED: Final[dict[int, tuple[ProviderReason, str]]] = {
     4429: ("rate_limited", "asks for fewer requests"),
     1009: ("too_large", "sent a message that is too large"),
 }
-"""What codes of graphql-transport-ws and of WebSocket tell when the socket is closed."""
+"""Meaning of the codes of graphql-transport-ws and of WebSocket with which a socket is closed."""
 
 _UNAUTHORIZED: Final = {"UNAUTHENTICATED", "UNAUTHORIZED", "FORBIDDEN"}
 

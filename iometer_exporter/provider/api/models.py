@@ -7,12 +7,12 @@ from typing import Final
 from iometer_exporter.meter.models import Reading
 
 RETENTION_SECONDS: Final = 86400.0
-"""How long the API keeps readings."""
+"""Age at which the API drops readings."""
 
 
 @dataclass(frozen=True, slots=True)
 class LicenseTerm:
-    """How long a license runs, in months, and whether it begins anew at the end."""
+    """Length of a license in months, and whether it begins anew at the end."""
 
     period: int | None
     auto_renewal: bool | None
@@ -90,7 +90,7 @@ class Installation:
 
     @property
     def label(self) -> str:
-        """What the metrics call it: the external id if there is one, else the id."""
+        """The name for people: the external id if there is one, else the id."""
         return self.external_id or self.id
 
     @property
@@ -156,7 +156,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationToken:
-    """What a user registers an installation with; `qr_code` is an address relative to that of the API."""
+    """The token of a new installation's user; `qr_code` is an address relative to that of the API."""
 
     installation_id: str
     token: str

@@ -1,4 +1,4 @@
-"""What is sent to the provider API: a document as it was written, and its variables."""
+"""Requests to the provider API: a document as it was written, and its variables."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a bad HTTP status of the provider API means."""
+"""Meaning of a bad HTTP status of the provider API."""
 
 import math
 import time

@@ -23,7 +23,7 @@ LARGEST_BODY_BYTES: Final = 32 * 1024 * 1024
 """Of one answer, decompressed; a page of 1000 installations has about 3 MB."""
 
 _LONGEST_IDLE_SECONDS: Final = 30.0
-"""How long a connection is kept. Load balancers and routers forget one after minutes, some without a
+"""Longest life of an idle connection. Load balancers and routers forget one after minutes, some without a
 word: a request on it would wait for its whole timeout."""
 
 _LIMITS: Final = httpx.Limits(

@@ -86,7 +86,7 @@ async def payloads(
 
 
 def _payload(message: dict[str, Any]) -> dict[str, Any]:
-    """What the message carries; raises ProviderError for an error of the whole subscription."""
+    """The payload of the message; raises ProviderError for an error of the whole subscription."""
     payload = message.get("payload")
     if message["type"] == "error":
         raise refused(payload) if payload and isinstance(payload, list) else no_answer()

@@ -1,1 +1,1 @@
-"""What reads the cloud in the background: the inventory and the readings."""
+"""Background work: the inventory and the readings, read from the cloud."""

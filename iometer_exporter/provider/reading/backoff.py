@@ -1,4 +1,4 @@
-"""How long to wait before something is tried again."""
+"""Waits before something is tried again."""
 
 import random
 from typing import Final

@@ -133,7 +133,7 @@ class Inventory:
         self.succeeded = False
 
     def _doubt(self) -> ProviderError | None:
-        """Why what this walk did not find is kept; None where it may be dropped.
+        """The reason to keep what this walk did not find; None where it may be dropped.
 
         So many do not leave at once: more likely the API has lost sight of them. Where the next walk does not
         find them either, they are gone.

@@ -15,7 +15,7 @@ from iometer_exporter.provider.served.counts import ReadingCounts
 from iometer_exporter.provider.served.installations import Installations
 
 _CLOUD_SKEW_SECONDS: Final = 300.0
-"""How far the cloud's clock may be ahead of this host's."""
+"""Tolerated lead of the cloud's clock over this host's."""
 
 _LONGEST_DRAINING_SECONDS: Final = 0.05
 """Of taking readings at a time: more than are received in one turn of the event loop, so that a backlog of a

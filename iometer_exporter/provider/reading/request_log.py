@@ -1,4 +1,4 @@
-"""What went wrong with the provider API and how long it took: counted always, logged when it is news."""
+"""Errors of the provider API and durations of requests: counted always, logged when they are news."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from iometer_exporter.errors import ProviderError, ProviderReason
 _log = logging.getLogger(__name__)
 
 Operation = Literal["account", "installations", "readings", "subscription"]
-"""What is asked of the API: label `operation` of the metrics of requests."""
+"""Kind of request to the API: label `operation` of the metrics of requests."""
 
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
@@ -34,12 +34,12 @@ class RequestLog:
 
     @property
     def errors(self) -> Mapping[tuple[Operation, ProviderReason], int]:
-        """How often each operation failed for each reason; what never happened is left out."""
+        """Failures by operation and reason; what never happened is left out."""
         return self._errors
 
     @property
     def failing(self) -> list[str]:
-        """What is wrong with operations that fail now, a sentence each."""
+        """A sentence for each operation that fails now."""
         return list(dict.fromkeys(str(error) for error in self._failing.values()))
 
     def failed(self, operation: Operation, error: ProviderError) -> None:

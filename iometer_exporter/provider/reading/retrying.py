@@ -26,7 +26,7 @@ class Retrying:
         self._has_answered = False
 
     async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
-        """What the request gives; raises ProviderError where the error stays."""
+        """The answer to the request; raises ProviderError where the error stays."""
         backoff = Backoff(SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         for left in range(_ATTEMPTS - 1, -1, -1):
             try:

@@ -1,1 +1,1 @@
-"""What is known of a fleet in memory, and its lines on the page; no I/O."""
+"""Installations in memory, and their lines in the exposition; no I/O."""

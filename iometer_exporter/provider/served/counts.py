@@ -1,4 +1,4 @@
-"""What became of readings, and how late they came."""
+"""Counts of readings by outcome, and of their delays."""
 
 from collections import Counter
 from itertools import accumulate
@@ -11,7 +11,7 @@ DELAY_BUCKETS: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 864
 
 
 class ReadingCounts:
-    """What became of the readings, and how late they came."""
+    """Counts of readings by outcome, and of their delays from meter to cloud in seconds."""
 
     def __init__(self) -> None:
         self.results: Counter[Result] = Counter()
@@ -26,5 +26,5 @@ class ReadingCounts:
 
     @property
     def delays(self) -> list[int]:
-        """How many took at most each of the bounds, and last how many there are."""
+        """Cumulative counts per bucket, then the total."""
         return list(accumulate(self._delays))

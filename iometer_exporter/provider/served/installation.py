@@ -1,4 +1,4 @@
-"""What is known of one installation and its meters, and the samples that it gives."""
+"""One installation and its meters over time, and its samples."""
 
 from array import array
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _MILLISECONDS: Final = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class LicenseFacts:
-    """What is served of a license; times are Unix times."""
+    """The served part of a license; times are Unix times."""
 
     status: str | None
     start: float | None
@@ -92,7 +92,7 @@ class TrackedInstallation:
     external_id: str
     label: str
     position: int
-    """Where its lines are kept."""
+    """Index of its lines in the store."""
     generation: int
     """The refresh of the inventory that saw it last."""
     license: LicenseFacts | None = None

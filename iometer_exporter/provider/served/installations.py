@@ -23,19 +23,19 @@ from iometer_exporter.provider.served.remembered import ProviderMemory
 from iometer_exporter.provider.served.shard import WHOLE, Shard, in_shard
 
 Result = Literal["accepted", "duplicate", "rejected"]
-"""What became of a reading: label `result` of `iometer_provider_readings_total`."""
+"""Outcome of a reading: label `result` of `iometer_provider_readings_total`."""
 
 RESULTS: tuple[Result, ...] = get_args(Result)
 
 FUTURE_SECONDS: Final = 86400.0
-"""How far ahead of a clock a time is nonsense, and not a clock that is wrong."""
+"""Lead over this host's clock from which on a time is nonsense, and not a clock that is wrong."""
 
 _DEVICE_SKEW_SECONDS: Final = 300.0
-"""How far the clock of a meter's device may be ahead of the cloud's."""
+"""Tolerated lead of the clock of a meter's device over the cloud's."""
 
 
 class Refusal(NamedTuple):
-    """Why a reading of the inventory is not served, and of which meter."""
+    """The reason for which a reading of the inventory is not served, and its meter."""
 
     why: str
     meter: str
@@ -44,7 +44,7 @@ class Refusal(NamedTuple):
 
 
 class Installations:
-    """What is known, and its lines; times given as `now` are Unix times."""
+    """The installations of this shard, and their lines; times given as `now` are Unix times."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Installations:
         self._memory = memory or ProviderMemory("")
         self._memory.histories = self._histories
         self.limits = limits
-        """What guards believe; a change counts from the next reading on."""
+        """Limits of the guards; a change counts from the next reading on."""
         self.shard = shard
         self.store = LineStore(len(INSTALLATION_FAMILIES), self._encode)
         self._stale_after = stale_after
@@ -143,7 +143,7 @@ class Installations:
         return self._see_meters(tracked, installation, now, monotonic)
 
     def receive(self, received: MeterReading, now: float, monotonic: float) -> tuple[Result, str] | None:
-        """Take a reading; gives what became of it and why, None for one of another shard."""
+        """Take a reading; gives the outcome and its reason, None for one of another shard."""
         tracked = self._of_shard(received.installation_id, received.external_id)
         if tracked is None:
             return None

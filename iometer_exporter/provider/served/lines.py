@@ -74,7 +74,7 @@ class LineStore:
         Where it raises, the position has no lines until it does not: each `refresh` tries it again.
         """
         self.fault: Exception | None = None
-        """What `encode` raised last, for whoever writes the log; it may be taken away."""
+        """The last exception of `encode`, for whoever writes the log; it may be taken away."""
         self._encode = encode
         self._nothing: tuple[bytes, ...] = (_EMPTY,) * families
         self._pieces: list[list[bytes]] = [[] for _ in range(families)]
@@ -113,7 +113,7 @@ class LineStore:
 
     @property
     def positions(self) -> int:
-        """How many positions there are, free ones too."""
+        """Number of positions, free ones too."""
         return len(self._expiries) * BLOCK
 
     @property

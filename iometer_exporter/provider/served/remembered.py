@@ -1,4 +1,4 @@
-"""What the source of the provider must know after a restart: its part of the state file."""
+"""The provider's part of the state file: what must be known after a restart."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ _LONGEST_KEY: Final = 512
 
 
 class ProviderMemory:
-    """What guards believe of the meters of one API, and the newest receipt of a reading (a Unix time).
+    """The beliefs of the guards of one API's meters, and the newest receipt of a reading (a Unix time).
 
     It refers to what lives elsewhere; its own is only what an earlier run has left, until its meter is seen.
     """
@@ -60,7 +60,7 @@ class ProviderMemory:
             self._left[key] = load_history(payload, started=started, is_behind=is_behind)
 
     def recall(self, installation_id: str, meter_id: str) -> History | None:
-        """What an earlier run has left of a meter, for its guard to go on from; once."""
+        """The history that an earlier run has left of a meter, for its guard to go on from; once."""
         return self._left.pop(_key(installation_id, meter_id), None)
 
     def recall_resume(self) -> float | None:

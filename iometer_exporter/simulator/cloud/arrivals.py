@@ -71,7 +71,7 @@ class Arrivals:
             skip = 0
 
     def at(self, second: int) -> list[Arrival]:
-        """What is received in a second, in the order in which it is sent."""
+        """Readings received in a second, in the order in which they are sent."""
         fleet, kinds = self._fleet, self._faults.kinds
         first = second * self._back % self._interval
         found: list[Arrival] = []
@@ -120,7 +120,7 @@ class Arrivals:
         return self._late_rounds[bits(13, index, place, second) % len(_LATE_FACTORS)] * self._interval
 
     def _wronged(self, each: Arrival) -> list[Arrival]:
-        """What a reading becomes where its meter has faults: every fourth one is hit."""
+        """The reading as faults of its meter change it: every fourth one is hit."""
         kinds, number = self._faults.kinds, each.received // self._interval
         if each.home != 0 or each.place or number % 4:
             return [each]

@@ -1,4 +1,4 @@
-"""What the simulated cloud knows, and the readings that it gives out."""
+"""The simulated cloud's knowledge, and the readings that it gives out."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ _LOOK_SECONDS: Final = 0.02
 """Between two looks at the clock, which need not be that of this machine."""
 
 _METERS: Final = 20_000
-"""How many meters are kept at hand; others are computed anew."""
+"""Number of meters kept at hand; others are computed anew."""
 
 
 class Cloud:
@@ -112,7 +112,7 @@ class Cloud:
         return found, None
 
     async def live(self, start: float | None) -> AsyncIterator[list[Arrival]]:
-        """What has been received since a unix time (by default: now), and then what comes, without end."""
+        """Readings received since a unix time (by default: now), and then those that come, without end."""
         done = int(self.now()) if start is None else self._first(start) - 1
         while True:
             now = int(self.now())

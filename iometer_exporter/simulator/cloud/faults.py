@@ -1,4 +1,4 @@
-"""What can go wrong between a provider and its cloud, by name."""
+"""Faults between a provider and its cloud, by name."""
 
 import difflib
 from collections.abc import Iterable

@@ -27,7 +27,7 @@ PUSH_ERROR: Final = 35
 """Places in the cycle of 40 whose installations are special, each in its own way."""
 
 _SILENT: Final = {NO_DEVICE: 60 * 86_400, DISCONNECTED: 7_200, DETACHED: 5 * 3_600, OFFLINE: 30 * 3_600}
-"""How many seconds before the start of the simulation the last reading came from those that are silent."""
+"""Seconds from the last reading of those that are silent to the start of the simulation."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _LOW_BITS: Final = 62
@@ -125,11 +125,11 @@ class Fleet:
         return index if index is not None and self.has(index) else None
 
     def external_id(self, index: int) -> str | None:
-        """What the provider calls the installation; every tenth has no such name."""
+        """The provider's name for the installation; every tenth has none."""
         return None if index % 10 == 9 else f"home-{index + 1:06}"
 
     def meter_count(self, index: int) -> int:
-        """How many meters the installation has."""
+        """Number of meters of the installation."""
         kind = index % CYCLE
         return 2 if kind == TWO_METERS else 0 if kind == NO_METER else 1
 
@@ -163,7 +163,7 @@ class Fleet:
         )
 
     def silent_for(self, index: int) -> int | None:
-        """How many seconds before the start of the simulation the readings ended; None where they go on."""
+        """Seconds from the last reading to the start of the simulation; None where they go on."""
         return _SILENT.get(index % CYCLE)
 
     def devices(self, index: int) -> list[Device]:

@@ -1,4 +1,4 @@
-"""What stands in front of the GraphQL server: who may ask, and what goes wrong."""
+"""The gate in front of the GraphQL server: who may ask, and what goes wrong."""
 
 import asyncio
 import base64
@@ -21,10 +21,10 @@ from uvicorn.protocols.utils import ClientDisconnected
 from iometer_exporter.simulator.cloud.cloud import Cloud
 
 PATH: Final = "/v1/query"
-"""Where the API is."""
+"""Path of the API."""
 
 STATISTICS: Final = "/simulator"
-"""Where the simulator tells, without any token, what it has done so far."""
+"""Path at which the simulator tells, without any token, what it has done so far."""
 
 _QR_CODE: Final = "/v1/qrcode/"
 _HTML: Final = "<!DOCTYPE html><html><head><title>Gateway</title></head><body>Please wait.</body></html>"

@@ -45,7 +45,7 @@ class Terms(NamedTuple):
 
 
 class Licenses:
-    """What the provider may hand out, and what each installation has of it."""
+    """License pools of the provider, and the license of each installation."""
 
     def __init__(self, fleet: Fleet, *, started: float) -> None:
         self._fleet = fleet

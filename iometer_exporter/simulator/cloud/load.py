@@ -53,7 +53,7 @@ def _household(hour: float) -> float:
 
 
 def _sun(hour: float) -> float:
-    """What a roof has left over; only then does its home export, and only else does it import."""
+    """Surplus of a roof in watts; only then does its home export, and only else does it import."""
     return 60 * math.sin(math.pi * (hour - 9) / 7) if 9 < hour < 16 else 0.0
 
 
@@ -68,7 +68,7 @@ _EXPORT_PV: Final = Curve(_sun)
 
 
 class Load(NamedTuple):
-    """What a meter measures: a curve in units of `watts`, shifted in time, on top of initial counts."""
+    """Values of a meter: a curve in units of `watts`, shifted in time, on top of initial counts."""
 
     watts: int
     shift: int

@@ -89,7 +89,7 @@ class _Planner:
         return project
 
     def _project(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Project | None:
-        """What makes JSON of a field's value; None where it is JSON already."""
+        """The function that makes JSON of a field's value; None where it is JSON already."""
         selections = [node.selection_set for node in nodes if node.selection_set]
         if not selections:
             return None

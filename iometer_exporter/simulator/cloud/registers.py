@@ -1,4 +1,4 @@
-"""What a meter of the fleet shows at a time."""
+"""Registers of a meter of the fleet at a time."""
 
 import re
 from typing import Any, Final, Literal

@@ -1,4 +1,4 @@
-"""What each field of the schema that is not simply a key of its source gives."""
+"""Resolvers of the fields of the schema that are not simply a key of their source."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

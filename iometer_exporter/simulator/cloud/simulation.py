@@ -88,7 +88,7 @@ class ProviderSimulation:
 
     @property
     def url(self) -> str:
-        """Where queries go; the address of the socket is the same with ws instead of http."""
+        """Address for queries; the address of the socket is the same with ws instead of http."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{PATH}"
 
@@ -109,7 +109,7 @@ class ProviderSimulation:
 
     @property
     def open_sockets(self) -> int:
-        """How many sockets are open."""
+        """Number of open sockets."""
         return len(self._connections("websocket"))
 
     @property
