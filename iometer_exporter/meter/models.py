@@ -4,20 +4,26 @@ A document that is unusable as a whole raises PayloadError; a single odd field o
 itself and is named in `problems`.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, NoReturn, get_args
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, get_args
 
 from iometer_exporter.errors import ObisError, PayloadError
+from iometer_exporter.meter.json_values import (
+    A_TIME,
+    TOO_LARGE,
+    decode,
+    is_finite,
+    kind,
+    label,
+    shown,
+    too_long,
+    utc,
+)
 from iometer_exporter.meter.obis import ObisCode
-from iometer_exporter.text import clean
-
-_LONGEST_TEXT: Final = 128
-"""Characters; a longer number, version or id is no such thing and would bloat every series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def parse_reading(body: bytes) -> Reading:
     reading = meter.child("reading")
     registers = reading.values.get("registers")
     if not isinstance(registers, list):
-        raise PayloadError(f"{reading.path}registers is {_kind(registers)}, expected a list")
+        raise PayloadError(f"{reading.path}registers is {kind(registers)}, expected a list")
     return Reading(
         meter=meter.text("number"),
         time=_time(reading),
@@ -121,17 +127,17 @@ class _Fields:
     def of_document(cls, body: bytes, typename: str, problems: list[str]) -> "_Fields":
         document = _decode(body)
         if not isinstance(document, dict):
-            raise PayloadError(f"the document is {_kind(document)}, expected an object")
+            raise PayloadError(f"the document is {kind(document)}, expected an object")
         sent = document.get("__typename", typename)
         # Any version is read: fields may be added, and what is missed is named by its own path.
         if not isinstance(sent, str) or not sent.startswith(typename):
-            raise PayloadError(f"__typename is {_shown(sent)}, expected {typename}v1")
+            raise PayloadError(f"__typename is {shown(sent)}, expected {typename}v1")
         return cls(document, "", problems)
 
     def child(self, key: str) -> "_Fields":
         value = self.values.get(key)
         if value is not None and not isinstance(value, dict):
-            self.problems.append(f"{self.path}{key} is {_kind(value)}, expected an object")
+            self.problems.append(f"{self.path}{key} is {kind(value)}, expected an object")
         return _Fields(value if isinstance(value, dict) else {}, f"{self.path}{key}.", self.problems)
 
     def text(self, key: str) -> str:
@@ -152,7 +158,7 @@ class _Fields:
         try:
             number = _number(value)
             if not lowest <= number <= highest:
-                raise PayloadError(f"is {_shown(number)}, expected {lowest} to {highest}")
+                raise PayloadError(f"is {shown(number)}, expected {lowest} to {highest}")
         except PayloadError as error:
             self.problems.append(f"{self.path}{key} {error}")
             return None
@@ -162,24 +168,12 @@ class _Fields:
 def _decode(body: bytes) -> object:
     try:
         # Decimal keeps every digit that the meter shows through the conversion of units.
-        return json.loads(body, parse_float=_decimal, parse_int=Decimal, parse_constant=_no_constant)
+        return decode(body, parse_int=Decimal)
     except UnicodeDecodeError as error:
         raise PayloadError("the body is not JSON: it is not UTF-8 text", reason="invalid_json") from error
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise PayloadError(f"the body is not JSON: {reason}", reason="invalid_json") from error
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        # An exponent beyond even Decimal: infinite or zero, for the check of its field to judge.
-        return Decimal(float(text))
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _time(reading: _Fields) -> datetime:
@@ -188,12 +182,9 @@ def _time(reading: _Fields) -> datetime:
     try:
         if not isinstance(value, str):
             raise ValueError
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return utc(value)
     except (ValueError, OverflowError) as error:
-        raise PayloadError(
-            f"{reading.path}time is {_shown(value)}, expected a time such as '2024-11-11T11:11:00Z'"
-        ) from error
+        raise PayloadError(f"{reading.path}time is {shown(value)}, expected {A_TIME}") from error
 
 
 def _registers(items: list[Any], path: str, problems: list[str]) -> Mapping[ObisCode, Register]:
@@ -210,7 +201,7 @@ def _registers(items: list[Any], path: str, problems: list[str]) -> Mapping[Obis
 
 def _register(item: object) -> Register:
     if not isinstance(item, dict):
-        raise PayloadError(f" is {_kind(item)}, expected an object")
+        raise PayloadError(f" is {kind(item)}, expected an object")
     field = "obis"
     try:
         code = ObisCode.parse(_text(item.get("obis")))
@@ -224,38 +215,23 @@ def _register(item: object) -> Register:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise PayloadError(f"is {_kind(value)}, expected a text")
-    if len(value) > _LONGEST_TEXT:
-        raise PayloadError(f"is longer than {_LONGEST_TEXT} characters")
-    return clean(value)
+        raise PayloadError(f"is {kind(value)}, expected a text")
+    text = label(value)
+    if text is None:
+        raise PayloadError(too_long())
+    return text
 
 
 def _number(value: object) -> Decimal:
     if not isinstance(value, Decimal):
-        raise PayloadError(f"is {_kind(value)}, expected a number")
-    if not math.isfinite(float(value)):
-        raise PayloadError(f"is {_shown(value)}, larger than any number this program can hold")
+        raise PayloadError(f"is {kind(value)}, expected a number")
+    if not is_finite(value):
+        raise PayloadError(f"is {shown(value)}, {TOO_LARGE}")
     return value
 
 
 def _float(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _kind(value: object) -> str:
-    """What a JSON value is, in words for an error message."""
-    if value is None:
-        return "missing"
-    if isinstance(value, str):
-        return f"the text {_shown(value)}"
-    names = {bool: "a boolean", Decimal: "a number", list: "a list", dict: "an object"}
-    return names[type(value)]
-
-
-def _shown(value: object) -> str:
-    """A value from outside as it may stand in a log line: escaped and short."""
-    text = repr(str(value)) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 Endpoint = Literal["reading", "status"]

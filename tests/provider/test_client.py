@@ -388,15 +388,18 @@ async def test_an_answer_without_a_token(made: object, text: str) -> None:
     assert (caught.value.reason, caught.value.what_happened) == ("invalid_document", text)
 
 
-async def test_a_number_beyond_any_is_a_problem_of_its_own() -> None:
+@pytest.mark.parametrize("beyond", ["1e99999999999999999999", "9" * 5000], ids=["exponent", "digits"])
+async def test_a_number_beyond_any_is_a_problem_of_its_own(beyond: str) -> None:
     value = {"obisCode": "1-0:1.8.0", "time": "2024-12-31T12:00:00Z", "value": 1, "unit": "Wh"}
-    found = {"id": "i", "meters": [{"id": "m", "number": "M", "latestReadings": [value]}], "devices": []}
+    found: dict[str, object] = {"id": "i", "meters": [{"id": "m", "number": "M", "latestReadings": [value]}]}
+    found["devices"] = [{"id": "d", "bridge": {}, "core": {"batteryLevel": 57}}]
     body = json.dumps({"data": {"provider": {"installation": found}}})
-    data = answer(body.replace('"value": 1', '"value": 1e99999999999999999999').encode())
+    data = answer(body.replace('"value": 1', f'"value": {beyond}').encode())
     async with asked(always(data)) as (client, _):
         installation = await client.installation(id="i")
     assert installation is not None
     assert any("larger than any number" in problem for problem in installation.problems)
+    assert installation.devices[0].battery_ratio == 0.57
 
 
 async def test_a_token_that_is_refused() -> None:

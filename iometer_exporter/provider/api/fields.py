@@ -4,21 +4,27 @@ Problems are relative paths (`.term.period is missing`); who descends into an ob
 them, so that the paths of good documents are never written.
 """
 
-import math
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from sys import intern
 from typing import Any, Final, TypeVar
 
-from iometer_exporter.text import clean
+from iometer_exporter.meter import json_values
+from iometer_exporter.meter.json_values import (
+    A_TIME,
+    LONGEST_TEXT_CHARACTERS,
+    TOO_LARGE,
+    is_finite,
+    label,
+    shortened,
+    too_long,
+    utc,
+)
 
 T = TypeVar("T")
 Problems = list[str]
 """What is wrong with an object, each with the path from it."""
-
-LONGEST_TEXT: Final = 128
-"""Characters; a longer name or id is no such thing and would bloat every series."""
 
 _EMPTY: Final[dict[str, Any]] = {}
 
@@ -27,7 +33,7 @@ def text(item: dict[str, Any], key: str, problems: Problems) -> str:
     """The text, cleaned for use as a label; empty and a problem where there is none."""
     value = item.get(key)
     # What nearly every text is: the rest is only for the odd ones.
-    if type(value) is str and len(value) <= LONGEST_TEXT and value.isprintable():
+    if type(value) is str and len(value) <= LONGEST_TEXT_CHARACTERS and value.isprintable():
         return value
     if value is None or isinstance(value, str):
         return _odd_text(value, key, problems)
@@ -80,9 +86,9 @@ def number(item: dict[str, Any], key: str, problems: Problems) -> Decimal | None
     elif isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, Decimal):
-        if math.isfinite(value) and math.isfinite(float(value)):
+        if is_finite(value):
             return value
-        problems.append(f".{key} is {_shown(value)}, larger than any number this program can hold")
+        problems.append(f".{key} is {shortened(str(value))}, {TOO_LARGE}")
     else:
         problems.append(f".{key} is {kind(value)}, expected a number")
     return None
@@ -93,11 +99,10 @@ def time(item: dict[str, Any], key: str, problems: Problems) -> datetime | None:
     value = item.get(key)
     try:
         if isinstance(value, str):
-            found = datetime.fromisoformat(value)
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            return utc(value)
     except (ValueError, OverflowError):
         pass
-    problems.append(f".{key} is {kind(value)}, expected a time such as '2024-11-11T11:11:00Z'")
+    problems.append(f".{key} is {kind(value)}, expected {A_TIME}")
     return None
 
 
@@ -165,29 +170,17 @@ def without_leading_dot(problems: Iterable[str]) -> tuple[str, ...]:
 
 
 def kind(value: object) -> str:
-    """What a JSON value is, in words for an error message."""
-    if value is None:
-        return "missing"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, str):
-        return f"the text {_shown(value)}"
-    if isinstance(value, int | float | Decimal):
-        return f"the number {_shown(value)}"
-    return "a list" if isinstance(value, list) else "an object"
+    """The kind of a JSON value in words for an error message, with the value where it is a number."""
+    if type(value) in (int, float, Decimal):
+        return f"the number {shortened(str(value))}"
+    return json_values.kind(value)
 
 
 def _odd_text(value: str | None, key: str, problems: Problems) -> str:
     if value is None:
         problems.append(f".{key} is missing, expected a text")
-    elif len(value) > LONGEST_TEXT:
-        problems.append(f".{key} is longer than {LONGEST_TEXT} characters")
-    else:
-        return clean(value)
-    return ""
-
-
-def _shown(value: object) -> str:
-    """A value from outside as it may stand in a log line: escaped and short."""
-    shown = repr(value) if isinstance(value, str) else clean(str(value))
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+        return ""
+    found = label(value)
+    if found is None:
+        problems.append(f".{key} {too_long()}")
+    return found or ""
