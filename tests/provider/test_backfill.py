@@ -286,3 +286,9 @@ async def test_a_cursor_that_comes_again_ends_the_walk() -> None:
     client = Pages(*[ReadingsPage((), each) for each in ("a", "b", "a", "b")])
     with pytest.raises(ProviderError, match="gave the same cursor twice"):
         await walked(client)
+
+
+async def test_a_page_without_a_list_is_not_the_end_of_the_readings() -> None:
+    client = Pages(ReadingsPage((reading(0, 1),), "a"), ReadingsPage((), None, ("readings is missing",)))
+    with pytest.raises(ProviderError, match="sent no readings: readings is missing"):
+        await walked(client)
