@@ -97,9 +97,11 @@ async def _collect(access: Access, since: float, filling: "Backfill") -> None:
     start = datetime.now(UTC) - timedelta(seconds=since)
     problems, retrying = FirstFew(), Retrying(_interrupted)
     async with access.client() as client:
-        async for found in name_installations(client, filling, access.provider.page_size, retrying):
-            show_progress(f"{found} installations so far")
-        show_progress("")
+        try:
+            async for found in name_installations(client, filling, access.provider.page_size, retrying):
+                show_progress(f"{found} installations so far")
+        finally:
+            show_progress("")
         with _bar("Fetching readings", round(since)) as bar:
             async for received in collect_readings(client, filling, start, retrying, problems):
                 # How many there will be is not known, but they come in the order in which they were received.
