@@ -86,7 +86,7 @@ def test_a_scraper_that_does_not_read_on_does_not_hold_up_the_stop(tmp_path: Pat
 
 def test_a_household_does_not_load_what_a_provider_needs() -> None:
     code = (
-        "import sys; from iometer_exporter import server; from iometer_exporter.cli import serve;"
+        "import sys; from iometer_exporter.web import server; from iometer_exporter.cli import serve;"
         "unwanted = ('gql', 'graphql', 'websockets', 'ariadne');"
         "print(*(name for name in sys.modules if name.split('.')[0] in unwanted"
         " or name.startswith('iometer_exporter.provider.')))"
