@@ -14,7 +14,7 @@ from iometer_exporter.metrics.family_builder import FamilyBuilder
 from iometer_exporter.provider.api.models import Provider
 from iometer_exporter.provider.reading.inventory import Inventory
 from iometer_exporter.provider.reading.readings import Readings
-from iometer_exporter.provider.reading.request_log import RequestLog, Operation
+from iometer_exporter.provider.reading.request_log import Operation, RequestLog
 from iometer_exporter.provider.served import families
 from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
 from iometer_exporter.provider.served.installations import RESULTS

@@ -69,6 +69,8 @@ _ZIPPERS: Final = 2
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
+_NO_LIFECYCLE: Final = "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
+
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
