@@ -585,7 +585,7 @@ async def test_another_address_that_had_less_time_than_it_may_take_is_not_counte
 async def test_service_discovery_knows_where_each_bridge_can_be_asked(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iometer_exporter.bridges.fleet._RESOLVE_TIMEOUT", 0.05)
+    monkeypatch.setattr("iometer_exporter.bridges.fleet._RESOLVE_SECONDS", 0.05)
     names.known["house.local"] = ["10.0.0.1", "10.0.0.9"]
     names.known["hangs.local"] = ["10.0.0.3"]
     names.hang("hangs.local", "announced.local")
