@@ -1,9 +1,8 @@
 """OBIS codes (IEC 62056-6-1): which quantity a register of a meter holds."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from iometer_exporter.errors import ObisError
 
@@ -20,8 +19,7 @@ _CURRENT_VALUE: Final = 255
 """Group F of a register that is no stored past value; both forms may leave it out."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObisCode:
+class ObisCode(NamedTuple):
     """The six value groups A-B:C.D.E*F; `str()` gives the canonical decimal form."""
 
     a: int
