@@ -1,13 +1,28 @@
 """Each fault does something: with it, some answer on the wire is another one than without."""
 
 import asyncio
+import json
+import time
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from iometer_exporter.simulator import FAULTS, Fault, FaultSpec, Simulation, Timing
+from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, ProviderSimulation
 
 from .conftest import Clock
+from .provider_client import (
+    INSTALLATIONS,
+    READINGS,
+    SUBSCRIPTION,
+    authorization,
+    greet,
+    plain_socket,
+    post,
+    stamp,
+)
 
 MOMENTS = (0.0, 31.0, 100.0)
 """Seconds after the start: the first reading, a wrong value, and after a reset."""
@@ -83,3 +98,53 @@ async def test_without_a_fault_no_answer_differs(clock: Clock) -> None:
     first, second = await asyncio.gather(*patient)
     assert first == second
     assert all(end == "open" and data for data, end in first)
+
+
+SLOW = 0.5
+"""Seconds that an answer takes with the fault `slow`; one that takes as long on a busy machine is no harm."""
+
+
+async def cloud_transcript(clock: Clock, faults: Iterable[str]) -> list[Any]:
+    """What a client of the simulated cloud gets: pages, stored readings, and messages of a socket."""
+    seen: list[Any] = []
+    async with ProviderSimulation(installations=12, clock=clock) as simulation:
+        simulation.faults.slow_seconds, simulation.faults.messages_per_socket = SLOW, 2
+        # Switched on while it serves: the server would not start with some of them otherwise.
+        simulation.faults.kinds |= set(faults)
+        for query in (INSTALLATIONS, READINGS, INSTALLATIONS):
+            begin = time.monotonic()
+            response = await post(simulation, query)
+            seen.append((response.status_code, response.text, time.monotonic() - begin >= SLOW))
+        try:
+            async with plain_socket(simulation) as socket, asyncio.timeout(60):
+                await greet(socket, {"Authorization": authorization(simulation)})
+                seen.append(await socket.recv())
+                payload = {"query": SUBSCRIPTION, "variables": {"startTime": stamp(clock() - 900)}}
+                await socket.send(json.dumps({"type": "subscribe", "id": "7", "payload": payload}))
+                seen.extend([await socket.recv() for _ in range(5)])
+        except (ConnectionClosed, InvalidHandshake) as error:
+            seen.append(type(error))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def plain_cloud() -> list[Any]:
+    """The transcript without a fault, filled by whoever needs it first."""
+    return []
+
+
+@pytest.mark.parametrize("fault", PROVIDER_FAULTS)
+async def test_with_a_fault_of_the_cloud_some_answer_differs(
+    fault: str, clock: Clock, plain_cloud: list[Any]
+) -> None:
+    if not plain_cloud:
+        plain_cloud += await cloud_transcript(clock, ())
+    assert await cloud_transcript(clock, [fault]) != plain_cloud, f"{fault} does nothing"
+
+
+async def test_without_a_fault_no_answer_of_the_cloud_differs(clock: Clock) -> None:
+    first, second = [await cloud_transcript(clock, ()) for _ in range(2)]
+    assert [each[:2] if isinstance(each, tuple) else each for each in first] == [
+        each[:2] if isinstance(each, tuple) else each for each in second
+    ]
+    assert len(first) == 9
