@@ -2,6 +2,8 @@
 
 import os
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,13 +18,14 @@ from iometer_exporter.provider.served.families import (
     SHARED_FAMILIES,
 )
 from iometer_exporter.simulator import FAULTS, SITUATIONS
+from prometheus.build import ALERTS
+from prometheus.rules import Alert
 from tests.cli.test_cli import commands
+from tests.test_architecture import BESIDE, LAYERS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / name for name in ("README.md", "README.de.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
-    DOCS.glob("*.md")
-)
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 
 METRICS_INTRO = """\
 # Metrics
@@ -182,3 +185,109 @@ def test_every_claim_about_security_names_a_test_that_exists() -> None:
         for file, name in tests:
             source = (ROOT / "tests" / file).read_text()
             assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), f"there is no {file}::{name}"
+
+
+def test_the_rooms_are_those_of_the_architecture() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (\d|beside) \| `(\w+)` \|", page, re.MULTILINE)
+    expected = {room: str(level) for level, layer in enumerate(LAYERS) for room in layer if level}
+    assert {room: level for level, room in rows} == expected | dict.fromkeys(BESIDE, "beside")
+    picture = page.partition("```\n                    __main__")[2].partition("```")[0]
+    drawn = [set(re.findall(r"\w+", line)) & expected.keys() for line in picture.splitlines()]
+    assert [rooms for rooms in drawn if rooms] == [set(layer) for layer in LAYERS[:0:-1]][1:]
+
+
+def test_the_road_and_the_folders_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text().partition("### The road of one register")[2]
+    road, _, rest = page.partition("### Words")
+    assert rest
+    for module in re.findall(r"`([\w/]+(?:\.py|/))`", road):
+        places = (ROOT / "iometer_exporter", ROOT / "iometer_exporter" / "provider")
+        assert any((place / module).exists() for place in places), module
+
+
+def recipes() -> dict[str, str]:
+    """The recipes of CONTRIBUTING by their headings."""
+    page = (ROOT / "CONTRIBUTING.md").read_text().partition("## Recipes\n")[2].partition("\n## ")[0]
+    parts = re.split(r"^### (.+)\n", page, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def steps(recipe: str) -> Iterator[tuple[str, list[str]]]:
+    """The steps of a recipe, each with the code that stands in it."""
+    for step in re.split(r"^\d+\. ", recipe, flags=re.MULTILINE)[1:]:
+        yield step, [re.sub(r"\s+", " ", code) for code in re.findall(r"`([^`]+)`", step)]
+
+
+def is_path(code: str) -> bool:
+    return bool(re.fullmatch(r"[\w./<>-]+(?:\.(?:py|md|yml|graphql)|/)", code))
+
+
+def test_there_is_a_recipe_for_what_is_added_most() -> None:
+    assert list(recipes()) == [
+        "A field of the status",
+        "A family from an OBIS code",
+        "A flag",
+        "A rule of the guard",
+        "An alert",
+        "A panel",
+        "A field of the provider",
+        "A fault of the simulator",
+    ]
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_what_a_recipe_names_exists(name: str) -> None:
+    for step, codes in steps(recipes()[name]):
+        paths = [re.sub(r"<\w+>", "*", code) for code in codes if is_path(code)]
+        for path in paths:
+            assert list(ROOT.glob(path)), f"there is no {path}: {step}"
+        files = [file for path in paths for file in ROOT.glob(path if path[-1] != "/" else f"{path}*.py")]
+        text = "".join(file.read_text() for file in files if file.is_file())
+        for code in codes:
+            if re.fullmatch(r"[A-Za-z_]\w+", code) and code not in ("None", "yield"):
+                assert re.search(rf"\b{code}\b", text), f"{code} is in none of {paths}: {step}"
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_a_recipe_ends_with_a_command_and_every_command_can_be_given(name: str) -> None:
+    found = [code for _, codes in steps(recipes()[name]) for code in codes if "python -m " in code]
+    assert "python -m pytest" in found[-1]
+    for command in found:
+        setting, _, words = command.rpartition("python -m ")
+        module, *arguments = words.split()
+        places = [ROOT / f"{module.replace('.', '/')}{ending}" for ending in (".py", "/__main__.py")]
+        assert module == "pytest" or any(place.exists() for place in places), command
+        files = [ROOT / argument for argument in arguments if argument.startswith("tests/")]
+        assert all(file.exists() for file in files), command
+        if variable := setting.strip().partition("=")[0]:
+            assert any(f'"{variable}"' in file.read_text() for file in files), command
+
+
+NUMBERS = {
+    18: ("Eighteen", "achtzehn"),
+    19: ("Nineteen", "neunzehn"),
+    20: ("Twenty", "zwanzig"),
+    21: ("Twenty-one", "einundzwanzig"),
+    22: ("Twenty-two", "zweiundzwanzig"),
+    23: ("Twenty-three", "dreiundzwanzig"),
+    24: ("Twenty-four", "vierundzwanzig"),
+}
+
+
+def test_the_number_of_alerts_is_right() -> None:
+    count = sum(isinstance(rule, Alert) for group in ALERTS for rule in group.rules)
+    english, german = NUMBERS[count]
+    for page, text in (
+        ("README.md", f"{english} alerts"),
+        ("README.de.md", f"{german} Alarme"),
+        ("docs/alerts.md", f"has {count} alerts"),
+    ):
+        assert text in re.sub(r"\s+", " ", (ROOT / page).read_text()), f"{page} does not say {text}"
+
+
+def test_every_page_of_the_root_is_in_the_source_distribution() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    # README and license are always in it.
+    assert {f"/{page.name}" for page in ROOT.glob("*.md")} - {"/README.md"} <= set(included)
