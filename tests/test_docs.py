@@ -112,7 +112,7 @@ def test_the_page_of_metrics_is_that_of_the_table() -> None:
     page = DOCS / "metrics.md"
     if os.environ.get("REGENERATE_DOCS"):
         page.write_text(metrics_page())
-    assert page.read_text() == metrics_page()
+    assert page.read_text() == metrics_page(), "run REGENERATE_DOCS=1 python -m pytest tests/test_docs.py"
 
 
 def test_every_option_and_command_is_in_the_page_of_configuration() -> None:
@@ -121,7 +121,8 @@ def test_every_option_and_command_is_in_the_page_of_configuration() -> None:
         assert f"`{name}`" in page
         for parameter in command.params:
             if isinstance(parameter, click.Option):
-                assert f"`{parameter.opts[0]}" in page, f"{name} {parameter.opts[0]}"
+                option = parameter.opts[0]
+                assert f"`{option}" in page, f"docs/configuration.md has no {option} of {name}"
 
 
 def faults_table() -> str:
@@ -144,7 +145,7 @@ def test_the_table_of_faults_is_that_of_the_simulator() -> None:
     expected = before + begin + faults_table() + end + after
     if os.environ.get("REGENERATE_DOCS"):
         page.write_text(expected)
-    assert page.read_text() == expected
+    assert page.read_text() == expected, "run REGENERATE_DOCS=1 python -m pytest tests/test_docs.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

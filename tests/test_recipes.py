@@ -42,6 +42,7 @@ from iometer_exporter.provider.api.models import Device, Installation, License, 
 from iometer_exporter.provider.served import families as provider_families
 from iometer_exporter.simulator import Fault, SimulatedBridge
 from prometheus.meter import READINGS_REJECTED as REJECTED_ALERT
+from tests import payloads
 from tests.prometheus.test_rules import selectors
 from tests.provider import fleet
 from tests.provider.test_operations import DOCUMENTS
@@ -103,6 +104,14 @@ def test_every_field_of_the_status_is_sent_by_the_simulator_and_read(name: str) 
     assert empty(whole, name) != whole, (
         f"Status.{name} is never filled: read it in parse_status (iometer_exporter/meter/models.py) and have "
         "the simulator send it (iometer_exporter/simulator/bridge.py)"
+    )
+
+
+@pytest.mark.parametrize("name", STATUS_FIELDS)
+def test_every_field_of_the_status_is_in_a_payload(name: str) -> None:
+    statuses = map(payloads.status, payloads.CASES)
+    assert any(empty(status, name) != status for status in statuses), (
+        f"no payload in tests/fixtures/payloads/ has Status.{name}"
     )
 
 
@@ -191,6 +200,38 @@ def test_what_an_option_says_is_used(path: Path) -> None:
             read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
             for name in parameters(function):
                 assert name in read, f"{path.name}: {function.name}() takes {name} and does nothing with it"
+
+
+def calls(*names: str) -> Iterator[ast.Call]:
+    """Where the modules that read files call a function or method of one of these names."""
+    for path in sorted((PACKAGE / "config").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = node.func
+                if getattr(called, "id", None) in names or getattr(called, "attr", None) in names:
+                    yield node
+
+
+@pytest.mark.parametrize("kind", [Config, DiscoveryConfig, BridgeConfig, ProviderConfig])
+def test_what_can_be_configured_is_read_from_the_file(kind: type[Any]) -> None:
+    given = {keyword.arg for call in calls(kind.__name__) for keyword in call.keywords}
+    forgotten = {field.name for field in fields(kind)} - given
+    assert forgotten == set(), (
+        f"take {', '.join(forgotten)} of {kind.__name__} from the file, where it is parsed"
+    )
+
+
+def test_every_key_of_the_file_is_in_the_page_of_configuration() -> None:
+    texts = (ROOT / "docs" / name for name in ("configuration.md", "provider.md", "web-config.md"))
+    pages = "".join(page.read_text() for page in texts)
+    keys = {
+        call.args[0].value
+        for call in calls("take", "child", "children")
+        if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
+    }
+    assert {"timeout", "bridges", "shard"} <= keys
+    for key in keys:
+        assert re.search(rf"\b{key}\b", pages), f"docs/configuration.md does not say what the key {key} does"
 
 
 def test_what_the_configuration_says_is_used() -> None:

@@ -72,7 +72,9 @@ def test_links_lead_to_dashboards_of_the_same_language(uid: str) -> None:
 def test_every_metric_is_shown_or_alerted_on() -> None:
     shown = set().union(*(lint_promql.used(board) for board in boards("en").values()))
     shown |= {selector.name or "" for rule in rules() for selector in selectors_of(rule.expr)}
-    assert {family.name for family in EVERY} - shown == set(UNUSED)
+    assert {family.name for family in EVERY} - shown == set(UNUSED), (
+        "show each metric on a panel, alert on it, or say in UNUSED why not"
+    )
 
 
 def test_what_is_left_out_of_a_provider_is_what_the_docs_say() -> None:

@@ -150,7 +150,8 @@ def parsed_strictly(text: bytes) -> list[Metric]:
 
 
 def test_the_table_of_families_is_that_of_the_contract() -> None:
-    assert {family.name: (family.type, " ".join(family.labels)) for family in FAMILIES} == CONTRACT
+    table = {family.name: (family.type, " ".join(family.labels)) for family in FAMILIES}
+    assert table == CONTRACT, "a family is in FAMILIES or in CONTRACT of this file, and not in the other"
     assert [family.name for family in FAMILIES] == list(CONTRACT)
 
 
@@ -176,7 +177,9 @@ def test_the_whole_text_of_each_case(case: str) -> None:
     if os.environ.get("REGENERATE_GOLDEN") == "1":
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8"), (
+        "if the change is wanted, run REGENERATE_GOLDEN=1 python -m pytest tests/metrics/test_families.py"
+    )
 
 
 def test_there_is_no_golden_text_without_its_case() -> None:
@@ -471,6 +474,11 @@ def test_what_a_reading_and_a_core_give_is_in_its_group() -> None:
                 battery_ratio=status.battery_ratio,
             )
         }
-    assert given["counters"] == {*COUNTERS, READING_TIMESTAMP}
-    assert given["instantaneous"] == set(INSTANTANEOUS)
-    assert given["core"] == set(CORE_STATES)
+    groups = {
+        "counters": {*COUNTERS, READING_TIMESTAMP},
+        "instantaneous": set(INSTANTANEOUS),
+        "core": set(CORE_STATES),
+    }
+    for group, families in groups.items():
+        odd = ", ".join(sorted(family.name for family in given[group] ^ families))
+        assert given[group] == families, f"{odd}: given and not in its group, or in it and in no payload"

@@ -144,7 +144,7 @@ def test_the_table_is_the_contract() -> None:
         family.name: (family.type, " ".join(family.labels))
         for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
     }
-    assert table == CONTRACT
+    assert table == CONTRACT, "a family is in its table or in CONTRACT of this file, and not in the other"
 
 
 def test_help_says_what_is_served_from_memory() -> None:
@@ -167,7 +167,8 @@ async def test_every_family_of_the_contract_is_served() -> None:
     expected = (CONTRACT.keys() - {histogram}) | {
         f"{histogram}_{part}" for part in ("bucket", "sum", "count")
     }
-    assert served == expected
+    odd = ", ".join(sorted(served ^ expected))
+    assert served == expected, f"{odd}: in CONTRACT and not served to full_client, or the other way round"
 
 
 @pytest.mark.parametrize("text_format", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])

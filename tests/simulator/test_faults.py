@@ -8,7 +8,7 @@ from iometer_exporter.simulator.faults import check_faults
 
 
 def test_every_kind_is_described_in_a_sentence() -> None:
-    assert tuple(FAULTS) == get_args(Fault)
+    assert tuple(FAULTS) == get_args(Fault), "Fault and FAULTS name the same faults in the same order"
     assert all(text.endswith(".") and text.count(". ") == 0 for text in FAULTS.values())
 
 
