@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+import iometer_exporter
 from iometer_exporter import __version__
 from iometer_exporter.cli import cli
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Family
@@ -25,6 +26,8 @@ from tests.test_architecture import BESIDE, LAYERS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+SITE = Path(iometer_exporter.__file__).parent.parent
+"""Where the package lies: elsewhere, if it is the installed wheel that is tested."""
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 
 METRICS_INTRO = """\
@@ -203,7 +206,7 @@ def test_the_road_and_the_folders_exist() -> None:
     road, _, rest = page.partition("### Words")
     assert rest
     for module in re.findall(r"`([\w/]+(?:\.py|/))`", road):
-        places = (ROOT / "iometer_exporter", ROOT / "iometer_exporter" / "provider")
+        places = (SITE / "iometer_exporter", SITE / "iometer_exporter" / "provider")
         assert any((place / module).exists() for place in places), module
 
 
@@ -218,6 +221,12 @@ def steps(recipe: str) -> Iterator[tuple[str, list[str]]]:
     """The steps of a recipe, each with the code that stands in it."""
     for step in re.split(r"^\d+\. ", recipe, flags=re.MULTILINE)[1:]:
         yield step, [re.sub(r"\s+", " ", code) for code in re.findall(r"`([^`]+)`", step)]
+
+
+def files_of(path: str) -> list[Path]:
+    """The files of this name, of a folder its modules; an alert's name may be any."""
+    pattern = re.sub(r"<\w+>", "*", path if path[-1] != "/" else f"{path}*")
+    return list((SITE if path.startswith("iometer_exporter/") else ROOT).glob(pattern))
 
 
 def is_path(code: str) -> bool:
@@ -240,14 +249,14 @@ def test_there_is_a_recipe_for_what_is_added_most() -> None:
 @pytest.mark.parametrize("name", recipes())
 def test_what_a_recipe_names_exists(name: str) -> None:
     for step, codes in steps(recipes()[name]):
-        paths = [re.sub(r"<\w+>", "*", code) for code in codes if is_path(code)]
-        for path in paths:
-            assert list(ROOT.glob(path)), f"there is no {path}: {step}"
-        files = [file for path in paths for file in ROOT.glob(path if path[-1] != "/" else f"{path}*.py")]
-        text = "".join(file.read_text() for file in files if file.is_file())
+        text = ""
+        for path in filter(is_path, codes):
+            found = files_of(path)
+            assert found, f"there is no {path}: {step}"
+            text += "".join(file.read_text() for file in found if file.suffix in (".py", ".graphql"))
         for code in codes:
-            if re.fullmatch(r"[A-Za-z_]\w+", code) and code not in ("None", "yield"):
-                assert re.search(rf"\b{code}\b", text), f"{code} is in none of {paths}: {step}"
+            if re.fullmatch(r"[A-Za-z_]\w+", code) and code != "yield":
+                assert re.search(rf"\b{code}\b", text), f"{code} is in no file of the step: {step}"
 
 
 @pytest.mark.parametrize("name", recipes())

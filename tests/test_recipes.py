@@ -24,6 +24,7 @@ from graphql import (
     parse,
 )
 
+import iometer_exporter
 from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.cli import check
@@ -48,7 +49,7 @@ from tests.provider import fleet
 from tests.provider.test_operations import DOCUMENTS
 
 ROOT: Final = Path(__file__).parent.parent
-PACKAGE: Final = ROOT / "iometer_exporter"
+PACKAGE: Final = Path(iometer_exporter.__file__).parent
 NOW: Final = 1_768_510_800.0
 
 HOMES: Final[tuple[tuple[Fault, ...], ...]] = ((), ("three-phase", "tariffs"), ("wired",))
