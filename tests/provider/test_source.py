@@ -16,7 +16,7 @@ from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.served import installations as state
 from iometer_exporter.provider.served.installation import TrackedInstallation, encode
 from iometer_exporter.provider.source import ProviderSource
-from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.simulator.cloud import ProviderFault, ProviderSimulation
 from tests.provider.fleet import LIMITS, NOW, STALE_AFTER, ScriptedClient, SimulatedClock, split
 from tests.waiting import PATIENCE, until
 
@@ -211,7 +211,7 @@ async def test_without_readings_the_inventory_serves() -> None:
         assert simulation.open_sockets == 0
 
 
-BAD = {
+BAD: dict[ProviderFault, tuple[str, str, str]] = {
     # Fault: operation and reason of the metric, part of the one log line.
     "unauthorized": (
         "account",
@@ -227,7 +227,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("fault", BAD)
-async def test_what_is_bad_is_counted_and_said_once(fault: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_bad_is_counted_and_said_once(
+    fault: ProviderFault, caplog: pytest.LogCaptureFixture
+) -> None:
     operation, reason, sentence = BAD[fault]
     clock = SimulatedClock()
     async with cloud(clock) as simulation, source(simulation, clock, readings="off") as running:
@@ -285,7 +287,7 @@ async def test_unknown_states_are_served_as_they_are(caplog: pytest.LogCaptureFi
 @pytest.mark.parametrize(
     ("fault", "rejected"), [("decrease", True), ("spike", True), ("clock-jump", True), ("replay", False)]
 )
-async def test_wrong_readings_of_one_meter_harm_no_other(fault: str, rejected: bool) -> None:
+async def test_wrong_readings_of_one_meter_harm_no_other(fault: ProviderFault, rejected: bool) -> None:
     clock = SimulatedClock()
     async with (
         cloud(clock) as simulation,

@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from iometer_exporter.simulator import FAULTS, Fault, FaultSpec, Simulation, Timing
-from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, ProviderSimulation
+from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, ProviderSimulation, parse_provider_fault
 
 from .conftest import Clock
 from .provider_client import (
@@ -110,7 +110,7 @@ async def cloud_transcript(clock: Clock, faults: Iterable[str]) -> list[Any]:
     async with ProviderSimulation(installations=12, clock=clock) as simulation:
         simulation.faults.slow_seconds, simulation.faults.messages_per_socket = SLOW, 2
         # Switched on while it serves: the server would not start with some of them otherwise.
-        simulation.faults.kinds |= set(faults)
+        simulation.faults.kinds.update(map(parse_provider_fault, faults))
         for query in (INSTALLATIONS, READINGS, INSTALLATIONS):
             begin = time.monotonic()
             response = await post(simulation, query)

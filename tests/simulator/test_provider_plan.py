@@ -20,7 +20,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from iometer_exporter.simulator.cloud.cloud import Cloud
-from iometer_exporter.simulator.cloud.faults import Faults
+from iometer_exporter.simulator.cloud.faults import Faults, ProviderFault
 from iometer_exporter.simulator.cloud.plan import NeedsExecutor, plan
 from iometer_exporter.simulator.cloud.queries import Documents
 from iometer_exporter.simulator.cloud.schema import executable_schema
@@ -100,7 +100,7 @@ FRAGMENTS = " ".join(
 )
 
 
-def cloud(*faults: str) -> Cloud:
+def cloud(*faults: ProviderFault) -> Cloud:
     return Cloud(installations=8, seed=1, interval=900, faults=Faults(set(faults)), clock=lambda: NOW)
 
 

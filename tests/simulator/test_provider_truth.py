@@ -2,13 +2,14 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import ConfigError
-from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, Faults, parse_provider_fault
+from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, Faults, ProviderFault, parse_provider_fault
 from iometer_exporter.simulator.cloud.arrivals import Arrivals
 from iometer_exporter.simulator.cloud.fleet import CYCLE, TWO_METERS, Fleet, Ids
 from iometer_exporter.simulator.cloud.load import Load
@@ -178,7 +179,8 @@ def test_late_readings_come_once_and_all_the_same(interval: int) -> None:
 
 def test_the_latest_reading_is_the_last_that_arrived() -> None:
     fleet, faults = Fleet(CYCLE), Faults()
-    for kinds in (set[str](), {"late"}):
+    late: set[ProviderFault] = {"late"}
+    for kinds in (set[ProviderFault](), late):
         faults.kinds = kinds
         arrivals = Arrivals(fleet, faults, interval=300, started=NOW)
         newest: dict[tuple[int, int], int] = {}
@@ -220,6 +222,7 @@ def test_months_end_where_the_month_does() -> None:
 
 
 def test_every_fault_has_a_sentence_and_an_unknown_one_a_neighbour() -> None:
+    assert tuple(PROVIDER_FAULTS) == get_args(ProviderFault), "both name the same faults in the same order"
     assert all(text.endswith(".") for text in PROVIDER_FAULTS.values())
     with pytest.raises(ConfigError, match="there is no fault 'dupes', the nearest is 'duplicates'"):
         parse_provider_fault("dupes")

@@ -2,7 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS, Faults, parse_provider_fault
+from iometer_exporter.simulator.cloud.faults import (
+    PROVIDER_FAULTS,
+    Faults,
+    ProviderFault,
+    parse_provider_fault,
+)
 
 if TYPE_CHECKING:
     from iometer_exporter.simulator.cloud.simulation import ProviderSimulation, describe_provider
@@ -10,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROVIDER_FAULTS",
     "Faults",
+    "ProviderFault",
     "ProviderSimulation",
     "describe_provider",
     "parse_provider_fault",

@@ -3,11 +3,31 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from iometer_exporter.errors import ConfigError
 
-PROVIDER_FAULTS: Final[dict[str, str]] = {
+ProviderFault = Literal[
+    "duplicates",
+    "late",
+    "decrease",
+    "spike",
+    "replay",
+    "clock-jump",
+    "disconnect",
+    "no-sockets",
+    "rate-limit",
+    "http-500",
+    "garbage",
+    "slow",
+    "graphql-errors",
+    "null",
+    "unknown-enum",
+    "unauthorized",
+]
+"""What a simulated cloud can be told to do."""
+
+PROVIDER_FAULTS: Final[dict[ProviderFault, str]] = {
     "duplicates": "A tenth of the readings comes twice.",
     "late": "A twentieth of the readings comes minutes to hours late.",
     "decrease": "Every fourth reading of the first installation shows less import than before.",
@@ -32,7 +52,7 @@ PROVIDER_FAULTS: Final[dict[str, str]] = {
 class Faults:
     """The faults in force, and how hard they strike; all may be changed at any time."""
 
-    kinds: set[str] = field(default_factory=set)
+    kinds: set[ProviderFault] = field(default_factory=set)
     duplicate_share: float = 0.1
     late_share: float = 0.05
     messages_per_socket: int = 100
@@ -47,12 +67,13 @@ class Faults:
         return index % 10 == 0
 
 
-def parse_provider_fault(text: str) -> str:
+def parse_provider_fault(text: str) -> ProviderFault:
     """The fault of this name; raises ConfigError for an unknown one."""
-    if text not in PROVIDER_FAULTS:
+    kind = next((fault for fault in PROVIDER_FAULTS if fault == text), None)
+    if kind is None:
         near = difflib.get_close_matches(text, PROVIDER_FAULTS, n=1, cutoff=0.0)
         raise ConfigError(f"there is no fault {text!r}, the nearest is {near[0]!r}")
-    return text
+    return kind
 
 
 def provider_faults(kinds: Iterable[str]) -> Faults:

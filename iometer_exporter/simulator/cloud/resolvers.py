@@ -7,6 +7,7 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from iometer_exporter.simulator.cloud.cloud import Cloud
+from iometer_exporter.simulator.cloud.faults import ProviderFault
 from iometer_exporter.simulator.cloud.fleet import Meter
 from iometer_exporter.simulator.cloud.registers import spelled
 
@@ -60,7 +61,7 @@ def _readings(
     return {"readings": readings, "cursor": following}
 
 
-def _hit(site: Site, cloud: Cloud, kind: str) -> bool:
+def _hit(site: Site, cloud: Cloud, kind: ProviderFault) -> bool:
     return kind in cloud.faults.kinds and cloud.faults.hits(site.index)
 
 
