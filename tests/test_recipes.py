@@ -39,9 +39,13 @@ from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.exposition import TEXT, render
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, READINGS_REJECTED, Family
 from iometer_exporter.provider.api import answers
+from iometer_exporter.provider.api.client import ProviderClient
+from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.api.models import Device, Installation, License, LicensePool
 from iometer_exporter.provider.served import families as provider_families
 from iometer_exporter.simulator import Fault, SimulatedBridge
+from iometer_exporter.simulator.cloud import ProviderSimulation
+from iometer_exporter.simulator.cloud.fleet import CYCLE
 from prometheus.meter import READINGS_REJECTED as REJECTED_ALERT
 from tests import payloads
 from tests.prometheus.test_rules import selectors
@@ -374,6 +378,23 @@ def test_every_field_that_the_provider_is_asked_for_is_read(name: str) -> None:
         f"{', '.join(sorted(unread))}: asked for in {name} and never read, read it in "
         "iometer_exporter/provider/api/answers.py"
     )
+
+
+async def test_every_field_of_a_device_and_a_license_is_sent_by_the_simulated_cloud() -> None:
+    async with ProviderSimulation(installations=CYCLE) as simulation:
+        pair = simulation.credentials
+        credentials = Credentials(pair.token, pair.secret, "", "")
+        async with ProviderClient(simulation.url, credentials) as client:
+            found = await client.installations(0, CYCLE)
+    place = "add it in iometer_exporter/simulator/cloud/ (fleet.py, licenses.py or resolvers.py)"
+    assert (found.errors, found.problems) == ((), ()), place
+    for kind, names, values in (
+        ("device", DEVICE_FIELDS, [one.current_device for one in found.installations]),
+        ("license", LICENSE_FIELDS, [one.license for one in found.installations]),
+    ):
+        for name in names:
+            sent = [getattr(value, name) for value in values if value is not None]
+            assert any(value is not None for value in sent), f"no simulated {kind} has {name}: {place}"
 
 
 def installed(**changes: Any) -> Installation:
