@@ -31,6 +31,7 @@ from iometer_exporter.cli import check
 from iometer_exporter.cli.provider import installations as installations_command
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.config.provider import ProviderConfig
+from iometer_exporter.errors import ProviderError
 from iometer_exporter.meter import obis
 from iometer_exporter.meter.guard import REJECTIONS
 from iometer_exporter.meter.models import ENDPOINTS, Status, parse_reading, parse_status
@@ -381,12 +382,15 @@ def test_every_field_that_the_provider_is_asked_for_is_read(name: str) -> None:
 
 
 async def test_every_field_of_a_device_and_a_license_is_sent_by_the_simulated_cloud() -> None:
+    place = "add it in iometer_exporter/simulator/cloud/ (fleet.py, licenses.py or resolvers.py)"
     async with ProviderSimulation(installations=CYCLE) as simulation:
         pair = simulation.credentials
         credentials = Credentials(pair.token, pair.secret, "", "")
         async with ProviderClient(simulation.url, credentials) as client:
-            found = await client.installations(0, CYCLE)
-    place = "add it in iometer_exporter/simulator/cloud/ (fleet.py, licenses.py or resolvers.py)"
+            try:
+                found = await client.installations(0, CYCLE)
+            except ProviderError as error:
+                pytest.fail(f"{place}: {error}")
     assert (found.errors, found.problems) == ((), ()), place
     for kind, names, values in (
         ("device", DEVICE_FIELDS, [one.current_device for one in found.installations]),
