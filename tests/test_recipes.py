@@ -175,6 +175,16 @@ def test_every_family_of_a_bridge_is_shown_for_some_simulated_one() -> None:
     )
 
 
+def test_every_family_of_a_bridge_is_in_a_golden_text() -> None:
+    texts = "".join(file.read_text() for file in (payloads.FIXTURES / "golden").glob("*.prom"))
+    ours = {family.name for family in FAMILIES if "bridge" in family.labels}
+    forgotten = ours - set(re.findall(r"^# TYPE (\w+)", texts, re.MULTILINE))
+    assert forgotten == set(), (
+        f"no payload in tests/fixtures/payloads/ gives {', '.join(sorted(forgotten))}: add it to one, and "
+        "run REGENERATE_GOLDEN=1 python -m pytest tests/metrics/test_families.py"
+    )
+
+
 def test_every_obis_code_has_its_meaning() -> None:
     codes = set(constants(obis, ObisCode).values())
     codes |= {
