@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from iometer_exporter.errors import StateError
 from iometer_exporter.meter.guard import Guard, Judgement, Limits
-from iometer_exporter.meter.history import Energy, History
+from iometer_exporter.meter.history import Counter, Energy, History
 from iometer_exporter.meter.memory import Memory, dump_history, load_history
-from iometer_exporter.meter.models import Reading
+from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGY_IMPORT, ObisCode
 from iometer_exporter.meter.quantities import energies
 from tests.meter.test_guard import START, reading
@@ -223,57 +223,209 @@ def test_a_copy_goes_its_own_way() -> None:
     assert kept["counters"][0][1] == "1000.5"
 
 
+UNFIT: Final = "a text is missing, too long or cannot be shown"
+
+
 @pytest.mark.parametrize(
-    ("change", "value"),
+    ("change", "value", "why"),
     [
-        (("time",), None),
-        (("time",), "yesterday"),
-        (("time",), "2024-11-11T11:11:00"),
-        (("time",), "0001-01-01T00:00:00+23:00"),
-        (("meter",), None),
-        (("meter",), "x" * 600),
-        (("meter",), "a\x1b[0m"),
-        (("seen",), "x"),
-        (("seen",), True),
-        (("seen",), [1]),
-        (("seen",), 10**400),
-        (("counters",), None),
-        (("counters",), {"a": 1}),
-        (("counters", 0), "1.8.0"),
-        (("counters", 0), [1, 2]),
-        (("counters", 0, 0), "what"),
-        (("counters", 0, 0), "01-00:10.07.00*ff"),
-        (("counters", 0, 1), "NaN"),
-        (("counters", 0, 1), "Infinity"),
-        (("counters", 0, 1), "1e999999"),
-        (("counters", 0, 1), "-5"),
-        (("counters", 0, 1), "9" * 600),
-        (("counters", 0, 2), "W"),
-        (("counters", 0, 3), "-1"),
-        (("counters", 0, 3), "1e18"),
-        (("counters", 0, 4), "0"),
-        (("counters", 0, 4), "3600001"),
-        (("counters", 0, 5), "-1"),
-        (("counters", 0, 6), "sNaN"),
-        (("counters", 0, 7), 5),
-        (("counters", 0, 8), "2024-11-11T11:11:00"),
+        (("time",), None, UNFIT),
+        (("time",), "yesterday", "'yesterday' is not a time"),
+        (("time",), "2024-11-11T11:11:00", "'2024-11-11T11:11:00' has no zone"),
+        (("time",), "0001-01-01T00:00:00+23:00", "'0001-01-01T00:00:00+23:00' is not a time"),
+        (("meter",), None, UNFIT),
+        (("meter",), "x" * 513, UNFIT),
+        (("meter",), "a\x1b[0m", UNFIT),
+        (("seen",), "x", "a number is none"),
+        (("seen",), True, "a number is missing"),
+        (("seen",), [1], "a number is missing"),
+        (("seen",), 10**400, "a number is none"),
+        (("counters",), None, "there is NoneType in place of list"),
+        (("counters",), {"a": 1}, "there is dict in place of list"),
+        (("counters", 0), "1.8.0", "there is str in place of list"),
+        (("counters", 0), [1, 2], "a counter has not nine parts"),
+        (("counters", 0, 0), "what", "'what' is not an OBIS code such as '01-00:01.08.00*ff' or '1-0:1.8.0'"),
+        (("counters", 0, 0), "01-00:10.07.00*ff", "1-0:16.7.0 in 'Wh' is not an energy"),
+        (("counters", 0, 1), "NaN", "a number is not finite"),
+        (("counters", 0, 1), "Infinity", "a number is not finite"),
+        (("counters", 0, 1), "1e999999", "a number is not finite"),
+        (("counters", 0, 1), "-5", "-18000 J is more or less than a meter shows"),
+        (("counters", 0, 1), "9" * 600, "a number is not finite"),
+        (("counters", 0, 2), "W", "1-0:1.8.0 in 'W' is not an energy"),
+        (("counters", 0, 3), "-1", "-1 J is more or less than a meter shows"),
+        (("counters", 0, 3), "1e18", "1E+18 J is more or less than a meter shows"),
+        (("counters", 0, 4), "0", "0 J is not a unit of a meter"),
+        (("counters", 0, 4), "3600001", "3600001 J is not a unit of a meter"),
+        (("counters", 0, 5), "-1", "-1 J is not a unit of a meter"),
+        (("counters", 0, 6), "sNaN", "a number is not finite"),
+        (("counters", 0, 7), 5, UNFIT),
+        (("counters", 0, 8), "2024-11-11T11:11:00", "'2024-11-11T11:11:00' has no zone"),
     ],
 )
-def test_what_cannot_be_is_refused(change: tuple[Any, ...], value: object) -> None:
+def test_what_cannot_be_is_refused_with_the_reason(change: tuple[Any, ...], value: object, why: str) -> None:
     entry = payload()
     *way, last = change
     place = entry
     for step in way:
         place = place[step]
     place[last] = value
-    with pytest.raises(StateError):
+    with pytest.raises(StateError) as caught:
         load_history(entry, started=WALL, is_behind=False)
+    assert str(caught.value) == why
 
 
-@pytest.mark.parametrize("key", ["", "x" * 600, "meter:another"])
-def test_a_key_that_cannot_be_is_refused(key: str) -> None:
-    with pytest.raises(StateError):
-        Memory().restore(key, payload(), started=WALL, is_behind=False)
+def test_what_is_no_object_is_refused_with_the_reason() -> None:
+    with pytest.raises(StateError, match=r"^there is list in place of dict$"):
+        load_history([], started=WALL, is_behind=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("", "the key is empty or too long"),
+        ("x" * 513, "the key is empty or too long"),
+        ("meter:another", "the reading is of another meter than the key"),
+    ],
+)
+def test_a_key_that_cannot_be_is_refused_with_the_reason(key: str, why: str) -> None:
+    memory = Memory()
+    with pytest.raises(StateError) as caught:
+        memory.restore(key, payload(), started=WALL, is_behind=False)
+    assert str(caught.value) == why
+    assert len(memory) == 0
+
+
+@pytest.mark.parametrize("key", ["b", "x" * 512, "bridge:another", "meter:1ISK"])
+def test_a_key_may_be_short_or_long_and_of_a_bridge_with_any_meter(key: str) -> None:
+    memory = Memory()
+    memory.restore(key, payload(), started=WALL, is_behind=False)
+    assert list(memory.entries()) == [(key, payload())]
+
+
+def test_a_reading_without_a_number_may_be_of_any_meter() -> None:
+    memory = Memory()
+    memory.restore("meter:1ISK", payload() | {"meter": ""}, started=WALL, is_behind=False)
+    assert [key for key, _ in memory.entries()] == ["meter:1ISK"]
+
+
+def test_the_file_of_an_earlier_version_is_read() -> None:
+    """Its keys and the order of a counter's parts are what files on disk have."""
+    assert Memory.kind == "meter"
+    memory = Memory()
+    kept = {
+        "meter": "m" * 512,
+        "time": "2024-11-11T01:15:00+01:00",
+        "seen": None,
+        "behind": False,
+        "counters": [
+            [
+                "01-00:01.08.00*ff",
+                "1000.1",
+                "Wh",
+                "3600360.1",
+                "1e-9",
+                "0",
+                "0",
+                "2024-11-10T23:15:00-01:00",
+                "2024-11-11T00:15:00Z",
+            ]
+        ],
+    }
+    memory.restore("bridge:house", kept, started=WALL, is_behind=False)
+    history = memory.recall(["bridge:house"])
+    assert history is not None
+    then = START + timedelta(seconds=900)
+    register = Register(ENERGY_IMPORT, Decimal("1000.1"), "Wh")
+    assert history.last == history.served == Reading("m" * 512, then, {ENERGY_IMPORT: register})
+    assert (history.seen_at, history.is_held, history.behind_until) == (None, False, None)
+    assert history.counters == {
+        ENERGY_IMPORT: Counter(
+            value=Decimal("3600360.1"),
+            unit=Decimal("1e-9"),
+            slack=Decimal(0),
+            served=Decimal("3600360"),
+            register=register,
+            floor=Decimal(0),
+            jumped=then,
+            time=then,
+        )
+    }
+    # Any zone is read, one is written.
+    [(_, written)] = memory.entries()
+    assert written["time"] == "2024-11-11T00:15:00+00:00"
+    assert written["counters"][0][7:] == ["2024-11-11T00:15:00+00:00"] * 2
+
+
+def test_a_counter_that_the_last_reading_has_not_is_kept_beside_it() -> None:
+    memory = remembered(reading(0, "1000.5", "20.25"), reading(900, "1020.5"))
+    history = again(memory).recall(["meter:1ISK"])
+    assert history is not None
+    assert {str(code): str(register.value) for code, register in history.last.registers.items()} == {
+        "1-0:1.8.0": "1020.5"
+    }
+    assert [str(counter.register.value) for counter in history.counters.values()] == ["1020.5", "20.25"]
+
+
+def test_a_number_is_exact_up_to_a_length_that_a_meter_never_has() -> None:
+    entry = payload()
+    for length, is_exact in ((512, True), (513, False)):
+        entry["counters"][0][1] = "1000.1".rjust(length, "0")
+        [counter, _] = load_history(entry, started=WALL, is_behind=False).counters.values()
+        assert (counter.register.value == Decimal("1000.1")) == is_exact
+        assert counter.register.value == pytest.approx(Decimal("1000.1"))
+
+
+def test_a_number_may_be_one_of_json() -> None:
+    entry = payload()
+    entry["counters"][0][1] = 1020.5
+    entry["counters"][0][3:7] = [3_673_800.0, 360, 360, 3_601_800]
+    [counter, _] = load_history(entry, started=WALL, is_behind=False).counters.values()
+    [expected, _] = load_history(payload(), started=WALL, is_behind=False).counters.values()
+    assert counter == expected
+
+
+def known_histories(memory: Memory, *keys: str) -> list[str]:
+    """The numbers of the meters under the keys."""
+    histories = [memory.recall([key]) for key in keys]
+    return [history.last.meter if history else "" for history in histories]
+
+
+def test_what_a_bridge_adds_to_is_replaced_by_no_other_until_it_is_gone() -> None:
+    memory = Memory()
+    first, second, third = (
+        History.of(reading(0, 5.5, meter=meter), {}, 0.0, None) for meter in ("1", "2", "3")
+    )
+    memory.offer(["a", "b"], first)
+    memory.offer(["b", "c"], second)
+    assert known_histories(memory, "a", "b", "c") == ["1", "1", "2"]
+    memory.keep(["b"], third)
+    assert known_histories(memory, "a", "b", "c") == ["1", "3", "2"]
+    memory.offer(["a", "b", "c"], first)
+    assert known_histories(memory, "a", "b", "c") == ["1", "1", "2"]
+
+
+def test_what_is_forgotten_is_forgotten_under_its_own_keys_which_are_free_again() -> None:
+    memory = Memory()
+    first, second, third = (
+        History.of(reading(0, 5.5, meter=meter), {}, 0.0, None) for meter in ("1", "2", "3")
+    )
+    memory.offer(["a", "b"], first)
+    memory.offer(["c"], second)
+    memory.forget(first)
+    assert known_histories(memory, "a", "b", "c") == ["", "", "2"]
+    memory.offer(["a", "c"], third)
+    assert known_histories(memory, "a", "b", "c") == ["3", "", "2"]
+
+
+def test_the_first_key_that_is_known_counts() -> None:
+    memory = Memory()
+    for key in ("a", "b"):
+        memory.offer([key], History.of(reading(0, 5.5, meter=key), {}, 0.0, None))
+    for keys, found in ((["none", "b", "a"], "b"), (["a", "b"], "a")):
+        history = memory.recall(keys)
+        assert history is not None
+        assert history.last.meter == found
+    assert memory.recall(["none"]) is None
 
 
 JSON: Final = st.recursive(
