@@ -68,6 +68,12 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, obj
     ]
 
 
+async def turns() -> None:
+    """Let everything go on that waits for nobody else."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, "iometer_exporter.bridges.bridge")
@@ -253,7 +259,7 @@ async def test_who_waited_in_vain_is_told_how_long(
     endpoints = ("reading", "status") if counted else ()
     assert snapshot.errors == dict.fromkeys([(endpoint, "timeout") for endpoint in endpoints], 1)
     assert len(told(log)) == len(endpoints)
-    assert (snapshot.up, snapshot.seen_for, snapshot.is_held) == (False, 0.0, False)
+    assert (snapshot.up, snapshot.meter, snapshot.seen_for, snapshot.is_held) == (False, "", 0.0, False)
 
 
 async def test_a_target_that_retires_is_remembered_at_once_and_waits_for_who_reads_it() -> None:
@@ -273,11 +279,43 @@ async def test_a_target_that_retires_is_remembered_at_once_and_waits_for_who_rea
         run = old.reading.join()
         await until(lambda: len(server.requests) == 3)
         retiring = asyncio.ensure_future(old.retire())
-        await asyncio.sleep(0)
-        assert not retiring.done()
+        await turns()
+        assert (retiring.done(), run.done()) == (False, False)
         async with running(server.address, memory) as new:
             release.set()
             answers[0] = documents.reading(now - 60, imported=900.5)
             assert (await read(new)).rejected == {"replayed": 1}
         await retiring
         assert run.result().result is not None
+
+
+@pytest.mark.parametrize("slow", ["reading", "status"])
+async def test_a_target_that_retires_waits_for_either_document(slow: str) -> None:
+    release = asyncio.Event()
+    answering = bridge(documents.reading, documents.status)
+
+    async def handler(head: bytes, writer: asyncio.StreamWriter) -> bool:
+        if f"/v1/{slow}".encode() in head:
+            await release.wait()
+        return await answering(head, writer)
+
+    async with raw_server(handler) as server, running(server.address) as house:
+        fetches = house.join()
+        quick, awaited = fetches if slow == "status" else (fetches.status, fetches.reading)
+        await quick
+        await until(lambda: len(server.requests) == 2)
+        retiring = asyncio.ensure_future(house.retire())
+        await turns()
+        assert (retiring.done(), awaited.done()) == (False, False)
+        release.set()
+        await retiring
+    assert [run.result().failure for run in fetches] == [None, None]
+
+
+async def test_a_bridge_is_awaited_while_anyone_waits_for_either_document() -> None:
+    async with raw_server(hanging) as server, running(server.address) as house:
+        for flight in (house.reading, house.status):
+            run: asyncio.Task[Any] = flight.join()
+            assert house.is_awaited
+            flight.leave(run)
+            assert not house.is_awaited
