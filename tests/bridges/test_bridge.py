@@ -319,3 +319,30 @@ async def test_a_bridge_is_awaited_while_anyone_waits_for_either_document() -> N
             assert house.is_awaited
             flight.leave(run)
             assert not house.is_awaited
+
+
+async def test_a_failure_has_its_duration_and_what_succeeds_no_failure() -> None:
+    async with (
+        raw_server(bridge(lambda: b"", documents.status)) as server,
+        running(server.address) as house,
+    ):
+        failed, succeeded = await fetched(house.reading), await fetched(house.status)
+    assert failed.result is None
+    assert failed.failure is not None
+    assert 0 <= failed.duration < 30
+    assert succeeded.failure is None
+    assert succeeded.result is not None
+    assert 0 <= succeeded.duration < 30
+
+
+@pytest.mark.parametrize(
+    ("device", "keys"), [("", ["bridge:house"]), ("658c2b34", ["bridge:658c2b34", "bridge:house"])]
+)
+async def test_a_meter_without_a_number_is_remembered_by_its_bridge(device: str, keys: list[str]) -> None:
+    """By its device as well, where that is known: it stays the same under another name."""
+    memory = Memory()
+    handler = bridge(lambda: fresh(meter=None), lambda: documents.status(meter=None, device_id=device))
+    async with raw_server(handler) as server, running(server.address, memory) as house:
+        await fetched(house.status)
+        await fetched(house.reading)
+    assert [key for key, _ in memory.entries()] == keys
