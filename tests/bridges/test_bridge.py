@@ -180,16 +180,36 @@ async def test_a_refused_reading_is_told_once_and_that_it_is_over(log: pytest.Lo
         raw_server(bridge(lambda: answers[0], documents.status)) as server,
         running(server.address) as house,
     ):
-        for offset, value in ((-60, 1000.0), (-900, 900.0), (-899, 900.0), (0, 1000.1)):
+        for offset, value in ((-60, 1000.0), (-900, 900.0), (-899, 900.0), (-898, 900.0), (0, 1000.1)):
             answers[:] = [documents.reading(now + offset, imported=value)]
             snapshot = await read(house)
-    assert snapshot.rejected == {"replayed": 2}
+    assert snapshot.rejected == {"replayed": 3}
     fields = {"bridge": "house", "meter": "1ISK0000000001"}
     [refused, over] = [line for line in told(log) if "counters held back" not in line[1]]
     assert refused[0] == "WARNING"
     assert refused[1] == f"reading of {iso(now - 900)} refused, serving that of {iso(now - 60)}"
     assert refused[2] == {**fields, "reason": "replayed"}
     assert over == ("INFO", "readings are believable again", fields)
+
+
+async def test_a_new_truth_is_told(log: pytest.LogCaptureFixture) -> None:
+    now = int(time.time())
+    answers: list[bytes] = []
+    async with (
+        raw_server(bridge(lambda: answers[0], documents.status)) as server,
+        running(server.address) as house,
+    ):
+        house.limits = Limits(100_000.0, 0.0)
+        for offset, value in ((-60, 1000.0), (-50, 500.0), (-40, 500.1), (-30, 500.2)):
+            answers[:] = [documents.reading(now + offset, imported=value)]
+            snapshot = await read(house)
+    assert snapshot.rejected == {"decreased": 2}
+    fields = {"bridge": "house", "meter": "1ISK0000000001"}
+    refused = f"reading of {iso(now - 50)} refused, serving that of {iso(now - 60)}"
+    assert told(log) == [
+        ("WARNING", refused, {**fields, "reason": "decreased"}),
+        ("WARNING", "the refused readings agree with one another: served from now on", fields),
+    ]
 
 
 def iso(unix: float) -> str:
