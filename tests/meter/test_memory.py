@@ -1,6 +1,8 @@
 """What is known of meters, on its way through JSON and back."""
 
 import json
+import time
+from collections.abc import Iterator
 from copy import deepcopy
 from datetime import timedelta
 from decimal import Decimal
@@ -354,6 +356,24 @@ def test_the_file_of_an_earlier_version_is_read() -> None:
     [(_, written)] = memory.entries()
     assert written["time"] == "2024-11-11T00:15:00+00:00"
     assert written["counters"][0][7:] == ["2024-11-11T00:15:00+00:00"] * 2
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
+def test_times_are_kept_in_utc_wherever_the_exporter_runs() -> None:
+    entry = payload()
+    entry["time"] = entry["counters"][0][7] = "2024-11-11T01:15:00+01:00"
+    history = load_history(entry, started=WALL, is_behind=False)
+    written = dump_history(history)
+    assert (written["time"], written["counters"][0][7]) == ("2024-11-11T00:15:00+00:00",) * 2
 
 
 def test_a_counter_that_the_last_reading_has_not_is_kept_beside_it() -> None:
