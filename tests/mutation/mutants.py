@@ -64,6 +64,8 @@ class _Visitor(cst.CSTVisitor):
             return False
         if _is_type(node) or (isinstance(node, cst.Assign | cst.AnnAssign) and _is_type(node.value)):
             return False
+        if isinstance(node, cst.Assign) and any(_name(each.target) == "__all__" for each in node.targets):
+            return False
         if isinstance(node, cst.Expr) and isinstance(node.value, cst.BaseString):
             return False
         if isinstance(node, cst.Call) and _called(node) in _UNREAD:

@@ -72,6 +72,11 @@ def refuse(number: int) -> None:
     assert '_log.warning("refused " "number %d", number, extra={"XXmeterXX": 1})' in changes
 
 
+def test_the_names_that_a_module_gives_on_are_left_alone() -> None:
+    assert mutants('__all__ = ["Meter"]') == []
+    assert [each.after for each in mutants('names = ["Meter"]')] != []
+
+
 def test_a_mutant_is_the_same_wherever_in_the_file_it_is() -> None:
     assert [each.key for each in mutants(f"\n\n{SOURCE}")] == [each.key for each in mutants(SOURCE)]
 
