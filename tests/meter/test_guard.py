@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iometer_exporter.meter.guard import Guard, Judgement, Limits
+from iometer_exporter.meter.guard import REJECTIONS, Guard, Judgement, Limits, MeterGuard
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
@@ -764,6 +765,14 @@ def test_a_meter_without_a_number_is_known_by_its_bridge() -> None:
         assert judged.rejection == rejection
 
 
+def test_a_meter_without_a_number_is_not_that_of_another_bridge() -> None:
+    memory = Memory()
+    limits = Limits(MAX_POWER, RESET_AFTER)
+    Guard(limits, memory).judge(reading(100, 50_000.5, meter=""), 0.0, owners=("house",))
+    other = Guard(limits, memory).judge(reading(0, 49_000.5, meter=""), 1.0, owners=("barn",))
+    assert other.rejection is None
+
+
 def test_a_number_that_becomes_known_brings_what_is_remembered_of_it() -> None:
     memory = Memory()
     limits = Limits(MAX_POWER, RESET_AFTER)
@@ -772,6 +781,405 @@ def test_a_number_that_becomes_known_brings_what_is_remembered_of_it() -> None:
     guard.judge(reading(100, 49_000.5, meter=""), 1.0)
     judged = guard.judge(reading(150, 49_500.5), 2.0)
     assert (judged.rejection, served_import(judged)) == ("replayed", Decimal("50000.5"))
+
+
+def test_the_reasons_are_those_that_readings_are_refused_for() -> None:
+    judgements = judge_all(
+        new_guard(), reading(9, 5.5), reading(8, 5.5), reading(10, 4.5), reading(11, 10**6)
+    )
+    assert tuple(rejections(judgements)[1:]) == REJECTIONS
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "rise", "rejection"),
+    [
+        # 100 kW for 36 s are 1000 Wh.
+        (36, "1001", None),
+        (36, "1001.0001", "implausible"),
+        (0.5, "14.8", None),
+        (0.5, "14.9", "implausible"),
+    ],
+)
+def test_a_fine_counter_may_rise_by_one_watt_hour_more(
+    elapsed: float, rise: str, rejection: str | None
+) -> None:
+    guard = new_guard()
+    guard.judge(reading(0, "1000.1"), 0.0)
+    risen = Decimal("1000.1") + Decimal(rise)
+    assert guard.judge(reading(elapsed, str(risen)), 1.0).rejection == rejection
+
+
+def test_a_fall_by_less_than_a_joule_is_one_if_the_meter_shows_it() -> None:
+    judgements = judge_all(new_guard(), reading(0, "1000.0003"), reading(1, "1000.0001"))
+    assert rejections(judgements) == [None, "decreased"]
+
+
+HOUR: Final = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("later", "value", "rejection"),
+    [
+        # A rise of less than a tenth of the jump is part of it, and a tenth is another.
+        (60, "2095.5", None),
+        (60, "2100.5", "decreased"),
+        # For an hour.
+        (HOUR, "2001.5", None),
+        (HOUR + 1, "2001.5", "decreased"),
+        (HOUR + 1, "2000.5001", "decreased"),
+        # What stands still has not risen.
+        (2 * HOUR, "2000.5", None),
+    ],
+)
+def test_what_a_fall_may_correct(later: float, value: str, rejection: str | None) -> None:
+    guard = new_guard()
+    judge_all(guard, reading(0, "1000.5"), reading(60, "2000.5"), reading(60 + later, value))
+    corrected = guard.judge(reading(90 + later, "1500.5"), 3.0)
+    assert corrected.rejection == rejection
+    assert served_import(corrected) == Decimal(value)
+
+
+def test_a_coarse_meter_that_has_just_stepped_hides_a_whole_kwh_again() -> None:
+    judgements = judge_all(
+        new_guard(), reading(0, 12_345_000), reading(1, 12_346_000), reading(2, "12346678.9", power=1)
+    )
+    assert rejections(judgements) == [None] * 3
+
+
+def test_a_new_register_leaves_the_others_guarded() -> None:
+    judgements = judge_all(
+        new_guard(), reading(0, 1000.5), reading(1, 1000.5, 20.5), reading(2, 999.5, 20.5), reading(3, 1000.5)
+    )
+    assert rejections(judgements) == [None, None, "decreased", None]
+
+
+def test_a_counter_that_waits_is_not_served_where_the_meter_does_not_send_it() -> None:
+    guard = new_guard()
+    judge_all(guard, reading(0, 1000.5, 1000.5), reading(900, 1000.5, 21000.5), reading(910, 1000.5, 1000.6))
+    without = reading(920, 1000.5)
+    assert guard.judge(without, 9.0).served is without
+    nonsense = reading(930, 1000.5, -5)
+    assert guard.judge(nonsense, 10.0).served is nonsense
+
+
+def test_a_counter_waits_with_the_register_that_showed_it_last() -> None:
+    guard = new_guard()
+    sent = [reading(0, "12.3456", unit="kWh", power=1), reading(60, "12345.6", power=1)]
+    judge_all(guard, *sent)
+    waits = guard.judge(reading(120, "12.3", unit="kWh", power=1), 2.0)
+    assert waits.served.registers[ENERGY_IMPORT] is sent[1].registers[ENERGY_IMPORT]
+
+
+def new_impatient_guard() -> Guard:
+    """A guard for which the length of a chain decides alone."""
+    return Guard(Limits(MAX_POWER, 0.0))
+
+
+def test_a_replay_of_what_was_wrongly_high_is_one() -> None:
+    guard = new_impatient_guard()
+    judge_all(guard, reading(0, "1000.5"), reading(900, "21000.5"), reading(910, "1000.6"))
+    judgements = judge_all(guard, *(reading(901 + second, "21000.5") for second in range(5)), now=5.0)
+    assert [(each.rejection, each.reset) for each in judgements] == [("replayed", False)] * 5
+
+
+@pytest.mark.parametrize(("value", "is_reset"), [("12345999.9", False), ("12346000.0", True)])
+def test_an_older_reading_has_more_energy_where_it_passes_what_a_coarse_one_hides(
+    value: str, is_reset: bool
+) -> None:
+    guard = new_impatient_guard()
+    guard.judge(reading(100, 12_345_000), 0.0)
+    judgements = judge_all(guard, *(reading(second, value, power=1) for second in (1, 2, 3)), now=1.0)
+    assert judgements[-1].reset is is_reset
+
+
+@pytest.mark.parametrize(
+    ("truth", "older", "is_reset"),
+    [(HOUR, 0, False), (HOUR + 0.5, 0, True), (2 * HOUR, HOUR, True), (2 * HOUR, HOUR + 0.5, False)],
+)
+def test_a_clock_is_wrong_where_it_is_more_than_an_hour_ahead(
+    truth: float, older: float, is_reset: bool
+) -> None:
+    guard = new_impatient_guard()
+    guard.judge(reading(truth, 50_000.5), 0.0, wall=WALL)
+    sent = [reading(older - 2, 1.5), reading(older - 1, 1.6), reading(older, 1.7)]
+    judgements = [guard.judge(each, 1.0 + index, wall=WALL) for index, each in enumerate(sent)]
+    assert judgements[-1].reset is is_reset
+
+
+def test_four_chains_are_followed_and_the_shortest_gives_way() -> None:
+    others = [reading(900, 10), reading(800, 20), reading(700, 30)]
+    one_more = reading(600, 40)
+
+    def after(*sent: Reading) -> list[bool]:
+        guard = new_impatient_guard()
+        judge_all(guard, reading(0, 50_000.5), *sent)
+        following = [reading(1002, 6.5), reading(1003, 6.6), reading(1004, 6.7)]
+        return [judgement.reset for judgement in judge_all(guard, *following, now=99.0)]
+
+    assert after(reading(1000, 5.5), *others) == [False, True, False]
+    assert after(reading(1000, 5.5), *others, one_more) == [False, False, True]
+    assert after(reading(1000, 5.5), reading(1001, 5.6), *others, one_more) == [True, False, False]
+
+
+def test_a_reading_that_continues_two_chains_counts_for_the_longer_one() -> None:
+    guard = new_impatient_guard()
+    sent = [reading(1000, 5.5), reading(1001, 5.6), reading(900, 4.5), reading(1002, 5.7)]
+    judgements = judge_all(guard, reading(0, 50_000.5), *sent)
+    assert [judgement.reset for judgement in judgements] == [False, False, False, False, True]
+
+
+def test_a_replay_of_the_time_at_the_end_of_a_chain_leaves_it_alone() -> None:
+    guard = new_impatient_guard()
+    guard.judge(reading(10_000, 1009.5), 0.0)
+    sent = [reading(1000, 1010.5), reading(1000, 1009), reading(1001, 1010.6), reading(1002, 1010.7)]
+    judgements = judge_all(guard, *sent, now=1.0)
+    assert rejections(judgements) == ["replayed", "replayed", "replayed", None]
+
+
+def test_a_replay_that_agrees_with_a_chain_leaves_it_alone() -> None:
+    guard = new_impatient_guard()
+    guard.judge(reading(10_000, 1009.5, 20.5), 0.0)
+    sent = [reading(1000, 1009.1, 21.5), reading(1001, 1009.2), reading(1002, 1009.3, 21.6)]
+    judgements = judge_all(guard, *sent, reading(1003, 1009.4, 21.7), now=1.0)
+    assert [judgement.reset for judgement in judgements] == [False, False, False, True]
+
+
+def test_a_chain_may_lose_its_digits_on_the_way() -> None:
+    guard = new_impatient_guard()
+    guard.judge(reading(0, "50000000.5", power=1), 0.0)
+    last = judge_all(guard, reading(1, "2000.5", power=1), reading(2, 2000), reading(3, 2000), now=1.0)[-1]
+    assert (last.reset, served_import(last)) == (True, Decimal("2000.5"))
+
+
+def test_a_new_truth_without_one_register_keeps_those_that_wait() -> None:
+    guard = new_impatient_guard()
+    judge_all(
+        guard,
+        reading(0, 1000.5, 500.5, tariff="5000000.5"),
+        reading(900, 1001.5, 500.6, tariff="5020000.5"),
+    )
+    sent = [reading(901 + second, 1.5, tariff="5010000.5") for second in range(3)]
+    last = judge_all(guard, *sent, now=2.0)[-1]
+    assert last.reset
+    assert served_import(last) == Decimal("1.5")
+    assert last.served.registers[TARIFF].value == Decimal("5020000.5")
+
+
+def test_the_hour_of_a_jump_goes_on_at_a_new_truth() -> None:
+    """The export has jumped in the second of three readings that become the truth, as the import fell."""
+    guard = new_impatient_guard()
+    guard.judge(reading(0, 50_000.5, 1000.5), 0.0)
+    sent = [reading(100, 1.5, 1000.5), reading(200, 1.6, 2000.5), reading(3000, 1.7, 2000.5)]
+    assert judge_all(guard, *sent, now=1.0)[-1].reset
+    assert guard.judge(reading(3801, 1.8, 2001.5), 4.0).rejection is None
+    assert guard.judge(reading(3802, 1.9, 1500.5), 5.0).rejection == "decreased"
+
+
+def test_at_a_new_truth_the_reading_was_seen_when_it_came_first() -> None:
+    memory = Memory()
+    guard = Guard(Limits(MAX_POWER, RESET_AFTER), memory)
+    guard.judge(reading(0, 50_000.5), 0.0, wall=WALL)
+    for second in (1, 2, 3):
+        guard.judge(reading(second, second), 10.0 * second, wall=WALL + 10 * second)
+    reset = guard.judge(reading(3, 3), 700.0, wall=WALL + 700)
+    assert (reset.reset, reset.seen) == (True, 30.0)
+    assert dict(memory.entries())["meter:1ISK"]["seen"] == WALL + 30
+
+
+@pytest.mark.parametrize(("later", "is_held"), [(61.25, False), (61.5, True)])
+def test_the_pace_of_a_clock_may_be_a_quarter_off(later: float, is_held: bool) -> None:
+    """By which a reading 45 seconds later may say 56 seconds, and 5 for the scrape."""
+    guard = new_guard()
+    guard.judge(reading(0, 1000.5), 500.0, wall=WALL + 600)
+    newer = guard.judge(reading(later, 1000.6), 545.0, wall=WALL + 645)
+    assert newer.is_held is is_held
+
+
+def test_a_held_reading_must_stand_for_a_minute_whenever_it_came() -> None:
+    guard = new_guard()
+    first = reading(0, 1000.5)
+    held = [guard.judge(first, now, wall=WALL + 100 + now).is_held for now in (500.0, 559.9, 560.0)]
+    assert held == [True, True, False]
+
+
+def test_the_reading_that_takes_the_place_of_one_held_back_is_seen_when_it_came() -> None:
+    guard = new_guard()
+    guard.judge(reading(0, 1000.5), 10.0, wall=WALL + 600)
+    assert guard.judge(reading(-300, 999.5), 20.0, wall=WALL + 610).seen == 20.0
+
+
+def test_a_held_reading_is_believed_with_a_coarse_one_of_the_present() -> None:
+    guard = new_guard()
+    guard.judge(reading(0, "12345678.9", power=1), 0.0, wall=WALL + 600)
+    assert not guard.judge(reading(600, 12_345_000), 1.0, wall=WALL + 601).is_held
+
+
+def test_the_memory_is_told_of_what_changes_belief_alone() -> None:
+    memory = Memory()
+    changes: list[None] = []
+    memory.on_change = lambda: changes.append(None)
+    guard = Guard(Limits(MAX_POWER, RESET_AFTER), memory)
+
+    def changed(item: Reading, now: float) -> bool:
+        changes.clear()
+        guard.judge(item, now, wall=WALL + 600 + now)
+        return bool(changes)
+
+    first, later = reading(0, 1000.5), reading(610, 1000.6)
+    assert [changed(first, now) for now in (0.0, 30.0, 60.0, 61.0)] == [True, False, True, False]
+    assert changed(later, 70.0)
+    assert not changed(first, 71.0)
+    refused = [reading(700 + second, 1.5) for second in range(3)]
+    assert [changed(item, 72.0) for item in refused] == [False] * 3
+    assert changed(refused[-1], 900.0 + RESET_AFTER)
+
+
+def test_a_guard_of_one_meter_says_what_it_serves() -> None:
+    guard = MeterGuard()
+    assert (guard.served, guard.has_changed) == (None, False)
+    first = reading(0, 1000.5)
+    guard.judge(first, 0.0, Limits(MAX_POWER, RESET_AFTER))
+    assert (guard.served, guard.has_changed) == (first, True)
+
+
+@pytest.mark.parametrize(("meters", "rejection"), [(8, "replayed"), (9, None)])
+def test_eight_meters_of_a_bridge_are_remembered(meters: int, rejection: str | None) -> None:
+    memory = Memory()
+    guard = Guard(Limits(MAX_POWER, RESET_AFTER), memory)
+    for index in range(meters):
+        guard.judge(reading(0, 5.5, meter=str(index)), 0.0)
+    assert len(memory) == 8
+    assert guard.judge(reading(-1, 4.5, meter="0"), 1.0).rejection == rejection
+
+
+def test_a_bridge_that_is_given_up_leaves_what_it_knew_in_place_of_another() -> None:
+    memory = Memory()
+    limits = Limits(MAX_POWER, RESET_AFTER)
+    other, given_up = Guard(limits, memory), Guard(limits, memory)
+    other.judge(reading(0, 1000.5), 0.0)
+    given_up.judge(reading(60, 1001.5), 1.0)
+    given_up.remember()
+    replayed = Guard(limits, memory).judge(reading(30, 1000.6), 2.0)
+    assert (replayed.rejection, served_import(replayed)) == ("replayed", Decimal("1001.5"))
+
+
+@pytest.mark.parametrize("seen", [0.0, 5.0])
+def test_a_reading_from_before_the_number_was_known_was_seen_then(seen: float) -> None:
+    memory = Memory()
+    limits = Limits(MAX_POWER, RESET_AFTER)
+    Guard(limits, memory).judge(reading(200, 50_000.5), 0.0)
+    guard = Guard(limits, memory)
+    guard.judge(reading(300, 50_001.5, meter=""), seen)
+    replayed = guard.judge(reading(250, 50_000.6), 6.0)
+    assert (replayed.rejection, served_import(replayed)) == ("replayed", Decimal("50001.5"))
+    assert replayed.seen == seen
+
+
+def restarted(*readings: Reading, is_behind: bool = False, seen_at: float | None = WALL) -> Guard:
+    """A guard in a run that began at `WALL`, after one that saw these readings one a second."""
+    before = Memory()
+    guard = Guard(Limits(MAX_POWER, RESET_AFTER), before)
+    for index, item in enumerate(readings):
+        guard.judge(item, float(index), wall=None if seen_at is None else seen_at + index)
+    memory = Memory()
+    for key, payload in before.entries():
+        memory.restore(key, json.loads(json.dumps(payload)), started=WALL, is_behind=is_behind)
+    return Guard(Limits(MAX_POWER, RESET_AFTER), memory)
+
+
+@pytest.mark.parametrize(
+    ("wall", "seen"), [(WALL, 999.5), (WALL + 100, 899.5), (WALL - 10, 1000.0), (None, 1000.0)]
+)
+@pytest.mark.parametrize("again", [reading(0, 5.5), reading(-5, 5.4)])
+def test_after_a_restart_a_reading_was_seen_when_the_earlier_run_saw_it(
+    again: Reading, wall: float | None, seen: float
+) -> None:
+    guard = restarted(reading(0, 5.5), seen_at=WALL - 0.5)
+    assert guard.judge(again, 1000.0, wall=wall).seen == seen
+    # Later ones do not change it.
+    assert guard.judge(again, 1060.0, wall=wall).seen == seen
+
+
+def test_after_a_restart_the_last_of_several_readings_was_seen_last() -> None:
+    guard = restarted(reading(0, 5.5), reading(1, 5.6), reading(2, 5.7), seen_at=WALL - 10)
+    assert guard.judge(reading(2, 5.7), 1000.0, wall=WALL).seen == 992.0
+
+
+def test_after_a_restart_without_a_clock_a_reading_is_seen_now() -> None:
+    guard = restarted(reading(0, 5.5), seen_at=None)
+    assert guard.judge(reading(0, 5.5), 1000.0, wall=WALL + 99).seen == 1000.0
+
+
+def test_after_an_orderly_end_counters_go_on_at_once() -> None:
+    guard = restarted(reading(-600, 5.5), seen_at=WALL - 600)
+    assert not guard.judge(reading(-600, 5.5), 0.0, wall=WALL).is_held
+
+
+@pytest.mark.parametrize(
+    ("at", "wall", "is_held"), [(0, WALL, False), (1, WALL + 900, False), (-0.1, WALL, True)]
+)
+def test_after_a_crash_counters_wait_for_a_reading_of_this_run(at: float, wall: float, is_held: bool) -> None:
+    guard = restarted(reading(-600, 5.5), is_behind=True, seen_at=WALL - 600)
+    assert guard.judge(reading(-600, 5.5), 1000.0, wall=WALL).is_held
+    # Sooner than its time says.
+    assert guard.judge(reading(at, 5.6), 1001.0, wall=wall).is_held is is_held
+
+
+def test_after_a_crash_counters_wait_until_a_reading_has_stood_for_a_minute() -> None:
+    last = reading(-600, 5.5)
+    guard = restarted(last, is_behind=True, seen_at=WALL - 600)
+    held = [guard.judge(last, 1000.0 + now, wall=WALL + now).is_held for now in (0.0, 30.0, 59.9, 60.0)]
+    assert held == [True, True, True, False]
+
+
+def test_after_a_crash_counters_wait_until_readings_came_in_their_time_for_a_minute() -> None:
+    """Those of a clock that is late; beginning with one of which nothing says how long it took to come."""
+    guard = restarted(reading(-900, 5.5), is_behind=True, seen_at=WALL - 900)
+    steps = [-880, -850, -820, -790]
+    held = [
+        guard.judge(reading(at, 6 + index), 1000.0 + 20 * index, wall=WALL + 20 * index).is_held
+        for index, at in enumerate(steps)
+    ]
+    assert held == [True, True, True, False]
+
+
+def test_after_a_crash_a_replay_says_nothing_of_when_the_last_reading_came() -> None:
+    guard = restarted(reading(-900, 5.5), is_behind=True, seen_at=WALL - 900)
+    assert guard.judge(reading(-960, 5.4), 1000.0, wall=WALL).is_held
+    assert guard.judge(reading(-800, 5.6), 1090.0, wall=WALL + 90).is_held
+    assert not guard.judge(reading(-790, 5.7), 1100.0, wall=WALL + 100).is_held
+
+
+def test_after_a_crash_a_reading_that_does_not_fit_is_refused() -> None:
+    guard = restarted(reading(-900, 50_000.5), is_behind=True, seen_at=WALL - 900)
+    judgement = guard.judge(reading(5, 1.5), 1000.0, wall=WALL + 5)
+    assert (judgement.rejection, judgement.is_held) == ("decreased", True)
+    assert served_import(judgement) == Decimal("50000.5")
+
+
+def test_after_a_crash_a_coarse_meter_must_pass_what_was_kept() -> None:
+    guard = restarted(reading(-900, "12345678.9", power=1), is_behind=True, seen_at=WALL - 900)
+    coarse = reading(5, 12_345_000)
+    held = [guard.judge(coarse, 1000.0 + now, wall=WALL + 5 + now).is_held for now in (0.0, 60.0, 120.0)]
+    assert held == [True] * 3
+    passed = guard.judge(reading(905, 12_346_000), 1900.0, wall=WALL + 905)
+    assert (passed.is_held, served_import(passed)) == (False, 12_346_000)
+
+
+def test_after_a_crash_a_corrected_counter_that_waits_holds_nothing_up() -> None:
+    guard = restarted(reading(-900, "1000.5"), reading(-10, "21000.5"), is_behind=True, seen_at=WALL - 10)
+    corrected = guard.judge(reading(5, "1000.6"), 1000.0, wall=WALL + 5)
+    assert (corrected.rejection, corrected.is_held) == (None, False)
+    assert served_import(corrected) == Decimal("21000.5")
+
+
+@pytest.mark.parametrize(("at", "is_held"), [(-500, True), (5, False)])
+def test_after_a_crash_a_reading_from_before_the_number_was_known_is_of_its_time(
+    at: float, is_held: bool
+) -> None:
+    guard = restarted(reading(-900, 5.5), is_behind=True, seen_at=WALL - 900)
+    guard.judge(reading(at, 5.6, meter=""), 1000.0, wall=WALL + 5)
+    assert guard.judge(reading(at, 5.6), 1001.0, wall=WALL + 6).is_held is is_held
 
 
 @dataclass(frozen=True)
