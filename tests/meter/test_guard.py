@@ -965,6 +965,16 @@ def test_a_new_truth_without_one_register_keeps_those_that_wait() -> None:
     assert last.served.registers[TARIFF].value == Decimal("5020000.5")
 
 
+def test_after_a_new_truth_a_counter_waits_with_the_register_that_showed_it_last() -> None:
+    guard = new_impatient_guard()
+    guard.judge(reading(0, "50.0005", "12.3456", unit="kWh", power=1), 0.0)
+    sent = [reading(second, "1.5", "12345.6", power=1) for second in (1, 2, 3)]
+    assert judge_all(guard, *sent, now=1.0)[-1].reset
+    waits = guard.judge(reading(4, "0.002", "12.3", unit="kWh", power=1), 4.0)
+    assert waits.rejection is None
+    assert waits.served.registers[ENERGY_EXPORT] is sent[-1].registers[ENERGY_EXPORT]
+
+
 def test_the_hour_of_a_jump_goes_on_at_a_new_truth() -> None:
     """The export has jumped in the second of three readings that become the truth, as the import fell."""
     guard = new_impatient_guard()
@@ -1163,7 +1173,13 @@ def test_after_a_crash_a_coarse_meter_must_pass_what_was_kept() -> None:
     held = [guard.judge(coarse, 1000.0 + now, wall=WALL + 5 + now).is_held for now in (0.0, 60.0, 120.0)]
     assert held == [True] * 3
     passed = guard.judge(reading(905, 12_346_000), 1900.0, wall=WALL + 905)
-    assert (passed.is_held, served_import(passed)) == (False, 12_346_000)
+    assert (passed.is_held, served_import(passed)) == (False, Decimal(12_346_000))
+
+
+def test_after_a_crash_a_counter_with_more_decimals_than_are_counted_is_served() -> None:
+    guard = restarted(reading(-900, "12.3", unit="kWh", power=1), is_behind=True, seen_at=WALL - 900)
+    fine = reading(5, "12.34567890123", unit="kWh", power=1)
+    assert not guard.judge(fine, 1000.0, wall=WALL + 5).is_held
 
 
 def test_after_a_crash_a_corrected_counter_that_waits_holds_nothing_up() -> None:
