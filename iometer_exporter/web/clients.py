@@ -139,9 +139,9 @@ class Clients:
                     await self._changed.wait()
 
     def add(self, client: Client) -> None:
-        """Take a new connection, and close one that waits if it is one too many."""
+        """Take a new connection, and close those that wait if there are too many."""
         if len(self._all) >= self.limits.connections:
-            self.evict()
+            self._shrink_to(self.limits.connections - 1)
             if self._full.due():
                 _log.warning(
                     "too many connections of clients, those that wait longest make room for new ones",
@@ -199,6 +199,7 @@ class Clients:
             if late:
                 self._close(client)
         self._free_memory()
+        self._shrink_to(limits.connections)
         self._changed.set()
 
     def abort(self) -> None:
@@ -214,6 +215,15 @@ class Clients:
                 break
             unsent -= client.unsent
             self._close(client)
+
+    def _shrink_to(self, number: int) -> None:
+        """Close those that wait until there are so many, as far as there are any to close.
+
+        There may be more by some: a connection that could be missed when another was about to be accepted may
+        have sent a request by then.
+        """
+        while len(self._all) > number and self.evict():
+            pass
 
     def _to_evict(self) -> Client | None:
         now = self._now()

@@ -314,3 +314,25 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (256, 1024))
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
     assert descriptors.raise_limit() == 256
+
+
+@pytest.mark.parametrize("by", ["the next one", "the sweep"])
+async def test_what_was_too_many_while_all_were_answered_is_closed_later(clock: Clock, by: str) -> None:
+    """Each that came while nobody could make room was one more, and stayed."""
+    clients = Timed(clock, connections=2)
+    taken = []
+    for _ in range(5):
+        client, wire = take(clients)
+        clients.answers(client)
+        taken.append((client, wire))
+    assert len(clients) == 5
+    for client, _ in taken:
+        clients.waits(client)
+    clock.now += 1.0
+    if by == "the sweep":
+        clients.sweep()
+        assert [wire.aborted for _, wire in taken] == [True, True, True, False, False]
+    else:
+        take(clients)
+        assert [wire.aborted for _, wire in taken] == [True, True, True, True, False]
+    assert len(clients) == 2

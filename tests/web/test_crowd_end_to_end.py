@@ -18,6 +18,7 @@ from tests import documents
 from tests.processes import COMMAND, Process, get, started
 from tests.rawserver import bridge, served
 from tests.secured import Certificates
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 
@@ -132,12 +133,12 @@ def test_every_scrape_succeeds_while_a_thousand_clients_stay(
     ):
         for _ in range(5):
             assert b'iometer_up{bridge="house"} 1.0' in get(f"{url}metrics")
-            time.sleep(0.1)
-        held = len(list(Path(f"/proc/{process.popen.pid}/fd").iterdir()))
+            time.sleep(0.2)
+            # For a moment there may be more: what has just sent something is not closed.
+            eventually(lambda: len(list(Path(f"/proc/{process.popen.pid}/fd").iterdir())) < 100)
         assert get(f"{url}-/healthy") == b"healthy\n"
         assert closed, "nobody had to make room"
         assert process.stop() == 0
-    assert held < 128
     assert len(process.text().splitlines()) <= 8, process.text()
     assert "Traceback" not in process.text()
 
