@@ -1,7 +1,6 @@
 """The HTTP client of one bridge: asks for a document, gives its bytes or the reason why not."""
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -179,27 +178,11 @@ def reason_of(error: Exception) -> Reason | None:
     """The reason of the metric table for an error of httpx or of this module; None for any other."""
     if isinstance(error, FetchError):
         return error.reason
-    if isinstance(error, httpx.ConnectError) and isinstance(_root_cause(error), socket.gaierror):
-        return "resolve"
     return next((_REASONS[base] for base in type(error).__mro__ if base in _REASONS), None)
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, httpx.ConnectError):
         return str(error)
-    cause = _root_cause(error)
     # The text may quote what the other side sent: it must not fill the log.
-    return f"HTTP exchange broken: {str(cause)[:_LONGEST_QUOTE] or type(cause).__name__}"
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """The error at the bottom of the chain, below the wrappers of httpx, httpcore and anyio."""
-    seen: set[int] = set()
-    while id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        else:
-            context = None if error.__suppress_context__ else error.__context__
-            error = error.__cause__ or context or error
-    return error
+    return f"HTTP exchange broken: {str(error)[:_LONGEST_QUOTE] or type(error).__name__}"
