@@ -1,0 +1,39 @@
+"""That the benchmarks' tables can be made, in their shortest form."""
+
+import re
+
+import pytest
+
+from benchmarks import scrape
+from benchmarks.floor import Floor, Target
+from benchmarks.measuring import Figure
+from devtools.processes import free_port
+
+pytestmark = pytest.mark.end_to_end
+
+
+def test_a_scrape_is_measured_beside_its_floor(capsys: pytest.CaptureFixture[str]) -> None:
+    scrape.main(["--bridges", "2", "--latency", "20", "--scrapes", "2", "--starts", "1"])
+    text = capsys.readouterr().out
+    rows = [row.split(" | ") for row in re.findall(r"(?m)^\| (.+) \|$", text)]
+    header, _, kept, closed = rows
+    assert {len(row) for row in rows} == {len(header)}
+    assert (kept[:2], closed[:2]) == (["kept", "2"], ["closed each time", "2"])
+    for row in (kept, closed):
+        # Nobody is faster than the bridges.
+        assert float(row[2].split()[0]) >= 20
+        assert float(row[3].split()[0]) >= 20
+        assert float(row[6].split()[0]) > 0
+        assert float(row[7]) > 10
+    assert re.search(r"after the start of the process: \d+ \(", text)
+    assert re.search(r"at once: \d\.\d\d \(", text)
+
+
+def test_the_floor_fails_where_nobody_answers() -> None:
+    with Floor([Target(free_port(), "/v1/reading")]) as floor, pytest.raises(ConnectionRefusedError):
+        floor.fetch()
+
+
+def test_a_figure_has_its_quartiles() -> None:
+    assert Figure.of([3.0]) == Figure(3.0, 3.0, 3.0)
+    assert (Figure.of([1.0, 2.0, 3.0, 4.0, 50.0]) / 2).text(1) == "1.5 (1.0 to 2.0)"
