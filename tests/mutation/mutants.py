@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import libcst as cst
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
 _TYPES: Final = frozenset({"Literal", "Callable", "Mapping", "tuple", "dict", "list", "set", "type"})
@@ -38,17 +39,28 @@ class Mutant:
 
 def mutants(source: str) -> list[Mutant]:
     """The mutants in the order of the file; two that come to the same text are one."""
-    module = cst.parse_module(source)
+    wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
+    starts = wrapper.resolve(ByteSpanPositionProvider)
     visitor = _Visitor()
-    module.visit(visitor)
+    wrapper.module.visit(visitor)
     found: dict[str, Mutant] = {}
     for where, old, new in visitor.changes:
-        changed = module.deep_replace(old, new)
-        assert isinstance(changed, cst.Module)
-        text = changed.code
+        text = _changed(wrapper.module, source.encode(), starts[old].start, old, new)
         if text != source and text not in found and _compiles(text):
             found[text] = _mutant(where, source, text)
     return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+def _changed(module: cst.Module, source: bytes, start: int, old: cst.CSTNode, new: cst.CSTNode) -> str:
+    """The source with a node exchanged that starts at this byte, without the spaces and brackets around it."""
+    before, after = (module.code_for_node(node).encode() for node in (old, new))
+    begin = source.rfind(before, 0, start + len(before))
+    if begin < 0:
+        # A block, which by itself is not indented as in the file. It takes ten times as long to write all anew.
+        changed = module.deep_replace(old, new)
+        assert isinstance(changed, cst.Module)
+        return changed.code
+    return (source[:begin] + after + source[begin + len(before) :]).decode()
 
 
 class _Visitor(cst.CSTVisitor):
