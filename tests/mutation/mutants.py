@@ -52,11 +52,11 @@ def mutants(source: str) -> list[Mutant]:
 
 
 def _changed(module: cst.Module, source: bytes, start: int, old: cst.CSTNode, new: cst.CSTNode) -> str:
-    """The source with a node exchanged that starts at this byte, without the spaces and brackets around it."""
+    """The source with a node exchanged that starts, but for brackets around it, at this byte."""
     before, after = (module.code_for_node(node).encode() for node in (old, new))
     begin = source.rfind(before, 0, start + len(before))
     if begin < 0:
-        # A block, which by itself is not indented as in the file. It takes ten times as long to write all anew.
+        # A block, which by itself is not indented as in the file. To write all anew takes ten times as long.
         changed = module.deep_replace(old, new)
         assert isinstance(changed, cst.Module)
         return changed.code
