@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from prometheus import core, meter, reachability, recording
+from prometheus import core, meter, provider, reachability, recording
 from prometheus.rules import MINUTE, Group, Settings, document
 from prometheus.thresholds import DEFAULTS, JOB, RUNBOOKS, Thresholds
 
@@ -24,7 +24,12 @@ ALERTS: Final = (
     Group("iometer-reachability", reachability.ALERTS),
     Group("iometer-core", core.ALERTS),
     Group("iometer-meter", meter.ALERTS),
-    Group("iometer-slow", core.SLOW_ALERTS + meter.SLOW_ALERTS, _SLOW),
+    Group("iometer-provider", provider.ALERTS),
+    Group(
+        "iometer-slow",
+        reachability.SLOW_ALERTS + core.SLOW_ALERTS + meter.SLOW_ALERTS + provider.SLOW_ALERTS,
+        _SLOW,
+    ),
 )
 RECORDING: Final = (
     Group("iometer-recording", recording.RECORDS),
@@ -75,7 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m prometheus.build", description=__doc__)
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, default=FOLDER, help="folder to write to")
     parser.add_argument("--job", metavar="NAME", default=JOB, help="job_name of the scrape configuration")
-    parser.add_argument("--runbooks", metavar="URL", default=RUNBOOKS, help="where the runbook is")
+    parser.add_argument(
+        "--runbooks",
+        metavar="URL",
+        default=RUNBOOKS,
+        help="address of the page docs/alerts.md, to which runbook_url leads; without it alerts have none",
+    )
     parser.add_argument(
         "--set", metavar="NAME=VALUE", dest="changes", action="append", default=[], help="another threshold"
     )
@@ -83,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if {'"', "\\", "\n"} & set(options.job):
             raise ValueError(f"{options.job!r} is no name for a job, leave out quotes and backslashes")
+        if "#" in options.runbooks:
+            raise ValueError(f"{options.runbooks!r} has a '#', leave it out: each alert adds its own")
         thresholds = with_changes(DEFAULTS, options.changes)
     except ValueError as error:
         parser.error(str(error))

@@ -12,8 +12,8 @@ CORE_DISCONNECTED: Final = Alert(
     expr="max_over_time(iometer_core_connected{$bridge}[10m]) == 0",
     summary="The core of {{ $labels.bridge }} does not reach the bridge",
     description="The bridge {{ $labels.bridge }} has heard nothing from its core for at "
-    "least 20 minutes. The core's battery may be empty, or the bridge too far "
-    "away.",
+    "least 20 minutes, so there are no new readings. Replace the core's battery if it was low, or bring the "
+    "bridge nearer to the meter.",
 )
 
 CORE_DETACHED: Final = Alert(
@@ -37,7 +37,8 @@ and ignoring (status) max_over_time(iometer_core_connected{$bridge}[15m]) == 1
 """,
     summary="The PIN of the meter at {{ $labels.bridge }} is {{ $labels.status }}",
     description="The PIN of the meter at the bridge {{ $labels.bridge }} is "
-    "{{ $labels.status }}. Without it most meters show whole kWh only and no power.",
+    "{{ $labels.status }}. Without it most meters show whole kWh only and no power. Get it from the operator "
+    "of the meter, and enter it in the IOmeter app.",
 )
 
 # An empty battery takes its own level along: the core is gone and sends none. So the last level of a week
@@ -71,7 +72,7 @@ BATTERY_CRITICAL: Final = Alert(
     summary="The battery of the core of {{ $labels.bridge }} is nearly empty: "
     "{{ $value | humanizePercentage }}",
     description="The battery of the core of the bridge {{ $labels.bridge }} is "
-    "at {{ $value | humanizePercentage }}. Replace it now, or readings will end.",
+    "at {{ $value | humanizePercentage }}. Replace it now: readings will end soon, or have ended.",
 )
 
 
@@ -104,7 +105,7 @@ and
     '{{ $value | printf "%.0f" }} days',
     description="The battery of the core of the bridge {{ $labels.bridge }} "
     'falls fast. If it goes on as in the last 7 days, it will be empty in about {{ $value | printf "%.0f" }} '
-    "days.",
+    "days. Have new batteries at hand, and see whether a weak signal makes the core send more than it must.",
 )
 
 WEAK_SIGNAL: Final = Alert(
@@ -123,7 +124,8 @@ label_replace(
     summary='Weak {{ $labels.radio }} signal at {{ $labels.bridge }}: {{ $value | printf "%.0f" }} dBm',
     description="The {{ $labels.radio }} signal at the bridge {{ $labels.bridge }} has been at "
     '{{ $value | printf "%.0f" }} dBm on average for an hour. Readings may be lost, and a core that must '
-    "repeat itself needs more battery.",
+    "repeat itself needs more battery. Move the bridge nearer to the "
+    '{{ if eq $labels.radio "core" }}meter{{ else }}router{{ end }}.',
 )
 
 # By job: with one target per bridge, `instance` is the bridge. An hour is remembered, as 3 days would begin

@@ -26,7 +26,8 @@ increase(iometer_readings_rejected_total{$bridge,reason="replayed"}[1h])
     "({{ $labels.reason }})",
     description='In the last hour the exporter refused {{ $value | printf "%.0f" }} readings of the bridge '
     "{{ $labels.bridge }}, because they were {{ $labels.reason }}. The last good reading was served "
-    "instead; the counters are right.",
+    "instead; the counters are right. If it goes on, see with "
+    "iometer-exporter check whether the bridge is wrong or max_power too low.",
 )
 
 # Here and below, windows of hours that must be filled are patience enough: `after` would add nothing.
@@ -62,7 +63,8 @@ and present_over_time({_IMPORT}[1h] offset 7d)
     summary="The energy counter of {{ $labels.bridge }} does not move",
     description="New readings arrive at the bridge {{ $labels.bridge }}, "
     "but their energy stays the same: for 6 hours although there is power, or for 7 days on a meter that "
-    "sends no power.",
+    "sends no power. If the meter's own display moves on, take the core off and put it back, and restart the "
+    "bridge.",
 )
 
 # J/s is W. Rare readings, holes and counters in whole kWh make the two differ without a fault.
@@ -89,8 +91,8 @@ and
 """,
     summary="Power and energy of {{ $labels.bridge }} differ by {{ $value | humanize }}W",
     description="Over the last 6 hours the power at the bridge {{ $labels.bridge }} and the energy "
-    "counters of its meter differ by {{ $value | humanize }}W on average. One of "
-    "them may be read from the wrong register.",
+    "counters of its meter differ by {{ $value | humanize }}W on average. One of them may be read from the "
+    "wrong register: iometer-exporter check shows which ones the meter sends.",
 )
 
 # Seven of ten days must have had export, so that neither a house without PV nor a dark winter is told. It
@@ -107,7 +109,8 @@ and time() - {_TIME} < 3600
 """,
     summary='{{ $labels.bridge }} has fed nothing into the grid for a day ({{ $value | printf "%.2f" }} kWh)',
     description="On most of the last 14 days the house at the bridge {{ $labels.bridge }} exported energy, "
-    'in the last 24 hours only {{ $value | printf "%.2f" }} kWh. The inverter or its fuse may be off.',
+    'in the last 24 hours only {{ $value | printf "%.2f" }} kWh. See whether the inverter runs and its fuse '
+    "is in, unless it snowed.",
 )
 
 POWER_HIGH: Final = Alert(
@@ -117,7 +120,8 @@ POWER_HIGH: Final = Alert(
     expr=f"avg_over_time({_POWER}[15m]) > $power_high_watts",
     summary="{{ $labels.bridge }} draws {{ $value | humanize }}W",
     description="The house at the bridge {{ $labels.bridge }} has drawn {{ $value | humanize }}W from the "
-    "grid on average over 15 minutes, and for at least 10 minutes more than the limit.",
+    "grid on average over 15 minutes, and for at least 10 minutes more than the limit. See what is on; where "
+    "so much is usual, raise power_high_watts.",
 )
 
 
@@ -144,7 +148,7 @@ and count_over_time({_POWER}[1d:15m]) >= 90
 """,
     summary="The base load of {{ $labels.bridge }} has risen to {{ $value | humanize }}W",
     description="In the last 24 hours the house at the bridge {{ $labels.bridge }} never drew less than "
-    "{{ $value | humanize }}W, much more than a week ago. Something may have been left on.",
+    "{{ $value | humanize }}W, much more than a week ago. Look for what was left on.",
 )
 
 ALERTS: Final = (READINGS_REJECTED, POWER_HIGH)

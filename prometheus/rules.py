@@ -19,8 +19,9 @@ Severity = Literal["critical", "warning", "info"]
 class Alert:
     """An alert: the expression is true for `after` seconds before it fires.
 
-    `$job` in the expression is the selector of the job, `$bridge` that of its bridges, `$name` a threshold.
-    The annotations are Prometheus's templates.
+    `$job` in the expression is the selector of the job, `$bridge` that of its bridges, `$installation` that
+    of a provider's installations, and `$name` a threshold. The annotations are Prometheus's templates.
+    Whoever reads them must know what is wrong, where, and what to do first: the runbook may be out of reach.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user may want otherwise: limits, the name of the job, where the runbook is."""
+    """What a user may want otherwise: limits, the name of the job, where the runbook is (empty: nowhere)."""
 
     thresholds: Thresholds = DEFAULTS
     job: str = JOB
@@ -99,7 +100,8 @@ def _group(group: Group, settings: Settings) -> Iterator[tuple[str, Any]]:
 def _rule(rule: Alert | Record, settings: Settings) -> Iterator[tuple[str, Any]]:
     job = f'job="{settings.job}"'
     # The installations of a provider have the same metrics with a label `installation` in place of `bridge`.
-    names = {"job": job, "bridge": f'{job},bridge!=""'} | asdict(settings.thresholds)
+    selectors = {"job": job, "bridge": f'{job},bridge!=""', "installation": f'{job},installation!=""'}
+    names = selectors | asdict(settings.thresholds)
     expr = string.Template(rule.expr).substitute(names).strip()
     if isinstance(rule, Record):
         yield from (("record", rule.name), ("expr", expr))
@@ -110,11 +112,7 @@ def _rule(rule: Alert | Record, settings: Settings) -> Iterator[tuple[str, Any]]
     if rule.keep_firing:
         yield "keep_firing_for", duration(rule.keep_firing)
     yield "labels", {"severity": rule.severity}
-    yield (
-        "annotations",
-        {
-            "summary": rule.summary,
-            "description": rule.description,
-            "runbook_url": f"{settings.runbooks}#{rule.anchor}",
-        },
-    )
+    texts = {"summary": rule.summary, "description": rule.description}
+    if settings.runbooks:
+        texts["runbook_url"] = f"{settings.runbooks}#{rule.anchor}"
+    yield "annotations", texts

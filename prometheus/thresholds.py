@@ -6,8 +6,8 @@ from typing import Final
 JOB: Final = "iometer"
 """The `job` of the scrape configuration that reads the exporter."""
 
-RUNBOOKS: Final = "https://github.com/iometer-exporter/iometer-exporter/blob/main/docs/alerts.md"
-"""Where `runbook_url` leads; the alert's name in small letters is the anchor."""
+RUNBOOKS: Final = ""
+"""Address of the runbook, docs/alerts.md, where you can read it; without one no alert has a `runbook_url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,23 @@ class Thresholds:
     """How many times that of a week ago the base load is high…"""
     base_load_floor_watts: int = 100
     """… and nothing below the factor times this."""
+
+    inventory_old_seconds: int = 3600
+    """Many times the interval at which a provider's inventory is read, 5 minutes."""
+    request_errors: int = 10
+    """Errors of one kind in half an hour; one installation that the API cannot tell of makes six."""
+    pool_free_ratio: float = 0.1
+    """Share of a license pool that is left when it is nearly used up."""
+    license_end_days: int = 14
+    """How far ahead LicensesEnding looks."""
+    silent_seconds: int = 3600
+    """An installation without a reading for so long is silent: it sends one every 15 minutes at least…"""
+    silent_forgotten_days: int = 7
+    """… and counts no more after so many days."""
+    silent_ratio: float = 0.1
+    """Some installations are always silent; more than this share of them…"""
+    silent_installations: int = 3
+    """… and at least so many have a common reason."""
 
 
 DEFAULTS: Final = Thresholds()

@@ -275,13 +275,10 @@ def test_a_recipe_ends_with_a_command_and_every_command_can_be_given(name: str) 
 
 
 NUMBERS = {
-    18: ("Eighteen", "achtzehn"),
-    19: ("Nineteen", "neunzehn"),
-    20: ("Twenty", "zwanzig"),
-    21: ("Twenty-one", "einundzwanzig"),
-    22: ("Twenty-two", "zweiundzwanzig"),
-    23: ("Twenty-three", "dreiundzwanzig"),
-    24: ("Twenty-four", "vierundzwanzig"),
+    29: ("Twenty-nine", "neunundzwanzig"),
+    30: ("Thirty", "dreißig"),
+    31: ("Thirty-one", "einunddreißig"),
+    32: ("Thirty-two", "zweiunddreißig"),
 }
 
 

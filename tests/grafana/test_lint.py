@@ -21,15 +21,15 @@ RULES: Final = (*lint.RULES, *lint_promql.RULES)
 
 EVERY: Final = (*FAMILIES, *PROBE_FAMILIES, *PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
 _OF_BRIDGES: Final = {family.name for family in FAMILIES}
+_ALERTED: Final = {selector.name for rule in rules() for selector in selectors_of(rule.expr)}
 
 UNUSED: Final[dict[str, str]] = {
     "probe_success": "for who knows it from other exporters; iometer_up beside it is what is used",
-    "iometer_discovery_limited": "a log line says it too, and docs/troubleshooting.md what to do",
     "probe_duration_seconds": "likewise; iometer_scrape_duration_seconds says it for each endpoint",
 } | {
-    family.name: "dashboards and alerts are about bridges; docs/scale.md has what to watch of a provider"
+    family.name: "dashboards are about bridges; docs/scale.md has what to watch of a provider"
     for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
-    if family.name not in _OF_BRIDGES
+    if family.name not in _OF_BRIDGES | _ALERTED
 }
 """Metrics that no dashboard and no rule asks for, and why."""
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
 from prometheus.build import ALERTS
 from prometheus.rules import Alert
 
@@ -15,6 +17,9 @@ ROOT: Final = Path(__file__).parent.parent.parent
 RULES: Final = ROOT / "prometheus" / "alerts.yml"
 FILES: Final = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 NAMES: Final = [rule.name for group in ALERTS for rule in group.rules if isinstance(rule, Alert)]
+
+TARGET: Final = frozenset({"job", "instance"})
+"""The labels that Prometheus adds at a scrape."""
 
 _NAME: Final = re.compile(r"(?P<alert>[A-Z][A-Za-z]+) (?P<kind>fires|quiet|resolves): .+")
 
@@ -54,6 +59,13 @@ def cases() -> list[Case]:
             assert match, f"{file.name}: {group['name']!r} is not 'Alert fires|quiet|resolves: why'"
             found.append(Case(file, match["alert"], match["kind"], group))
     return found
+
+
+def label_sets(metric: str) -> list[frozenset[str]]:
+    """The labels of a metric's series; of a name that bridges and installations share there are two sets."""
+    families = (*FAMILIES, *PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
+    found = [TARGET | set(family.labels) for family in families if family.name == metric]
+    return [TARGET] if metric == "up" else found
 
 
 def shipped() -> dict[str, dict[str, Any]]:

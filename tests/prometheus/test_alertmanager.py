@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 import yaml
 
+from prometheus import provider
 from prometheus.build import ALERTS, render
 from prometheus.rules import Settings, hurried
 from tests.conftest import require_program
@@ -28,15 +29,22 @@ VALUES: Final = {
     "BaseLoadHigh",
 }
 BATTERY: Final = {"BatteryLow", "BatteryCritical", "BatteryEmptySoon"}
+OF_NO_BRIDGE: Final = {
+    "ExporterDown",
+    "ExporterAbsent",
+    "ConfigReloadFailed",
+    "DiscoveryLimited",
+    "FirmwareMismatch",
+    *(alert.name for alert in (*provider.ALERTS, *provider.SLOW_ALERTS)),
+}
 HELD_BACK: Final = {
     "ExporterDown": set(NAMES) - {"ExporterDown"},
-    "BridgeUnreachable": set(NAMES)
-    - BATTERY
-    - {"ExporterDown", "ExporterAbsent", "BridgeUnreachable", "FirmwareMismatch"},
+    "BridgeUnreachable": set(NAMES) - BATTERY - OF_NO_BRIDGE - {"BridgeUnreachable"},
     "CoreDisconnected": {"CoreDetached", "ReadingStale", "MeterPinMissing", "WeakSignal"} | VALUES,
     "CoreDetached": {"ReadingStale", "MeterPinMissing"} | VALUES,
     "ReadingStale": VALUES,
     "BatteryCritical": {"BatteryLow", "BatteryEmptySoon"},
+    "ProviderApiDown": {"ProviderInventoryOld", "ProviderSubscriptionDown", "ProviderRequestErrors"},
 }
 """While one fires: what it holds back."""
 
@@ -79,13 +87,31 @@ def test_what_follows_from_something_else_is_held_back(tmp_path: Path) -> None:
         for bridge in ("house", "barn")
         if target in HELD_BACK.get(source, ())
         # The alert of the other bridge is held back by what is true of the whole exporter alone.
-        and (bridge == "house" or (target == other and source == "ExporterDown"))
+        and (bridge == "house" or (target == other and source in ("ExporterDown", "ProviderApiDown")))
     }
     with alertmanager(tmp_path, CONFIG) as address:
         post_alerts(address, [labels(alert, pair) for pair in pairs for alert in pair])
         post_alerts(address, [labels(target, (source, target), "barn") for source, target in pairs])
         held = eventually(lambda: _held_back(address, enough=len(expected)))
     assert held == expected
+
+
+@pytest.mark.end_to_end
+def test_a_subscription_that_is_down_explains_its_own_errors_only(tmp_path: Path) -> None:
+    of_exporter = {"job": "iometer", "instance": "fleet-1:10180"}
+    errors = [
+        of_exporter | {"alertname": "ProviderRequestErrors", "operation": operation}
+        for operation in ("subscription", "installations")
+    ]
+    with alertmanager(tmp_path, CONFIG) as address:
+        post_alerts(address, [of_exporter | {"alertname": "ProviderSubscriptionDown"}, *errors])
+        eventually(lambda: [alert for alert in get_alerts(address) if alert["status"]["inhibitedBy"]])
+        found = {
+            alert["labels"]["operation"]: bool(alert["status"]["inhibitedBy"])
+            for alert in get_alerts(address)
+            if "operation" in alert["labels"]
+        }
+    assert found == {"subscription": True, "installations": False}
 
 
 def _held_back(address: str, enough: int) -> set[tuple[str, str, str]]:
@@ -107,7 +133,7 @@ def test_an_empty_battery_and_a_lost_core_reach_a_webhook(tmp_path: Path) -> Non
     simulate = [*COMMAND, "simulate", "--port", "0", "--bridges", "3"]
     simulate += ["--fault", "battery-low@1", "--fault", "disconnected@2"]
     rules = tmp_path / "alerts.yml"
-    rules.write_text(render(hurried(ALERTS, 1200, 0.5), Settings()))
+    rules.write_text(render(hurried(ALERTS, 1200, 0.5), Settings(runbooks="https://wiki/iometer")))
     with webhook() as hook, started(simulate, tmp_path / "simulator.log") as simulator:
         simulator.wait_for(r"(?s)(meter 1ISK.*){3}")
         places = re.findall(r"http://(\S+)", simulator.text())
@@ -140,7 +166,7 @@ def test_an_empty_battery_and_a_lost_core_reach_a_webhook(tmp_path: Path) -> Non
         "bridge": "flat",
     }
     assert battery["annotations"]["summary"] == "The battery of the core of flat is nearly empty: 7%"
-    assert battery["annotations"]["runbook_url"].endswith("/docs/alerts.md#batterycritical")
+    assert battery["annotations"]["runbook_url"] == "https://wiki/iometer#batterycritical"
     core = found["CoreDisconnected", "barn"]
     assert core["labels"]["severity"] == "critical"
     assert core["annotations"]["summary"] == "The core of barn does not reach the bridge"

@@ -11,17 +11,25 @@ import pytest
 import yaml
 
 from iometer_exporter.bridges import diagnosis as facts
-from iometer_exporter.metrics.families import FAMILIES
 from prometheus import build
 from prometheus.rules import MINUTE, Alert, Group, Record, Settings, document, duration, hurried
-from prometheus.thresholds import DEFAULTS, JOB, RUNBOOKS
+from prometheus.thresholds import DEFAULTS, JOB
 from tests.conftest import require_program
-from tests.prometheus.cases import NAMES, ROOT
+from tests.prometheus.cases import NAMES, ROOT, label_sets
 
 FOLDER: Final = ROOT / "prometheus"
-LABELS: Final = {family.name: {"job", "instance", *family.labels} for family in FAMILIES} | {
-    "up": {"job", "instance"}
-}
+
+ABOUT_ALL: Final = {"FirmwareMismatch", "LicensePoolNearlyUsed", "LicensesEnding", "InstallationsSilent"}
+"""Alerts on all bridges of a job, or on an account of a provider, whichever exporters read them."""
+
+WHO: Final = (
+    {"ExporterAbsent": "job", "FirmwareMismatch": "component"}
+    | dict.fromkeys(("ExporterDown", "ConfigReloadFailed", "DiscoveryLimited"), "instance")
+    | dict.fromkeys(("ProviderApiDown", "ProviderInventoryOld"), "instance")
+    | dict.fromkeys(("ProviderSubscriptionDown", "ProviderRequestErrors"), "instance")
+    | dict.fromkeys(("LicensePoolNearlyUsed", "LicensesEnding", "InstallationsSilent"), "name")
+)
+"""The label that says what an alert is about, where that is no bridge."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -84,6 +92,8 @@ def test_these_are_the_alerts() -> None:
     assert NAMES == [
         "ExporterDown",
         "ExporterAbsent",
+        "ConfigReloadFailed",
+        "DiscoveryLimited",
         "BridgeUnreachable",
         "BridgeFlapping",
         "ReadingStale",
@@ -94,6 +104,12 @@ def test_these_are_the_alerts() -> None:
         "WeakSignal",
         "ReadingsRejected",
         "PowerHigh",
+        "ProviderApiDown",
+        "ProviderInventoryOld",
+        "ProviderSubscriptionDown",
+        "ProviderRequestErrors",
+        "LicensePoolNearlyUsed",
+        "StatusMissing",
         "BatteryLow",
         "BatteryCritical",
         "BatteryEmptySoon",
@@ -102,6 +118,8 @@ def test_these_are_the_alerts() -> None:
         "EnergyPowerDisagree",
         "NoExportByDay",
         "BaseLoadHigh",
+        "LicensesEnding",
+        "InstallationsSilent",
     ]
 
 
@@ -112,16 +130,15 @@ def test_every_metric_and_label_exists_and_every_selector_names_the_job(rule: di
     known: set[str] = set()
     for selector in found:
         matchers = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
-        assert selector.name in LABELS
-        assert set(matchers) <= LABELS[selector.name]
+        [labels] = [one for one in label_sets(selector.name or "") if set(matchers) <= one]
         assert matchers["job"] == JOB
-        # Installations of a provider have the same metrics, and no bridge.
-        if "bridge" in LABELS[selector.name]:
+        # Bridges and installations of a provider have the same metrics; a rule says whose it means.
+        for whose in labels & {"bridge", "installation"}:
             assert any(
-                (matcher.name, matcher.op, matcher.value) == ("bridge", promql.MatchOp.NotEqual, "")
+                (matcher.name, matcher.op, matcher.value) == (whose, promql.MatchOp.NotEqual, "")
                 for matcher in selector.matchers.matchers
             )
-        known |= LABELS[selector.name]
+        known |= labels
     for labels in joined(rule["expr"]):
         assert labels <= known
 
@@ -129,8 +146,8 @@ def test_every_metric_and_label_exists_and_every_selector_names_the_job(rule: di
 @pytest.mark.parametrize("rule", rules(), ids=name_of)
 def test_labels_of_the_target_tell_bridges_apart_and_are_kept(rule: dict[str, Any]) -> None:
     """Such as a site where every exporter has the same address, or by which an alert is routed."""
-    if name_of(rule) == "FirmwareMismatch":
-        return  # It compares all bridges of a job.
+    if name_of(rule) in ABOUT_ALL:
+        return
     for node in nodes(rule["expr"]):
         if isinstance(node, promql.AggregateExpr):
             assert node.modifier
@@ -148,13 +165,11 @@ def test_no_rule_needs_another_one(rule: dict[str, Any]) -> None:
 @pytest.mark.parametrize("rule", [rule for rule in rules() if "alert" in rule], ids=name_of)
 def test_annotations_say_who_and_where_to_read_on(rule: dict[str, Any]) -> None:
     texts = rule["annotations"]
-    assert set(texts) == {"summary", "description", "runbook_url"}
+    assert set(texts) == {"summary", "description"}
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
-    assert texts["runbook_url"] == f"{RUNBOOKS}#{rule['alert'].lower()}"
-    who = {"ExporterDown": "instance", "ExporterAbsent": "job", "FirmwareMismatch": "component"}
     for text in (texts["summary"], texts["description"]):
-        assert f"$labels.{who.get(rule['alert'], 'bridge')}" in text
+        assert f"$labels.{WHO.get(rule['alert'], 'bridge')}" in text
     assert len(texts["summary"]) < 120
     assert texts["description"].endswith(".")
 
@@ -202,6 +217,23 @@ def test_a_threshold_that_cannot_be_is_refused(
     with pytest.raises(SystemExit):
         build.main(["-o", str(tmp_path), "--set", change])
     assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_with_a_runbook_every_alert_leads_to_its_part_of_it() -> None:
+    rules = yaml.safe_load(build.render(build.ALERTS, Settings(runbooks="https://wiki/iometer")))["groups"]
+    found = {rule["alert"]: rule["annotations"] for group in rules for rule in group["rules"]}
+    assert list(found) == NAMES
+    for name, texts in found.items():
+        assert texts["runbook_url"] == f"https://wiki/iometer#{name.lower()}"
+
+
+def test_a_runbook_with_an_anchor_of_its_own_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build.main(["-o", str(tmp_path), "--runbooks=https://wiki/iometer#top"])
+    assert "has a '#', leave it out: each alert adds its own" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -274,4 +306,4 @@ def test_no_series_is_written_so_rarely_that_queries_lose_it() -> None:
 
 def test_alerts_are_known_by_their_own_names() -> None:
     alerts = [rule for group in build.ALERTS for rule in group.rules if isinstance(rule, Alert)]
-    assert len({alert.anchor for alert in alerts}) == len(alerts) == 20
+    assert len({alert.anchor for alert in alerts}) == len(alerts) == 30

@@ -1,4 +1,4 @@
-"""Every alert leads to its part of docs/alerts.md, and what stands there is true."""
+"""Every alert has its part of docs/alerts.md, and what stands there is true."""
 
 import re
 from typing import Final
@@ -7,9 +7,10 @@ import promql_parser as promql
 import pytest
 
 from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
 from prometheus.build import ALERTS, RECORDING
 from prometheus.rules import Alert
-from prometheus.thresholds import DEFAULTS, RUNBOOKS
+from prometheus.thresholds import DEFAULTS
 from tests.cli.test_cli import commands
 from tests.prometheus.cases import ROOT
 from tests.prometheus.test_rules import selectors
@@ -17,7 +18,8 @@ from tests.prometheus.test_rules import selectors
 PAGE: Final = (ROOT / "docs" / "alerts.md").read_text()
 ALL: Final = [rule for group in ALERTS for rule in group.rules if isinstance(rule, Alert)]
 RECORDED: Final = {rule.name for group in RECORDING for rule in group.rules}
-METRICS: Final = {family.name for family in FAMILIES} | {"up"} | RECORDED
+FAMILIES_OF_ALL: Final = (*FAMILIES, *PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
+METRICS: Final = {family.name for family in FAMILIES_OF_ALL} | {"up"} | RECORDED
 
 each_alert = pytest.mark.parametrize("alert", ALL, ids=lambda alert: alert.name)
 
@@ -32,10 +34,6 @@ def anchors() -> list[str]:
     """As GitHub makes them of headings."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL), re.MULTILINE)
     return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
-
-
-def test_the_address_of_the_runbook_ends_with_this_page() -> None:
-    assert RUNBOOKS.endswith("/docs/alerts.md")
 
 
 @each_alert
@@ -80,8 +78,10 @@ def test_queries_are_promql_on_metrics_that_exist() -> None:
 
 
 def test_commands_exist() -> None:
-    named = set(re.findall(r"`iometer-exporter (\w+)", PAGE))
-    assert named == {"check", "discover", "healthcheck"}
+    named = set(re.findall(r"`iometer-exporter ((?:(?:config|provider) )?\w+)", PAGE))
+    assert named == {"check", "config check", "discover", "healthcheck"} | {
+        f"provider {command}" for command in ("status", "installations")
+    }
     assert named <= {name for name, _ in commands()}
 
 
