@@ -169,6 +169,38 @@ def test_grafana_finds_prometheus_and_the_dashboards() -> None:
         assert (ROOT / "grafana" / "dashboards" / language / "iometer-home.json").exists()
 
 
+def test_language_and_time_zone_of_grafana_follow_one_variable_each() -> None:
+    environment = compose()["grafana"]["environment"]
+    assert environment["GF_USERS_DEFAULT_LANGUAGE"] == "${GRAFANA_LANGUAGE:-detect}"
+    assert environment["GF_DATE_FORMATS_DEFAULT_TIMEZONE"] == "${GRAFANA_TIMEZONE:-browser}"
+    assert environment["GF_DATE_FORMATS_USE_BROWSER_LOCALE"] == "true"
+
+
+def test_nobody_changes_a_board_in_grafana_that_the_next_start_would_overwrite() -> None:
+    [provider] = load(ROOT / "grafana" / "provisioning" / "dashboards" / "iometer.yml")["providers"]
+    assert (provider["allowUiUpdates"], provider["disableDeletion"]) == (False, True)
+
+
+def test_bridges_have_one_name_in_and_out_of_compose() -> None:
+    """A variable that is called otherwise in `.env` is one that somebody sets in vain."""
+    environment = compose()["exporter"]["environment"]
+    assert environment["IOMETER_EXPORTER_BRIDGE"] == "${IOMETER_EXPORTER_BRIDGE:-}"
+
+
+def test_every_variable_of_compose_is_explained() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    explained = (ROOT / "compose.yaml").read_text().partition("\nname:")[0] + (
+        ROOT / "docs" / "containers.md"
+    ).read_text()
+    assert used
+    assert {name for name in used if name not in explained} == set()
+
+
+def test_no_command_of_the_docs_overwrites_what_stands_in_env() -> None:
+    page = (ROOT / "docs" / "containers.md").read_text()
+    assert re.findall(r">+ \.env", page) == [">> .env"]
+
+
 def unit_keys(section: str) -> dict[str, list[str]]:
     text = UNIT.read_text()
     body = text.partition(f"[{section}]\n")[2].partition("\n[")[0]
