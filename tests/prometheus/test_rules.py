@@ -139,8 +139,8 @@ def test_every_metric_and_label_exists_and_every_selector_names_the_job(rule: di
                 for matcher in selector.matchers.matchers
             )
         known |= labels
-    for labels in joined(rule["expr"]):
-        assert labels <= known
+    for grouped in joined(rule["expr"]):
+        assert grouped <= known
 
 
 @pytest.mark.parametrize("rule", rules(), ids=name_of)
