@@ -6,6 +6,8 @@ from typing import Final
 import promql_parser
 from promql_parser import BinaryExpr, Expr, VectorSelector
 
+from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
 from tests.grafana.boards import children
 
 _NO_PV: Final = "the meter has no export register"
@@ -24,21 +26,29 @@ _NO_PHASES: Final = dict.fromkeys(
     _PLAIN,
 )
 
+_NO_PROVIDER: Final = {
+    family.name: "a home has no provider; tests/prometheus/test_provider_alerts.py has a real one"
+    for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
+    if family.name not in {shared.name for shared in FAMILIES}
+}
+
 ABSENT: Final[Mapping[str, Mapping[str, str]]] = {
-    "pv-15s": {"iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS, **_NO_PHASES},
-    "three-60s": {"iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS},
+    "pv-15s": {"iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS, **_NO_PHASES, **_NO_PROVIDER},
+    "three-60s": {"iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS, **_NO_PROVIDER},
     "plain-60s": {
         "iometer_energy_export_joules_total": _NO_PV,
         "iometer_tariff_energy_export_joules_total": _NO_PV,
         "iometer_tariff_energy_import_joules_total": _ONE_TARIFF,
         "iometer_core_battery_ratio": _WIRED,
         **_NO_PHASES,
+        **_NO_PROVIDER,
     },
 }
 """Metrics that a scenario has no series of: what selects one of them and nothing instead is empty."""
 
 LIVE_ABSENT: Final[Mapping[str, str]] = {
     "iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS,
+    **_NO_PROVIDER,
 }
 """Metrics that the living exporter's Prometheus has no series of."""
 
