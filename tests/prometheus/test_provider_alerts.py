@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -39,28 +40,30 @@ def config(folder: Path, url: str, extra: str = "") -> Path:
 
 
 def test_they_fire_on_a_real_fleet_once_for_each_account(tmp_path: Path) -> None:
-    """Two shards of one account, and an exporter whose key and new configuration are refused."""
+    """Two shards of one account, and an exporter whose API is down and whose new configuration is wrong."""
     # Before a fleet that nobody would scrape.
     require_program("prometheus")
     rules = tmp_path / "alerts.yml"
     rules.write_text(render(hurried(ALERTS, 3600, 0.5), Settings(EASILY)))
-    refusing = tmp_path / "refusing"
-    refusing.mkdir()
     with ExitStack() as stack:
         url = stack.enter_context(cloud(tmp_path, "--interval", "1m"))
-        closed = stack.enter_context(cloud(refusing, "--fault", "unauthorized"))
+        # Taken, so that nobody else gets the port, but nobody listens.
+        taken = stack.enter_context(socket.socket())
+        taken.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1/query"
         files = [config(tmp_path / f"shard-{one}", url, f", shard: {one}/2") for one in (1, 2)]
-        files.append(config(tmp_path / "refused", closed))
+        files.append(config(tmp_path / "down", closed))
         running = [
             stack.enter_context(exporter(file.parent, "--config.file", str(file), env=CREDENTIALS))
             for file in files
         ]
         targets = [re.sub(r"^http://|/$", "", own) for _, own in running]
-        files[2].write_text("nonsense: 1\n")
-        running[2][0].popen.send_signal(signal.SIGHUP)
         server = stack.enter_context(
             prometheus(tmp_path, "', '".join(targets), extra=f"rule_files: [{rules}]\n")
         )
+        eventually(lambda: len(server.query("iometer_config_last_reload_successful == 1")) == len(targets))
+        files[2].write_text("nonsense: 1\n")
+        running[2][0].popen.send_signal(signal.SIGHUP)
 
         def firing() -> set[tuple[str, str]]:
             """What fires, and where: the exporter, the pool or the account."""
