@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
-from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport, _Device, _socket_address
+from iometer_exporter.bridges.http.connecting import _socket_address
+from iometer_exporter.bridges.http.device import Device
+from iometer_exporter.bridges.http.transport import ADDRESSES, BridgeTransport
 from iometer_exporter.errors import FetchError
 from iometer_exporter.net.addresses import Address
 from tests.rawserver import Handler, answering, hanging, raw_server, response
@@ -80,7 +82,7 @@ async def test_a_fetch_cancelled_at_any_await_costs_nothing(reader: Reader, shap
             await asyncio.gather(*beside)
             await settled()
             assert not any(device.used for device in wire._devices.values())
-            assert not wire._losing
+            assert not wire._connector._losing
             # Both places are there, and nobody waits for ever.
             async with asyncio.timeout(PATIENCE):
                 assert await asyncio.gather(*(get(wire, server.address) for _ in range(4))) == [b"{}"] * 4
@@ -230,7 +232,7 @@ async def test_a_408_on_a_new_connection_is_the_answer(wire: BridgeTransport) ->
 async def test_a_kept_connection_that_died_silently_is_asked_again(
     wire: BridgeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iometer_exporter.bridges.http.transport._SHORTEST_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("iometer_exporter.bridges.http.device._SHORTEST_PATIENCE_SECONDS", 0.05)
     served: set[asyncio.StreamWriter] = set()
 
     async def once_each(_head: bytes, writer: asyncio.StreamWriter) -> bool:
@@ -251,7 +253,7 @@ async def test_a_bridge_that_is_always_slow_is_waited_for(
     wire: BridgeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked again after each bit of silence, it would be asked twice at every scrape."""
-    monkeypatch.setattr("iometer_exporter.bridges.http.transport._SHORTEST_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("iometer_exporter.bridges.http.device._SHORTEST_PATIENCE_SECONDS", 0.05)
 
     async def slow(_head: bytes, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(0.15)
@@ -501,7 +503,7 @@ async def test_without_a_file_left_the_longest_idle_connection_makes_room(wire: 
             return real(*arguments, **named)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("iometer_exporter.bridges.http.transport.socket.socket", full)
+            patch.setattr("iometer_exporter.bridges.http.connecting.socket.socket", full)
             assert await get(wire, wanted.address) == b"{}"
         assert refused == 1
 
@@ -538,7 +540,7 @@ async def test_the_next_address_is_tried_while_the_first_is_silent(wire: BridgeT
         assert await get(wire, silent, server.address) == b"{}"
         assert await get(wire, server.address, silent) == b"{}"
     await settled()
-    assert not wire._losing
+    assert not wire._connector._losing
     for opened in (*fillers, full):
         opened.close()
 
@@ -594,7 +596,7 @@ def test_a_zone_is_a_number_or_the_name_of_an_interface(address: Address, expect
 
 
 def test_a_device_is_given_three_times_as_long_as_it_has_needed_lately() -> None:
-    device = _Device()
+    device = Device()
     device.note(0.1)
     assert device.patience == 2.0
     device.note(10.0)
@@ -604,11 +606,11 @@ def test_a_device_is_given_three_times_as_long_as_it_has_needed_lately() -> None
     for _ in range(30):
         device.note(0.1)
     assert device.patience == 2.0
-    slow, quick = _Device(), _Device()
+    slow, quick = Device(), Device()
     slow.note(5.0)
     quick.absorb(slow)
     assert quick.patience == 15.0
-    assert _Device().patience == 2.0
+    assert Device().patience == 2.0
 
 
 async def test_a_request_keeps_the_bytes_that_it_was_sent_as(wire: BridgeTransport) -> None:

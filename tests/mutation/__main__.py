@@ -23,6 +23,8 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "bridges/http/httptools_reader": ["tests/bridges/test_answer.py"],
     "bridges/http/h11_reader": ["tests/bridges/test_answer.py"],
     "bridges/http/connection": ["tests/bridges/test_connection.py"],
+    "bridges/http/device": ["tests/bridges/test_transport.py"],
+    "bridges/http/connecting": ["tests/bridges/test_transport.py"],
     "bridges/http/transport": ["tests/bridges/test_transport.py"],
     "bridges/single_flight": ["tests/bridges/test_single_flight.py"],
     "bridges/probed": ["tests/bridges/test_probed.py"],

@@ -5,20 +5,16 @@ await and nothing is lost.
 """
 
 import asyncio
-import errno
-import os
-import socket
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import httpx
 
+from iometer_exporter.bridges.http.connecting import Connector
 from iometer_exporter.bridges.http.connection import Connection, StaleConnection
+from iometer_exporter.bridges.http.device import CONNECTIONS, Device
 from iometer_exporter.net.addresses import Address
-
-CONNECTIONS: Final = 2
-"""At a time to one device: it has few sockets."""
 
 ADDRESSES: Final = "iometer_addresses"
 """Extension of a request: the IP addresses of its device, in the order in which to try them."""
@@ -28,20 +24,6 @@ _WIRE: Final = "iometer_wire"
 
 _KEEPALIVE_SECONDS: Final = 3600.0
 """Far above any scrape interval, so that a scrape finds its connections open."""
-
-_NEXT_ADDRESS_SECONDS: Final = 0.25
-"""After them the next address of a device is tried beside the first (RFC 8305)."""
-
-_SHORTEST_PATIENCE_SECONDS: Final = 2.0
-"""A kept connection may be silent so long before the request is sent again on a new one."""
-
-_PATIENCE_FACTOR: Final = 3.0
-"""Silence allowed to a kept connection, as a multiple of the time that the device has needed lately."""
-
-_DECAY: Final = 0.9
-"""Share that each answer leaves of the longest time that the device has needed."""
-
-_OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
 
 
 class BridgeTransport(httpx.AsyncBaseTransport):
@@ -57,13 +39,11 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         idle_connections: int = 1024,
     ) -> None:
         """Make connections by the function, and keep at most so many for later."""
-        self._new_connection = connection
+        self._connector = Connector(connection, self._make_room)
         self._idle_connections = idle_connections
-        self._devices: dict[Address, _Device] = {}
-        self._idle: OrderedDict[Connection, _Device] = OrderedDict()
+        self._devices: dict[Address, Device] = {}
+        self._idle: OrderedDict[Connection, Device] = OrderedDict()
         """Connections that wait for their next use, the longest waiting first."""
-        self._losing: set[asyncio.Task[Connection]] = set()
-        """Attempts to connect that another address has beaten, until they have ended."""
 
     @property
     def idle(self) -> int:
@@ -98,7 +78,7 @@ class BridgeTransport(httpx.AsyncBaseTransport):
                     connection.abort()
                     connection = None
             if connection is None:
-                connection = await self._connect(addresses)
+                connection = await self._connector.connect(addresses)
                 await connection.ask(wire)
             device.note(connection.seconds_to_first_byte)
             answer = connection.answer
@@ -135,10 +115,10 @@ class BridgeTransport(httpx.AsyncBaseTransport):
                 # Still known, so that whoever asks there meanwhile shares its places.
                 device.is_forgotten = True
 
-    def _device(self, addresses: Sequence[Address]) -> "_Device":
+    def _device(self, addresses: Sequence[Address]) -> Device:
         """The device at the addresses; those that were taken for several until now become one."""
         found = [self._devices[address] for address in addresses if address in self._devices]
-        device = found[0] if found else _Device()
+        device = found[0] if found else Device()
         device.is_forgotten = False
         if len(found) == len(addresses) and all(other is device for other in found):
             return device
@@ -154,12 +134,12 @@ class BridgeTransport(httpx.AsyncBaseTransport):
             self._close(device.idle[0], device)
         return device
 
-    def _drop(self, device: "_Device") -> None:
+    def _drop(self, device: Device) -> None:
         for address in device.addresses:
             if self._devices.get(address) is device:
                 del self._devices[address]
 
-    def _take_idle(self, device: "_Device") -> Connection | None:
+    def _take_idle(self, device: Device) -> Connection | None:
         """A kept connection of the device that can be used, if there is one."""
         while device.idle:
             connection = device.idle.pop()
@@ -169,7 +149,7 @@ class BridgeTransport(httpx.AsyncBaseTransport):
             connection.abort()
         return None
 
-    def _keep(self, device: "_Device", connection: Connection) -> None:
+    def _keep(self, device: Device, connection: Connection) -> None:
         now = asyncio.get_running_loop().time()
         connection.idle_since = now
         device.idle.append(connection)
@@ -180,162 +160,23 @@ class BridgeTransport(httpx.AsyncBaseTransport):
                 break
             self._close(longest, owner)
 
-    def _close(self, connection: Connection, device: "_Device") -> None:
+    def _close(self, connection: Connection, device: Device) -> None:
         device.idle.remove(connection)
         del self._idle[connection]
         connection.abort()
         if device.is_unused:
             self._drop(device)
 
-    def _close_idle(self, device: "_Device") -> None:
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest; False if none waits."""
+        if not self._idle:
+            return False
+        self._close(*next(iter(self._idle.items())))
+        return True
+
+    def _close_idle(self, device: Device) -> None:
         for connection in tuple(device.idle):
             self._close(connection, device)
-
-    async def _connect(self, addresses: Sequence[Address]) -> Connection:
-        """A connection to the first address that takes one; raises httpx.ConnectError if none does."""
-        if len(addresses) == 1:
-            return await self._open(addresses[0])
-        loop = asyncio.get_running_loop()
-        left = deque(addresses)
-        attempts: set[asyncio.Task[Connection]] = set()
-        try:
-            while True:
-                if left:
-                    attempts.add(loop.create_task(self._open(left.popleft())))
-                timeout = _NEXT_ADDRESS_SECONDS if left else None
-                done, _ = await asyncio.wait(attempts, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                for attempt in done:
-                    attempts.discard(attempt)
-                    if (error := attempt.exception()) is None:
-                        attempts.update(done - {attempt})
-                        return attempt.result()
-                    if not left and not attempts:
-                        raise error
-        finally:
-            for attempt in attempts:
-                self._let_lose(attempt)
-
-    def _let_lose(self, attempt: "asyncio.Task[Connection]") -> None:
-        """End an attempt; what it has opened, or opens while it ends, is closed."""
-        self._losing.add(attempt)
-        attempt.add_done_callback(self._close_loser)
-        attempt.cancel()
-
-    def _close_loser(self, attempt: "asyncio.Task[Connection]") -> None:
-        self._losing.discard(attempt)
-        if not attempt.cancelled() and attempt.exception() is None:
-            attempt.result().abort()
-
-    async def _open(self, address: Address) -> Connection:
-        loop = asyncio.get_running_loop()
-        connection = self._new_connection()
-        try:
-            family, socket_address = _socket_address(address)
-            opened = await self._socket(family)
-            try:
-                opened.setblocking(False)
-                await loop.sock_connect(opened, socket_address)
-            except BaseException:
-                # asyncio would forget the socket at its next turn only, when its number may be another's.
-                loop.remove_writer(opened)
-                opened.close()
-                raise
-            try:
-                await loop.create_connection(lambda: connection, sock=opened)
-            except BaseException:
-                connection.abort()
-                raise
-        except OSError as error:
-            detail = os.strerror(error.errno) if error.errno else str(error)
-            raise httpx.ConnectError(f"no connection to {address}: {detail}") from error
-        return connection
-
-    async def _socket(self, family: int) -> socket.socket:
-        while True:
-            try:
-                return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-            except OSError as error:
-                if error.errno not in _OUT_OF_FILES or not self._idle:
-                    raise
-                # Better one connection less for later than a bridge that is not read.
-                self._close(*next(iter(self._idle.items())))
-            # asyncio closes the socket at its next turn.
-            await asyncio.sleep(0)
-
-
-class _Device:
-    """The two connections of one device, under all of its addresses."""
-
-    def __init__(self) -> None:
-        self.addresses: set[Address] = set()
-        self.idle: list[Connection] = []
-        self.used = 0
-        """Places that are taken, by those too who are about to go on."""
-        self.busy = 0
-        """Requests under way, each with a connection of its own."""
-        self.is_forgotten = False
-        """Whether nobody will ask at its addresses again, as far as is known."""
-        self.successor: _Device | None = None
-        """The device that this one has turned out to be."""
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._slowest = 0.0
-
-    @property
-    def current(self) -> "_Device":
-        """This device, or the one that it has turned out to be."""
-        device = self
-        while device.successor is not None:
-            device = device.successor
-        return device
-
-    @property
-    def is_unused(self) -> bool:
-        """Whether nothing is lost with it."""
-        return not (self.used or self.idle or self._waiters)
-
-    @property
-    def patience(self) -> float:
-        """Seconds that a kept connection may be silent: some devices need seconds for any answer."""
-        return max(_SHORTEST_PATIENCE_SECONDS, _PATIENCE_FACTOR * self._slowest)
-
-    def note(self, seconds: float) -> None:
-        """Note how long the device has taken to begin an answer."""
-        self._slowest = max(seconds, self._slowest * _DECAY)
-
-    async def enter(self) -> None:
-        """Take one of the two places as soon as there is one; give it back by `leave`."""
-        if self.used < CONNECTIONS:
-            self.used += 1
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                # The place came with the cancellation: it is the next one's.
-                self.current.leave()
-            raise
-
-    def leave(self) -> None:
-        """Hand the place on to who has waited longest, if anybody waits."""
-        # Where two became one, more may be in than there are places.
-        while self._waiters and self.used <= CONNECTIONS:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self.used -= 1
-
-    def absorb(self, other: "_Device") -> None:
-        """Become one with a device that was taken for another."""
-        other.successor = self
-        self.addresses |= other.addresses
-        self.used += other.used
-        self.busy += other.busy
-        self.idle += other.idle
-        self._waiters += other._waiters
-        self._slowest = max(self._slowest, other._slowest)
 
 
 class _Received(httpx.AsyncByteStream):
@@ -354,14 +195,3 @@ def _wire(request: httpx.Request) -> bytes:
     lines += [b"%b: %b" % header for header in request.headers.raw]
     wire = request.extensions[_WIRE] = b"\r\n".join([*lines, b"", b""])
     return wire
-
-
-def _socket_address(address: Address) -> tuple[int, tuple[str, int] | tuple[str, int, int, int]]:
-    """Family and address of a socket for an IP address; raises OSError for a zone that does not exist."""
-    host, percent, zone = address.host.partition("%")
-    if ":" not in host:
-        return socket.AF_INET, (host, address.port)
-    scope = 0
-    if percent:
-        scope = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
-    return socket.AF_INET6, (host, address.port, 0, scope)
