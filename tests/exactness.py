@@ -259,6 +259,7 @@ class Bridge:
             source="configured",
             meter=self._sim.meter,
             reading=judgement.served,
+            energies=judgement.energies,
             sent=None,
             status=None,
             durations=dict.fromkeys(ENDPOINTS, 0.0),

@@ -36,6 +36,7 @@ from iometer_exporter.meter import obis
 from iometer_exporter.meter.guard import REJECTIONS
 from iometer_exporter.meter.models import ENDPOINTS, Status, parse_reading, parse_status
 from iometer_exporter.meter.obis import ObisCode
+from iometer_exporter.meter.quantities import energies
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.exposition import TEXT, render
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, READINGS_REJECTED, Family
@@ -80,6 +81,7 @@ def snapshot(faults: tuple[Fault, ...] = ()) -> Snapshot:
         source="configured",
         meter=sent.meter,
         reading=sent,
+        energies=energies(sent),
         sent=sent,
         status=parse_status(status),
         durations=dict.fromkeys(ENDPOINTS, 0.1),

@@ -28,7 +28,7 @@ from iometer_exporter.bridges.collector import BridgeCollector
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.exporter import ExporterCollector
-from iometer_exporter.meter.guard import Guard, Limits, Rejection
+from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing
 
@@ -138,12 +138,14 @@ class _Bridge:
             self._errors[endpoint, failure.reason] += 1
         reading = None if "reading" in failures else parse_reading(reading_sent)
         status = None if "status" in failures else _parsed_status(status_sent)
+        judgement = self._judge(reading, now) if reading else None
         return Snapshot(
             bridge=self.name,
             address=f"{self.name}.local",
             source="configured",
             meter=self._sim.meter,
-            reading=reading and self._judge(reading, now),
+            reading=judgement.served if judgement else None,
+            energies=judgement.energies if judgement else {},
             sent=reading,
             status=status,
             durations={endpoint: self._duration(endpoint in failures) for endpoint in ENDPOINTS},
@@ -170,11 +172,11 @@ class _Bridge:
                 zero = self._zeros.setdefault(register["obis"], register["value"])
                 register["value"] = round(register["value"] - zero, 1)
 
-    def _judge(self, reading: Reading, now: float) -> Reading:
+    def _judge(self, reading: Reading, now: float) -> Judgement:
         judgement = self._guard.judge(reading, now)
         if judgement.rejection:
             self._rejected[judgement.rejection] += 1
-        return judgement.served
+        return judgement
 
     def _duration(self, failed: bool) -> float:
         return _TIMEOUT if failed else round(self._latency.uniform(0.02, 0.09), 6)

@@ -180,6 +180,7 @@ class Bridge:
             source=self.source,
             meter=(status.meter if status else "") or self._meter,
             reading=self._named(judgement.served) if judgement else None,
+            energies=judgement.energies if judgement else {},
             sent=self._named(sent) if sent else None,
             status=status,
             durations={endpoint: each.duration for endpoint, each in fetched.items()},

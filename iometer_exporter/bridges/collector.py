@@ -55,7 +55,7 @@ class BridgeCollector(Collector):
 
     def _add_reading(self, builder: FamilyBuilder, snapshot: Snapshot, reading: Reading) -> None:
         labels = (snapshot.bridge, reading.meter)
-        builder.add_all(labels, counters(reading, is_held=snapshot.is_held))
+        builder.add_all(labels, counters({} if snapshot.is_held else snapshot.energies, reading.time))
         # Last night's power is no power.
         if not snapshot.is_stale(self._now, self._stale_after):
             builder.add_all(labels, instantaneous(reading))

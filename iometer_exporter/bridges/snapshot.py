@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.meter.guard import Rejection
 from iometer_exporter.meter.models import Endpoint, Reading, Status
+from iometer_exporter.meter.obis import ObisCode
 
 Source = Literal["configured", "discovered", "probed"]
 """Way in which a bridge became known."""
@@ -32,9 +34,10 @@ class Snapshot:
     """One bridge as it answered one scrape; durations are in seconds.
 
     `reading` is what the guard lets through, `sent` what the bridge sent; both and `status` are None
-    where the endpoint gave no valid document, and `failures` then says why. `errors` and `rejected`
-    count since the start of the process. `seen_for` is for how many seconds `reading` has been known;
-    while `is_held`, its energies may not be served as counters yet.
+    where the endpoint gave no valid document, and `failures` then says why. `energies` are the counters
+    of `reading` in joules, none without it. `errors` and `rejected` count since the start of the process.
+    `seen_for` is for how many seconds `reading` has been known; while `is_held`, its energies may not be
+    served as counters yet.
     """
 
     bridge: str
@@ -42,6 +45,7 @@ class Snapshot:
     source: Source
     meter: str
     reading: Reading | None
+    energies: Mapping[ObisCode, Decimal]
     sent: Reading | None
     status: Status | None
     durations: Mapping[Endpoint, float]

@@ -44,8 +44,9 @@ The rules, for each meter by itself; "the truth" is what has been believed so fa
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from iometer_exporter.meter.history import REJECTIONS, Energy, History, Rejection, energies_of
@@ -93,6 +94,8 @@ class Judgement:
     """Whether its energy counters must not be served yet; all else may."""
     seen: float = field(default=0.0, compare=False)
     """Time at which the served reading was first seen, in seconds of the monotonic clock."""
+    energies: Mapping[ObisCode, Decimal] = field(default_factory=dict, compare=False)
+    """Energy counters of the served reading by code, in joules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +204,12 @@ class MeterGuard:
 
         `wall` is the Unix time; without it no counter is held back at the start.
         """
-        found = energies_of(reading)
         truth = self.history
         self.has_changed = True
         if self._began is None:
             self._began = now
         if truth is None:
-            truth = self.history = _beginning(reading, found, now, wall)
+            truth = self.history = _beginning(reading, energies_of(reading), now, wall)
             self._since = now
             return _serving(truth)
         if truth.seen is None:
@@ -215,6 +217,7 @@ class MeterGuard:
         if reading.time == truth.last.time:
             self.has_changed = self._see_again(truth, now)
             return _serving(truth)
+        found = energies_of(reading)
         rejection = truth.objection(reading, found, limits.max_power)
         if rejection is None:
             self._believe(truth, reading, found, limits, now, wall)
@@ -354,4 +357,4 @@ def _seen_before(truth: History, now: float, wall: float | None) -> float:
 
 
 def _serving(truth: History, rejection: Rejection | None = None, *, reset: bool = False) -> Judgement:
-    return Judgement(truth.served, rejection, reset, truth.is_held, truth.seen or 0.0)
+    return Judgement(truth.served, rejection, reset, truth.is_held, truth.seen or 0.0, truth.energies)

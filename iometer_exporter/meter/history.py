@@ -125,6 +125,16 @@ class History:
         }
         return cls(reading, reading, counters, seen=now, seen_at=wall)
 
+    @property
+    def energies(self) -> dict[ObisCode, Decimal]:
+        """The energy counters of `served` by code, in joules, as they were converted when it came."""
+        time, sent = self.last.time, self.last.registers
+        return {
+            code: counter.served
+            for code, counter in self.counters.items()
+            if counter.time == time and code in sent
+        }
+
     def copy(self) -> "History":
         """A history that goes its own way from here."""
         return replace(self, counters={code: replace(counter) for code, counter in self.counters.items()})

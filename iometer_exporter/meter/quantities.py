@@ -43,9 +43,9 @@ def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     A negative or absurdly large counter is none and is left out, as is one whose unit is none of energy.
     """
     counters = {}
-    for code in reading.registers:
+    for code, register in reading.registers.items():
         if code in obis.ENERGIES:
-            value = _value(reading, code, _JOULES)
+            value = joules(register)
             if value is not None and 0 <= value < LARGEST_COUNTER_JOULES:
                 counters[code] = value
     return counters

@@ -1,7 +1,9 @@
 """The metric families: one visible table, and what a reading or a core puts into it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Final, Literal
 
 from iometer_exporter.meter import obis, quantities
@@ -248,15 +250,15 @@ Sample = tuple[Family, tuple[str, ...], float | None]
 """A value of a family, with the labels after those that say whose it is."""
 
 
-def counters(reading: Reading, *, is_held: bool = False) -> Iterator[Sample]:
-    """Samples that stay true however old the reading is: its energies, unless they are held, and its time."""
-    for code, joules in quantities.energies(reading).items() if not is_held else ():
+def counters(energies: Mapping[obis.ObisCode, Decimal], time: datetime) -> Iterator[Sample]:
+    """Samples that stay true however old the reading is: its energies, which are in joules, and its time."""
+    for code, joules in energies.items():
         direction, tariff = obis.ENERGIES[code]
         if tariff:
             yield _TARIFFS[direction], (tariff,), float(joules)
         else:
             yield _TOTALS[direction], (), float(joules)
-    yield READING_TIMESTAMP, (), reading.time.timestamp()
+    yield READING_TIMESTAMP, (), time.timestamp()
 
 
 def instantaneous(reading: Reading) -> Iterator[Sample]:

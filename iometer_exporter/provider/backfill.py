@@ -152,7 +152,8 @@ class Backfill:
             report.written += 1
             report.meters += series != counted
             counted = series
-            for samples in (metrics.counters(judgement.served), metrics.instantaneous(reading)):
+            counters = metrics.counters(judgement.energies, judgement.served.time)
+            for samples in (counters, metrics.instantaneous(reading)):
                 for family, more, value in samples:
                     if value is not None:
                         self._column(family, more).add(series, time, value)

@@ -9,6 +9,7 @@ from iometer_exporter.bridges.diagnosis import Problem, problems
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.meter.models import Endpoint, Status
+from iometer_exporter.meter.quantities import energies
 from iometer_exporter.wording import duration, kilowatt_hours, totals, watts
 from tests import payloads
 
@@ -23,6 +24,7 @@ def snapshot_of(case: str) -> Snapshot:
         source="configured",
         meter=sent.meter,
         reading=sent,
+        energies=energies(sent),
         sent=sent,
         status=status,
         durations={"reading": 0.1, "status": 0.1},

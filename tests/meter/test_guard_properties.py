@@ -79,7 +79,8 @@ class World:
         judgement = self.guard.judge(as_reading(shown), self.now, wall=START.timestamp() + self.now)
         self.resets += judgement.reset
         if not judgement.is_held:
-            for code, value in energies(judgement.served).items():
+            assert judgement.energies == energies(judgement.served)
+            for code, value in judgement.energies.items():
                 before = self.served.get(code)
                 if before is None:
                     self.begun[code], self.increase[code] = value, Decimal(0)
@@ -237,7 +238,7 @@ def test_the_world_of_this_test_would_notice(monkeypatch: pytest.MonkeyPatch) ->
     """Without a guard, a replay fails it."""
 
     def believe_all(_: Guard, reading: Reading, now: float, **_more: object) -> Judgement:
-        return Judgement(reading, None)
+        return Judgement(reading, None, energies=energies(reading))
 
     monkeypatch.setattr(Guard, "judge", believe_all)
     world = World((10**6, 10**6))

@@ -22,6 +22,7 @@ from iometer_exporter.exporter import ExporterCollector
 from iometer_exporter.meter.guard import REJECTIONS, Guard, Limits
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Register, Status
 from iometer_exporter.meter.obis import ObisCode
+from iometer_exporter.meter.quantities import energies
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, render
 from iometer_exporter.metrics.families import (
     CORE_STATES,
@@ -89,6 +90,7 @@ def snapshot_of(case: str) -> Snapshot:
         source="configured",
         meter=status.meter or sent.meter,
         reading=judgement.served,
+        energies=judgement.energies,
         sent=sent,
         status=status,
         durations={"reading": 0.125, "status": 0.0625},
@@ -103,6 +105,7 @@ def down() -> Snapshot:
         snapshot_of("battery"),
         meter="",
         reading=None,
+        energies={},
         sent=None,
         status=None,
         failures={endpoint: FetchError("timeout", "too slow") for endpoint in ENDPOINTS},
@@ -398,6 +401,7 @@ snapshots = st.builds(
     source=st.sampled_from(["configured", "discovered"]),
     meter=names,
     reading=st.none() | readings(),
+    energies=st.just({}),
     sent=st.none() | readings(),
     status=st.none() | statuses,
     durations=st.fixed_dictionaries({"reading": st.floats(0, 60), "status": st.floats(0, 60)}),
@@ -408,7 +412,7 @@ snapshots = st.builds(
         st.tuples(st.sampled_from(ENDPOINTS), st.sampled_from(REASONS)), st.integers(0, 9)
     ),
     rejected=st.dictionaries(st.sampled_from(REJECTIONS), st.integers(0, 9)),
-)
+).map(lambda found: replace(found, energies=energies(found.reading) if found.reading else {}))
 
 
 @given(
@@ -462,7 +466,7 @@ def test_what_a_reading_and_a_core_give_is_in_its_group() -> None:
     given: dict[str, set[Family]] = {"counters": set(), "instantaneous": set(), "core": set()}
     for case in payloads.CASES:
         reading, status = payloads.reading(case), payloads.status(case)
-        given["counters"] |= {family for family, _, _ in counters(reading)}
+        given["counters"] |= {family for family, _, _ in counters(energies(reading), reading.time)}
         given["instantaneous"] |= {family for family, _, _ in instantaneous(reading)}
         given["core"] |= {
             family

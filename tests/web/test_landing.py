@@ -54,6 +54,7 @@ def down() -> Snapshot:
         snapshot_of("battery"),
         meter="",
         reading=None,
+        energies={},
         sent=None,
         status=None,
         failures={endpoint: FetchError("connect", "connection refused") for endpoint in ENDPOINTS},

@@ -56,11 +56,6 @@ class TrackedMeter:
     ahead_since: float = NEVER
     """When the cloud received the served reading, if that was before the reading's own time."""
 
-    @property
-    def is_held(self) -> bool:
-        """Whether its counters must not be served yet: an earlier run may have served higher ones."""
-        return self.guard.history is not None and self.guard.history.is_held
-
     def has_passed(self, time: datetime, moment: float) -> bool:
         """Whether a reading of this time, which the cloud has at Unix time `moment`, is no news.
 
@@ -139,10 +134,11 @@ def encode(
         if meter.number in local:
             continue
         labels = (installation, escape(meter.number))
-        served = meter.guard.served
-        if served is not None:
-            if not meter.is_held:
-                owners.append((labels, metrics.counters(served)))
+        history = meter.guard.history
+        if history is not None:
+            served = history.served
+            if not history.is_held:
+                owners.append((labels, metrics.counters(history.energies, served.time)))
             # A reading from a time to come is as old as its arrival.
             measured = min(served.time.timestamp(), meter.ahead_since)
             stale_at = measured + stale_after if stale_after else NEVER
