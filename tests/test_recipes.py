@@ -34,6 +34,7 @@ from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.meter import obis
 from iometer_exporter.meter.guard import REJECTIONS
+from iometer_exporter.meter.json_object import JsonObject
 from iometer_exporter.meter.models import ENDPOINTS, Status, parse_reading, parse_status
 from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.meter.quantities import energies
@@ -364,14 +365,18 @@ class Answering:
 PARSERS: Final[dict[str, Any]] = {
     "ACCOUNT": lambda data: answers.provider(data["provider"]),
     "INSTALLATIONS": lambda data: answers.installations_page(data["provider"]),
-    "INSTALLATION": lambda data: answers.installation(data["provider"]["installation"], []),
-    "SIGNING_KEY": lambda data: answers.signing_key(data["provider"]["signingKey"], []),
-    "LICENSE_POOL": lambda data: answers.license_pool(data["provider"]["licensePool"], []),
+    "INSTALLATION": lambda data: answers.installation(JsonObject(data["provider"]["installation"])),
+    "SIGNING_KEY": lambda data: answers.signing_key(JsonObject(data["provider"]["signingKey"])),
+    "LICENSE_POOL": lambda data: answers.license_pool(JsonObject(data["provider"]["licensePool"])),
     "READINGS": lambda data: answers.readings_page(data["provider"]["readings"]),
-    "REGISTER_INSTALLATION": lambda data: answers.registration_token(data["createRegistrationToken"], []),
-    "UPDATE_LICENSE": lambda data: answers.license_(data["updateLicense"], []),
-    "SUBSCRIBE_READINGS": lambda data: answers.meter_reading(data["readings"], []),
-    "SUBSCRIBE_SCHEDULED_READINGS": lambda data: answers.scheduled_reading(data["scheduledReadings"], []),
+    "REGISTER_INSTALLATION": lambda data: answers.registration_token(
+        JsonObject(data["createRegistrationToken"])
+    ),
+    "UPDATE_LICENSE": lambda data: answers.license_(JsonObject(data["updateLicense"])),
+    "SUBSCRIBE_READINGS": lambda data: answers.meter_reading(JsonObject(data["readings"])),
+    "SUBSCRIBE_SCHEDULED_READINGS": lambda data: answers.scheduled_reading(
+        JsonObject(data["scheduledReadings"])
+    ),
 }
 """What the client makes of the answer to each document."""
 

@@ -4,26 +4,19 @@ A document that is unusable as a whole raises PayloadError; a single odd field o
 itself and is named in `problems`.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from sys import intern
+from typing import Final, Literal, get_args
 
 from iometer_exporter.errors import ObisError, PayloadError
-from iometer_exporter.meter.json_values import (
-    A_TIME,
-    TOO_LARGE,
-    decode,
-    is_finite,
-    kind,
-    label,
-    shown,
-    too_long,
-    utc,
-)
+from iometer_exporter.meter.json_object import JsonObject
+from iometer_exporter.meter.json_values import A_TIME, decode, kind, shortened, shown
 from iometer_exporter.meter.obis import ObisCode
+
+_FULL_BATTERY: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,99 +63,97 @@ class Status:
 
 def parse_reading(body: bytes) -> Reading:
     """The reading in the body of `/v1/reading`; raises PayloadError where it has no time or registers."""
-    problems: list[str] = []
-    root = _Fields.of_document(body, "iometer.reading.", problems)
+    root = _document(body, "iometer.reading.")
     meter = root.child("meter")
     reading = meter.child("reading")
-    registers = reading.values.get("registers")
-    if not isinstance(registers, list):
-        raise PayloadError(f"{reading.path}registers is {kind(registers)}, expected a list")
+    if not isinstance(reading.values.get("registers"), list):
+        raise PayloadError(reading.complaint("registers", "a list"))
+    number = meter.optional_text("number")
+    time = reading.time("time")
+    if time is None:
+        raise PayloadError(reading.complaint("time", A_TIME))
     return Reading(
-        meter=meter.text("number"),
-        time=_time(reading),
-        registers=_registers(registers, f"{reading.path}registers", problems),
-        installation_id=root.text("installationId"),
-        problems=tuple(problems),
+        meter=number,
+        time=time,
+        registers=parse_registers(reading, "registers", "obis"),
+        installation_id=root.optional_text("installationId"),
+        problems=tuple(root.problems),
     )
 
 
 def parse_status(body: bytes) -> Status:
     """The status in the body of `/v1/status`; raises PayloadError where it tells of no device."""
-    problems: list[str] = []
-    root = _Fields.of_document(body, "iometer.status.", problems)
+    root = _document(body, "iometer.status.")
     device = root.child("device")
     if not {"id", "bridge", "core"} & device.values.keys():
         raise PayloadError(
             "device has none of id, bridge and core: this is not a status of an IOmeter bridge"
         )
-    bridge = device.child("bridge")
-    core = device.child("core")
-    level = core.number("batteryLevel", lowest=0, highest=100)
+    bridge = device.optional_child("bridge") or JsonObject({})
+    core = device.optional_child("core") or JsonObject({})
+    level = core.optional_number("batteryLevel")
+    if level is not None and not 0 <= level <= _FULL_BATTERY:
+        core.report("batteryLevel", f"is {shortened(str(level))}, expected 0 to {_FULL_BATTERY}")
+        level = None
+    meter = root.optional_child("meter") or JsonObject({})
     return Status(
-        meter=root.child("meter").text("number"),
-        device_id=device.text("id"),
-        installation_id=root.text("installationId"),
-        bridge_version=bridge.text("version"),
-        core_version=core.text("version"),
-        bridge_rssi=_float(bridge.number("rssi")),
-        core_rssi=_float(core.number("rssi")),
-        connection=core.text("connectionStatus") or None,
-        attachment=core.text("attachmentStatus") or None,
-        power=core.text("powerStatus") or None,
-        pin=core.text("pinStatus") or None,
-        battery_ratio=_float(level / 100 if level is not None else None),
-        problems=tuple(problems),
+        meter=meter.optional_text("number"),
+        device_id=device.optional_text("id"),
+        installation_id=root.optional_text("installationId"),
+        bridge_version=bridge.optional_text("version"),
+        core_version=core.optional_text("version"),
+        bridge_rssi=_float(bridge.optional_number("rssi")),
+        core_rssi=_float(core.optional_number("rssi")),
+        connection=core.optional_state("connectionStatus"),
+        attachment=core.optional_state("attachmentStatus"),
+        power=core.optional_state("powerStatus"),
+        pin=core.optional_state("pinStatus"),
+        battery_ratio=_float(level / _FULL_BATTERY if level is not None else None),
+        problems=tuple(root.problems),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """A JSON object with the path that leads to it; what it lacks or has in an odd type is left out."""
+def parse_registers(parent: JsonObject, key: str, code_key: str) -> dict[ObisCode, Register]:
+    """The registers in a list, by code; `code_key` is the field that has it. One that is odd is left out."""
+    registers: dict[ObisCode, Register] = {}
+    for item in parent.children(key):
+        register = parse_register(item, code_key)
+        if register is None:
+            continue
+        first = registers.setdefault(register.code, register)
+        if first is not register and first != register:
+            item.report(code_key, f"{register.code} is sent twice with different values")
+    return registers
 
-    values: Mapping[str, Any]
-    path: str
-    problems: list[str]
 
-    @classmethod
-    def of_document(cls, body: bytes, typename: str, problems: list[str]) -> "_Fields":
-        document = _decode(body)
-        if not isinstance(document, dict):
-            raise PayloadError(f"the document is {kind(document)}, expected an object")
-        sent = document.get("__typename", typename)
-        # Any version is read: fields may be added, and what is missed is named by its own path.
-        if not isinstance(sent, str) or not sent.startswith(typename):
-            raise PayloadError(f"__typename is {shown(sent)}, expected {typename}v1")
-        return cls(document, "", problems)
+def parse_register(item: JsonObject, code_key: str) -> Register | None:
+    """The register, whose code is in the field `code_key`; None and one problem for an odd one."""
+    code = item.label(code_key)
+    if code is None:
+        return None
+    try:
+        parsed = ObisCode.parse(code)
+    except ObisError as error:
+        item.report(code_key, str(error))
+        return None
+    value = item.number("value")
+    if value is None:
+        return None
+    unit = item.label("unit")
+    # There are few units, and many registers.
+    return None if unit is None else Register(parsed, value, intern(unit))
 
-    def child(self, key: str) -> "_Fields":
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, dict):
-            self.problems.append(f"{self.path}{key} is {kind(value)}, expected an object")
-        return _Fields(value if isinstance(value, dict) else {}, f"{self.path}{key}.", self.problems)
 
-    def text(self, key: str) -> str:
-        """The text of the field, cleaned for use as a label; empty where there is none."""
-        value = self.values.get(key)
-        if value is None:
-            return ""
-        try:
-            return _text(value)
-        except PayloadError as error:
-            self.problems.append(f"{self.path}{key} {error}")
-            return ""
-
-    def number(self, key: str, *, lowest: float = -math.inf, highest: float = math.inf) -> Decimal | None:
-        value = self.values.get(key)
-        if value is None:
-            return None
-        try:
-            number = _number(value)
-            if not lowest <= number <= highest:
-                raise PayloadError(f"is {shown(number)}, expected {lowest} to {highest}")
-        except PayloadError as error:
-            self.problems.append(f"{self.path}{key} {error}")
-            return None
-        return number
+def _document(body: bytes, typename: str) -> JsonObject:
+    """The document in the body, if it is of the type; raises PayloadError for what is none."""
+    document = _decode(body)
+    if not isinstance(document, dict):
+        raise PayloadError(f"the document is {kind(document)}, expected an object")
+    sent = document.get("__typename", typename)
+    # Any version is read: fields may be added, and what is missed is named by its own path.
+    if not isinstance(sent, str) or not sent.startswith(typename):
+        raise PayloadError(f"__typename is {shown(sent)}, expected {typename}v1")
+    return JsonObject(document)
 
 
 def _decode(body: bytes) -> object:
@@ -174,60 +165,6 @@ def _decode(body: bytes) -> object:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise PayloadError(f"the body is not JSON: {reason}", reason="invalid_json") from error
-
-
-def _time(reading: _Fields) -> datetime:
-    """Time of the reading; a time without zone is taken as UTC, the zone that the vendor documents."""
-    value = reading.values.get("time")
-    try:
-        if not isinstance(value, str):
-            raise ValueError
-        return utc(value)
-    except (ValueError, OverflowError) as error:
-        raise PayloadError(f"{reading.path}time is {shown(value)}, expected {A_TIME}") from error
-
-
-def _registers(items: list[Any], path: str, problems: list[str]) -> Mapping[ObisCode, Register]:
-    registers: dict[ObisCode, Register] = {}
-    for index, item in enumerate(items):
-        try:
-            register = _register(item)
-            if registers.setdefault(register.code, register) != register:
-                raise PayloadError(f".obis {register.code} is sent twice with different values")
-        except PayloadError as error:
-            problems.append(f"{path}[{index}]{error}")
-    return registers
-
-
-def _register(item: object) -> Register:
-    if not isinstance(item, dict):
-        raise PayloadError(f" is {kind(item)}, expected an object")
-    field = "obis"
-    try:
-        code = ObisCode.parse(_text(item.get("obis")))
-        field = "value"
-        value = _number(item.get("value"))
-        field = "unit"
-        return Register(code, value, _text(item.get("unit")))
-    except (PayloadError, ObisError) as error:
-        raise PayloadError(f".{field} {error}") from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise PayloadError(f"is {kind(value)}, expected a text")
-    text = label(value)
-    if text is None:
-        raise PayloadError(too_long())
-    return text
-
-
-def _number(value: object) -> Decimal:
-    if not isinstance(value, Decimal):
-        raise PayloadError(f"is {kind(value)}, expected a number")
-    if not is_finite(value):
-        raise PayloadError(f"is {shown(value)}, {TOO_LARGE}")
-    return value
 
 
 def _float(value: Decimal | None) -> float | None:

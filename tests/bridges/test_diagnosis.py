@@ -177,7 +177,7 @@ def test_what_could_not_be_used_is_named_for_each_document() -> None:
         "the bridge sent what cannot be used: meter.reading.registers[1].value is the text '5432.1', "
         "expected a number; meter.reading.registers[2].value is missing"
     )
-    assert "device.core.batteryLevel is '101', expected 0 to 100" in status_problem
+    assert "device.core.batteryLevel is 101, expected 0 to 100" in status_problem
 
 
 @pytest.mark.parametrize(

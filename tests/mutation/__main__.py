@@ -15,6 +15,7 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "meter/obis": ["tests/meter/test_obis.py"],
     "meter/models": ["tests/meter/test_models.py"],
     "meter/json_values": ["tests/meter/test_json_values.py", "tests/meter/test_models.py"],
+    "meter/json_object": ["tests/meter/test_json_object.py", "tests/meter/test_models.py"],
     "meter/quantities": ["tests/meter/test_quantities.py"],
     "meter/guard": ["tests/meter/test_guard.py"],
     "meter/history": ["tests/meter/test_guard.py"],

@@ -207,7 +207,7 @@ def test_states_that_are_unknown_today_are_kept() -> None:
 @pytest.mark.parametrize(
     ("changes", "problems"),
     [
-        ({"externalId": 7}, ["externalId is the number 7, expected a text"]),
+        ({"externalId": 7}, ["externalId is a number, expected a text"]),
         ({"externalId": "x" * 200}, ["externalId is longer than 128 characters"]),
         (
             {"meters": None},
@@ -229,7 +229,7 @@ def test_states_that_are_unknown_today_are_kept() -> None:
         ),
         (
             {"meters": [meter(latestReadings=[register(), register(value=1)])]},
-            ["meters[0]: register 1-0:1.8.0 is sent twice with different values"],
+            ["meters[0].latestReadings has 1-0:1.8.0 twice with different values"],
         ),
         (
             {"meters": [meter(latestReadings=[register(value=True)])]},
@@ -246,7 +246,7 @@ def test_states_that_are_unknown_today_are_kept() -> None:
         ({"devices": [device(bridge=[])]}, ["devices[0].bridge is a list, expected an object"]),
         (
             {"devices": [device(core=device()["core"] | {"batteryLevel": 101})]},
-            ["devices[0].core.batteryLevel is the number 101, expected a whole number from 0 to 100"],
+            ["devices[0].core.batteryLevel is 101, expected a whole number from 0 to 100"],
         ),
         (
             {"devices": [device(core=device()["core"] | {"batteryLevel": None, "pinStatus": None})]},
@@ -269,7 +269,7 @@ def test_states_that_are_unknown_today_are_kept() -> None:
         (
             {"license": license_(term={"period": -1, "autoRenewal": "yes"})},
             [
-                "license.term.period is the number -1, expected a whole number from 0 to 2147483647",
+                "license.term.period is -1, expected a whole number from 0 to 2147483647",
                 "license.term.autoRenewal is the text 'yes', expected true or false",
             ],
         ),
@@ -319,7 +319,7 @@ def test_an_account() -> None:
     )
     assert account.problems == (
         "signingKeys[1].id is missing, expected a text",
-        "licensePools[1].size is the number -1, expected a whole number from 0 to 2147483647",
+        "licensePools[1].size is -1, expected a whole number from 0 to 2147483647",
         "licensePools[1].usage is missing, expected a whole number from 0 to 2147483647",
     )
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from iometer_exporter.meter.json_object import JsonObject
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.provider.api import answers
 from iometer_exporter.provider.api.models import Meter
@@ -379,7 +380,7 @@ def test_energies_and_power_of_different_times_are_all_served() -> None:
 
 def meter_of(*registers: dict[str, Any]) -> Meter:
     """The meter M1 as the API sends it."""
-    found = answers.meter({"id": "m", "number": "M1", "latestReadings": list(registers)}, [])
+    found = answers.meter(JsonObject({"id": "m", "number": "M1", "latestReadings": list(registers)}))
     assert found is not None
     return found
 

@@ -6,13 +6,12 @@ A bad item costs itself and is named in the problems, with its path.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from sys import intern
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
-from iometer_exporter.errors import ObisError
-from iometer_exporter.meter.models import Reading, Register
+from iometer_exporter.meter.json_object import JsonObject
+from iometer_exporter.meter.json_values import kind
+from iometer_exporter.meter.models import Reading, Register, parse_register, parse_registers
 from iometer_exporter.meter.obis import ENERGIES, ObisCode
-from iometer_exporter.provider.api import fields
-from iometer_exporter.provider.api.fields import Problems
 from iometer_exporter.provider.api.models import (
     Device,
     Installation,
@@ -35,99 +34,96 @@ _TOGETHER: Final = timedelta(minutes=15)
 """Longest time by which a power may be older than the energies to be of the same reading: the
 longest of the intervals at which a device measures."""
 
-Item = dict[str, Any]
 Listed = TypeVar("Listed", Meter, Device)
 
 
-def provider(root: Item) -> Provider:
+def provider(sent: dict[str, Any]) -> Provider:
     """The account in the object `provider`; a key or pool without an id is left out."""
-    problems: Problems = []
+    root = JsonObject(sent)
     return Provider(
-        id=fields.text(root, "id", problems),
-        name=fields.text(root, "name", problems),
-        signing_keys=fields.children(root, "signingKeys", problems, signing_key),
-        license_pools=fields.children(root, "licensePools", problems, license_pool),
-        problems=fields.without_leading_dot(problems),
+        id=root.text("id"),
+        name=root.text("name"),
+        signing_keys=root.parsed("signingKeys", signing_key),
+        license_pools=root.parsed("licensePools", license_pool),
+        problems=tuple(root.problems),
     )
 
 
-def installations_page(root: Item) -> InstallationsPage:
+def installations_page(sent: dict[str, Any]) -> InstallationsPage:
     """The installations in the object `provider`; one without an id is left out."""
-    problems: Problems = []
-    sent = root.get("installations")
+    root = JsonObject(sent)
+    items = sent.get("installations")
     return InstallationsPage(
-        installations=fields.children(root, "installations", problems, installation),
-        size=len(sent) if isinstance(sent, list) else 0,
-        problems=fields.without_leading_dot(problems),
+        installations=root.parsed("installations", installation),
+        size=len(items) if isinstance(items, list) else 0,
+        problems=tuple(root.problems),
     )
 
 
-def readings_page(root: Item) -> ReadingsPage:
+def readings_page(sent: dict[str, Any]) -> ReadingsPage:
     """The readings and the cursor in the object `readings`; one without ids or times is left out."""
-    problems: Problems = []
-    cursor = root.get("cursor")
+    root = JsonObject(sent)
+    cursor = sent.get("cursor")
     return ReadingsPage(
-        readings=fields.children(root, "readings", problems, meter_reading),
+        readings=root.parsed("readings", meter_reading),
         # Opaque, and sent back as it is; an empty one would begin anew.
         cursor=cursor if isinstance(cursor, str) and cursor else None,
-        problems=fields.without_leading_dot(problems),
+        problems=tuple(root.problems),
     )
 
 
-def installation(item: Item, problems: Problems) -> Installation | None:
+def installation(item: JsonObject) -> Installation | None:
     """The installation, with its own problems in itself; None and a problem where it has no id."""
-    installation_id = fields.text(item, "id", problems)
+    installation_id = item.text("id")
     if not installation_id:
         return None
-    found: Problems = []
-    meters = fields.children(item, "meters", found, meter)
-    devices = fields.children(item, "devices", found, device)
+    own = item.alone()
+    meters = own.parsed("meters", meter)
+    devices = own.parsed("devices", device)
+    external_id = own.optional_text("externalId")
+    licensed = own.optional_child("license")
     return Installation(
         id=installation_id,
-        external_id=fields.optional_text(item, "externalId", found),
-        license=fields.optional_child(item, "license", found, license_),
+        external_id=external_id,
+        license=license_(licensed) if licensed is not None else None,
         meters=meters,
-        current_meter=_current(item, "currentMeter", meters, found),
+        current_meter=_current(own, "currentMeter", meters),
         devices=devices,
-        current_device=_current(item, "currentDevice", devices, found),
-        problems=fields.without_leading_dot(found),
+        current_device=_current(own, "currentDevice", devices),
+        problems=tuple(own.problems),
     )
 
 
-def _current(item: Item, key: str, known: Sequence[Listed], problems: Problems) -> Listed | None:
+def _current(item: JsonObject, key: str, known: Sequence[Listed]) -> Listed | None:
     """The one of the list that the API names as current: it is asked for by its id alone, to halve a page."""
-    value = item.get(key)
-    if value is None:
+    named = item.optional_child(key)
+    if named is None:
         return None
-    if not isinstance(value, dict):
-        problems.append(f".{key} is {fields.kind(value)}, expected an object")
-        return None
+    current = named.values.get("id")
     for one in known:
-        if one.id == value.get("id"):
+        if one.id == current:
             return one
-    problems.append(f".{key}.id is {fields.kind(value.get('id'))}, which is none of the list")
+    named.report("id", f"is {kind(current)}, which is none of the list")
     return None
 
 
-def meter(item: Item, problems: Problems) -> Meter | None:
+def meter(item: JsonObject) -> Meter | None:
     """The meter with its newest registers; None and a problem where it has no id."""
-    meter_id = fields.text(item, "id", problems)
+    meter_id = item.text("id")
     if not meter_id:
         return None
-    number = fields.text(item, "number", problems)
-    found: Problems = []
-    stamped = fields.children(item, "latestReadings", found, _stamped_register)
-    problems.extend(found)
+    number = item.text("number")
+    own = item.alone()
+    stamped = own.parsed("latestReadings", _stamped_register)
+    item.adopt(own.problems)
     if not stamped:
         return Meter(meter_id, number, None)
-    time, registers = _merged(stamped, problems)
-    return Meter(
-        meter_id, number, Reading(number, time, registers, problems=fields.without_leading_dot(found))
-    )
+    time, registers = _merged(item, stamped)
+    return Meter(meter_id, number, Reading(number, time, registers, problems=tuple(own.problems)))
 
 
 def _merged(
-    stamped: Sequence[tuple[datetime, Register]], problems: Problems
+    item: JsonObject, stamped: Sequence[tuple[datetime, Register]]
 ) -> tuple[datetime, dict[ObisCode, Register]]:
     """The time of a reading and its registers, out of the latest of each OBIS code with a time of its own.
 
@@ -137,7 +133,12 @@ def _merged(
     newest: dict[ObisCode, datetime] = {}
     for time, register in stamped:
         newest[register.code] = max(time, newest.get(register.code, time))
-    registers = _by_code([each for time, each in stamped if time == newest[each.code]], problems)
+    registers: dict[ObisCode, Register] = {}
+    for time, register in stamped:
+        if time == newest[register.code]:
+            first = registers.setdefault(register.code, register)
+            if first is not register and first != register:
+                item.report("latestReadings", f"has {register.code} twice with different values")
     of_energies = [time for code, time in newest.items() if code in ENERGIES]
     moment = max(of_energies or newest.values())
     earliest = moment - _TOGETHER
@@ -146,127 +147,109 @@ def _merged(
     }
 
 
-def device(item: Item, problems: Problems) -> Device | None:
+def device(item: JsonObject) -> Device | None:
     """The device; None and a problem where it has no id."""
-    device_id = fields.text(item, "id", problems)
+    device_id = item.text("id")
     if not device_id:
         return None
-    connection = fields.child(item, "bridge", problems, _bridge_connection)
-    core = fields.child(item, "core", problems, _core)
+    bridge = item.child("bridge")
+    core = item.child("core")
+    level = core.integer("batteryLevel", _FULL_BATTERY)
     return Device(
         id=device_id,
-        connection=connection,
-        core_connection=core.connection,
-        attachment=core.attachment,
-        power=core.power,
-        pin=core.pin,
-        battery_ratio=core.battery_ratio,
-        http_push=fields.state(item, "localHttpPushStatus", problems),
-    )
-
-
-class _Core(NamedTuple):
-    """The core's part of a device."""
-
-    connection: str | None
-    attachment: str | None
-    power: str | None
-    pin: str | None
-    battery_ratio: float | None
-
-
-def _bridge_connection(item: Item, problems: Problems) -> str | None:
-    return fields.state(item, "connectionStatus", problems)
-
-
-def _core(item: Item, problems: Problems) -> _Core:
-    level = fields.integer(item, "batteryLevel", problems, _FULL_BATTERY)
-    return _Core(
-        connection=fields.state(item, "connectionStatus", problems),
-        attachment=fields.state(item, "attachmentStatus", problems),
-        power=fields.state(item, "powerStatus", problems),
-        pin=fields.state(item, "pinStatus", problems),
+        connection=bridge.state("connectionStatus"),
+        core_connection=core.state("connectionStatus"),
+        attachment=core.state("attachmentStatus"),
+        power=core.state("powerStatus"),
+        pin=core.state("pinStatus"),
         battery_ratio=None if level is None else level / _FULL_BATTERY,
+        http_push=item.state("localHttpPushStatus"),
     )
 
 
-def license_(item: Item, problems: Problems) -> License:
+def license_(item: JsonObject) -> License:
     """The license of an installation."""
     return License(
-        pool=fields.child(item, "pool", problems, license_pool),
-        term=fields.optional_child(item, "term", problems, license_term),
-        start=fields.time(item, "startTime", problems),
-        end=fields.optional_time(item, "endTime", problems),
-        status=fields.state(item, "status", problems),
+        pool=license_pool(item.child("pool")),
+        term=_optional_term(item),
+        start=item.time("startTime"),
+        end=item.optional_time("endTime"),
+        status=item.state("status"),
     )
 
 
-def license_pool(item: Item, problems: Problems) -> LicensePool | None:
+def license_pool(item: JsonObject) -> LicensePool | None:
     """The pool; None and a problem where it has no id."""
-    pool_id = fields.text(item, "id", problems)
+    pool_id = item.text("id")
     if not pool_id:
         return None
     return LicensePool(
         # Each installation names its pool, and there are few pools.
         id=intern(pool_id),
-        name=intern(fields.optional_text(item, "name", problems)),
-        size=fields.integer(item, "size", problems) if "size" in item else None,
-        usage=fields.integer(item, "usage", problems) if "usage" in item else None,
-        term=fields.optional_child(item, "term", problems, license_term),
+        name=intern(item.optional_text("name")),
+        size=item.integer("size") if "size" in item.values else None,
+        usage=item.integer("usage") if "usage" in item.values else None,
+        term=_optional_term(item),
     )
 
 
-def license_term(item: Item, problems: Problems) -> LicenseTerm:
-    """The term of a license or pool."""
-    return LicenseTerm(
-        fields.integer(item, "period", problems), fields.boolean(item, "autoRenewal", problems)
-    )
+def _optional_term(item: JsonObject) -> LicenseTerm | None:
+    """The term of a license or pool; None where there is none."""
+    term = item.optional_child("term")
+    return None if term is None else LicenseTerm(term.integer("period"), term.boolean("autoRenewal"))
 
 
-def signing_key(item: Item, problems: Problems) -> SigningKey | None:
+def signing_key(item: JsonObject) -> SigningKey | None:
     """The key; None and a problem where it has no id."""
-    key_id = fields.text(item, "id", problems)
+    key_id = item.text("id")
     if not key_id:
         return None
-    name = fields.optional_text(item, "name", problems)
-    return SigningKey(key_id, name, fields.boolean(item, "enabled", problems))
+    name = item.optional_text("name")
+    return SigningKey(key_id, name, item.boolean("enabled"))
 
 
-def registration_token(item: Item, problems: Problems) -> RegistrationToken | None:
+def registration_token(item: JsonObject) -> RegistrationToken | None:
     """The token and its forms, which may be longer than any label; None and a problem where it is missing.
 
     What is missing beside it is empty. None of it is cleaned: it is passed on as it is.
     """
-    token = fields.long_text(item, "token", problems)
+    token = item.long_text("token")
     if not token:
         return None
     return RegistrationToken(
-        installation_id=fields.text(item, "installationId", problems),
+        installation_id=item.text("installationId"),
         token=token,
-        qr_code=fields.long_text(item, "qrCode", problems),
-        deeplink=fields.long_text(item, "deeplink", problems),
+        qr_code=item.long_text("qrCode"),
+        deeplink=item.long_text("deeplink"),
     )
 
 
-def meter_reading(item: Item, problems: Problems) -> MeterReading | None:
+def meter_reading(item: JsonObject) -> MeterReading | None:
     """The reading; None and a problem where it lacks a time or the id of its installation or meter."""
-    time = fields.time(item, "time", problems)
-    received = fields.time(item, "receiveTime", problems)
-    meter_id, number = fields.child(item, "meter", problems, _reading_meter)
-    installation_id, external_id = fields.child(item, "installation", problems, _reading_installation)
+    time = item.time("time")
+    received = item.time("receiveTime")
+    of_meter = item.child("meter")
+    meter_id, number = of_meter.text("id"), of_meter.text("number")
+    of_installation = item.child("installation")
+    installation_id = of_installation.text("id")
+    external_id = of_installation.optional_text("externalId")
     if time is None or received is None or not meter_id or not installation_id:
         return None
-    found: Problems = []
-    registers = _by_code(fields.children(item, "values", found, _register), found)
-    problems.extend(found)
-    reading = Reading(number, time, registers, problems=fields.without_leading_dot(found))
+    own = item.alone()
+    registers = parse_registers(own, "values", "obisCode")
+    item.adopt(own.problems)
+    reading = Reading(number, time, registers, problems=tuple(own.problems))
     return MeterReading(installation_id, external_id, meter_id, received, reading)
 
 
-def scheduled_reading(item: Item, problems: Problems) -> ScheduledReading | None:
+def scheduled_reading(item: JsonObject) -> ScheduledReading | None:
     """The register; None and a problem where it lacks its code, value, time, or an id."""
-    stamped = _stamped_register(item, problems)
-    meter_id, number, installation_id, external_id = fields.child(item, "meter", problems, _scheduled_meter)
+    stamped = _stamped_register(item)
+    of_meter = item.child("meter")
+    meter_id, number = of_meter.text("id"), of_meter.text("number")
+    of_installation = of_meter.child("installation")
+    installation_id = of_installation.text("id")
+    external_id = of_installation.optional_text("externalId")
     if stamped is None or not meter_id or not installation_id:
         return None
     time, register = stamped
@@ -274,41 +257,7 @@ def scheduled_reading(item: Item, problems: Problems) -> ScheduledReading | None
     return ScheduledReading(installation_id, external_id, meter_id, reading)
 
 
-def _reading_meter(item: Item, problems: Problems) -> tuple[str, str]:
-    return fields.text(item, "id", problems), fields.text(item, "number", problems)
-
-
-def _reading_installation(item: Item, problems: Problems) -> tuple[str, str]:
-    return fields.text(item, "id", problems), fields.optional_text(item, "externalId", problems)
-
-
-def _scheduled_meter(item: Item, problems: Problems) -> tuple[str, str, str, str]:
-    owner = fields.child(item, "installation", problems, _reading_installation)
-    return (*_reading_meter(item, problems), *owner)
-
-
-def _stamped_register(item: Item, problems: Problems) -> tuple[datetime, Register] | None:
-    register = _register(item, problems)
-    time = fields.time(item, "time", problems)
+def _stamped_register(item: JsonObject) -> tuple[datetime, Register] | None:
+    register = parse_register(item, "obisCode")
+    time = item.time("time")
     return None if register is None or time is None else (time, register)
-
-
-def _register(item: Item, problems: Problems) -> Register | None:
-    code = fields.text(item, "obisCode", problems)
-    value = fields.number(item, "value", problems)
-    unit = intern(fields.text(item, "unit", problems))
-    if not code or value is None or not unit:
-        return None
-    try:
-        return Register(ObisCode.parse(code), value, unit)
-    except ObisError as error:
-        problems.append(f".obisCode {error}")
-        return None
-
-
-def _by_code(registers: Sequence[Register], problems: Problems) -> dict[ObisCode, Register]:
-    found: dict[ObisCode, Register] = {}
-    for register in registers:
-        if found.setdefault(register.code, register) != register:
-            problems.append(f": register {register.code} is sent twice with different values")
-    return found

@@ -15,11 +15,11 @@ from websockets.exceptions import WebSocketException
 
 from iometer_exporter import __version__
 from iometer_exporter.errors import ProviderError
+from iometer_exporter.meter.json_object import JsonObject
 from iometer_exporter.provider.api import answers, operations, websocket
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.api.document import decode_answer
 from iometer_exporter.provider.api.failures import UNREACHED, graphql_errors, provider_error, refused
-from iometer_exporter.provider.api.fields import Problems, without_leading_dot
 from iometer_exporter.provider.api.models import (
     Installation,
     InstallationsPage,
@@ -39,7 +39,7 @@ from iometer_exporter.provider.api.tls import tls_context
 from iometer_exporter.provider.api.transport import Answer, HttpTransport
 
 T = TypeVar("T")
-Parse = Callable[[dict[str, Any], Problems], T | None]
+Parse = Callable[[JsonObject], T | None]
 
 LARGEST_READINGS_PAGE: Final = 100
 """Readings of one call at most, by the API's document."""
@@ -279,10 +279,11 @@ def _result(answer: Answer) -> dict[str, Any]:
 
 
 def _parsed(item: object, path: str, parse_item: Parse[T]) -> T:
-    problems: Problems = []
-    value = parse_item(item, problems) if isinstance(item, dict) else None
+    found = JsonObject(item) if isinstance(item, dict) else None
+    value = parse_item(found) if found is not None else None
     if value is None:
-        detail = ", ".join(without_leading_dot(problems)[:_MOST_PROBLEMS]) or "it is not an object"
+        problems = found.problems[:_MOST_PROBLEMS] if found is not None else ()
+        detail = ", ".join(problems) or "it is not an object"
         raise ProviderError("invalid_document", f"sent a bad {path}: {detail}")
     return value
 
