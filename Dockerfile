@@ -13,7 +13,7 @@ COPY iometer_exporter iometer_exporter
 RUN python3 -m venv /build \
  && /build/bin/pip wheel --no-deps --wheel-dir /dist . \
  && python3 -m venv --without-pip /opt/iometer-exporter \
- && /build/bin/pip --python /opt/iometer-exporter/bin/python install --compile -c constraints.txt /dist/*.whl
+ && /build/bin/pip --python /opt/iometer-exporter/bin/python install --compile -c constraints.txt "$(ls /dist/*.whl)[provider]"
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=unknown

@@ -17,6 +17,7 @@ from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.bridges.fleet import Fleet
 from iometer_exporter.bridges.snapshot import SOURCES, Source
 from iometer_exporter.config.file import Config
+from iometer_exporter.config.provider import check_extra
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.metrics.families import (
@@ -168,10 +169,11 @@ class Exporter:
     def _source(self, config: Config) -> "ProviderSource | None":
         """The source for a configuration: none, the one that runs if it serves that, else a new one.
 
-        Raises ConfigError where there are no credentials.
+        Raises ConfigError where there are no credentials, or packages are missing.
         """
         if config.provider is None:
             return None
+        check_extra()
         # Imported here: few have a provider, and the start-up is that of all.
         from iometer_exporter.provider.api.credentials import load
         from iometer_exporter.provider.source import ProviderSource

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "iometer_exporter"
 
 LAYERS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"__init__"}),
-    frozenset({"errors", "log", "text"}),
+    frozenset({"errors", "extras", "log", "text"}),
     frozenset({"meter", "net", "state"}),
     frozenset({"config", "metrics", "wording"}),
     frozenset({"bridges", "provider"}),

@@ -50,7 +50,7 @@ def instruction(name: str) -> str:
 
 
 def test_the_image_holds_the_versions_that_are_tested() -> None:
-    assert re.search(r"pip .*install .*-c constraints\.txt /dist/\*\.whl", DOCKERFILE)
+    assert re.search(r"pip .*install .*-c constraints\.txt .*/dist/\*\.whl\)\[provider\]", DOCKERFILE)
     assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 

@@ -8,6 +8,7 @@ import click
 from iometer_exporter.cli.options import DURATION, Parsed, logging_options, option
 from iometer_exporter.cli.signals import until_told_to_stop
 from iometer_exporter.errors import ConfigError, StartError
+from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS, parse_provider_fault
 from iometer_exporter.simulator.cloud.identity import SECRET, TOKEN
 
@@ -60,11 +61,9 @@ def _simulation(**settings: Any) -> "ProviderSimulation":
     try:
         from iometer_exporter.simulator.cloud import ProviderSimulation
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "ariadne":
+        if (missing := advice_if_missing("simulator")) is None:
             raise
-        raise StartError(
-            "the simulated provider needs a GraphQL server: pip install 'iometer-exporter[simulator]'"
-        ) from error
+        raise StartError(f"the simulated provider needs more: {missing}") from error
     return ProviderSimulation(**settings)
 
 

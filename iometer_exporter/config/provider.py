@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from iometer_exporter.config.section import Section, as_text, kind
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError
+from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.net.addresses import check_host
 
 DEFAULT_URL: Final = "https://provider-api.prod.iometer.cloud/v1/query"
@@ -59,6 +60,12 @@ def provider_config(section: Section) -> ProviderConfig:
     )
     section.done()
     return config
+
+
+def check_extra() -> None:
+    """Raise ConfigError, which says what to install, where readings cannot be subscribed to."""
+    if (missing := advice_if_missing("provider", "websockets")) is not None:
+        raise ConfigError(f"provider: {missing}")
 
 
 def parse_url(text: str) -> str:

@@ -232,7 +232,9 @@ class ProviderSource:
 
 
 def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
-    # Imported here: with it come websockets and httpcore, which a test with its own client does not need.
+    # Imported here, as a test with its own client needs none of it; and the socket before it is needed, as
+    # that would hold up a scrape.
+    from iometer_exporter.provider.api import websocket  # noqa: F401
     from iometer_exporter.provider.api.client import ProviderClient
 
     return ProviderClient(config.url, credentials)

@@ -98,7 +98,9 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     result = run("provider", "--port", "0", command=[sys.executable, "-c", program])
     assert result.returncode == 1
     assert result.stderr == (
-        "Error: the simulated provider needs a GraphQL server: pip install 'iometer-exporter[simulator]'\n"
+        "Error: the simulated provider needs more: ariadne is not installed, "
+        f"run in the folder of the source: {sys.executable} "
+        "-m pip install -c constraints.txt '.[simulator]'\n"
     )
 
 

@@ -14,6 +14,7 @@ import click
 from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.errors import ConfigError, IOmeterError
+from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.text import clean
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ def _qr_code(text: str) -> str:
     # Imported here: no other command draws one.
     import io
 
+    # The token is made by now, whatever can be shown of it.
+    if (missing := advice_if_missing("provider", "segno")) is not None:
+        return f"There is no QR code: {missing}"
     import segno
 
     try:

@@ -12,7 +12,8 @@ from iometer_exporter import wording
 from iometer_exporter.cli.options import option
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.cli.signals import until_told_to_stop
-from iometer_exporter.errors import ProviderError
+from iometer_exporter.errors import ProviderError, StartError
+from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.meter import quantities
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def watch(*, access: Access, installation: tuple[str, ...], count: int | None, a
     Of all installations, or of each INSTALLATION: an external id, an id or a meter number. Goes on after an
     interruption where it was; ends at Ctrl-C.
     """
+    if (missing := advice_if_missing("provider", "websockets")) is not None:
+        raise StartError(f"readings come over a socket: {missing}")
     asyncio.run(_watch(access, frozenset(installation), count, as_json=as_json))
 
 

@@ -11,12 +11,11 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from websockets.exceptions import WebSocketException
 
 from iometer_exporter import __version__
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.meter.json_object import JsonObject
-from iometer_exporter.provider.api import answers, operations, websocket
+from iometer_exporter.provider.api import answers, operations
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.api.document import decode_answer
 from iometer_exporter.provider.api.failures import UNREACHED, graphql_errors, provider_error, refused
@@ -236,6 +235,10 @@ class ProviderClient:
         opened: Callable[[], None] | None,
         **variables: Any,
     ) -> AsyncGenerator[T | ProviderError, None]:
+        # Imported here: whoever only asks, does without websockets.
+        from iometer_exporter.provider.api import websocket
+        from iometer_exporter.provider.api.socket_failures import SOCKET_FAILED, socket_error
+
         payloads = websocket.payloads(
             self._socket_url,
             self._tls,
@@ -255,8 +258,8 @@ class ProviderClient:
                         yield _message(data[field], field, parse_item)
         except ProviderError as error:
             raise self._naming_credentials(error) from error.__cause__
-        except (*UNREACHED, WebSocketException) as error:
-            raise self._naming_credentials(provider_error(error)) from error
+        except SOCKET_FAILED as error:
+            raise self._naming_credentials(socket_error(error)) from error
 
     def _naming_credentials(self, error: ProviderError) -> ProviderError:
         """The error with the places of the credentials, where they were not accepted."""

@@ -1,4 +1,4 @@
-"""Which ProviderError an exception of the network, of HTTP or of a WebSocket is."""
+"""Which ProviderError an exception of the network or of HTTP is, and what errors of GraphQL say."""
 
 import os
 import socket
@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, PayloadTooBig
 
-from iometer_exporter.errors import ProviderError, ProviderReason
-from iometer_exporter.provider.api.status import check_status
+from iometer_exporter.errors import ProviderError
 from iometer_exporter.text import clean
 
 _NO_NAME: Final = (socket.gaierror, UnicodeError, httpx.InvalidURL)
@@ -25,24 +23,12 @@ _QUOTE_CHARACTERS: Final = 120
 _MOST_ERRORS: Final = 20
 """Errors of one answer that are told."""
 
-_CLOSED: Final[dict[int, tuple[ProviderReason, str]]] = {
-    4401: ("unauthorized", "does not accept the credentials"),
-    4403: ("unauthorized", "does not accept the credentials"),
-    4408: ("timeout", "waited too long for the credentials"),
-    4429: ("rate_limited", "asks for fewer requests"),
-    1009: ("too_large", "sent a message that is too large"),
-}
-"""Meaning of the codes of graphql-transport-ws and of WebSocket with which a socket is closed."""
-
 _UNAUTHORIZED: Final = {"UNAUTHENTICATED", "UNAUTHORIZED", "FORBIDDEN"}
 
 
 def provider_error(error: BaseException) -> ProviderError:
     """The error with the reason of the metric table and one sentence that quotes little of the other side."""
-    chain = list(_chain(error))
-    for cause in chain:
-        if (found := _of_socket(cause)) is not None:
-            return found
+    chain = list(causes(error))
     for cause in chain:
         if isinstance(cause, TimeoutError):
             return ProviderError("timeout", "did not answer in time")
@@ -94,28 +80,7 @@ def _graphql_error(error: Any) -> str:
     return text
 
 
-def _of_socket(cause: BaseException) -> ProviderError | None:
-    if isinstance(cause, InvalidStatus):
-        response = cause.response
-        try:
-            check_status(response.status_code, response.headers.get("Retry-After"))
-        except ProviderError as error:
-            return error
-        return ProviderError("http_status", f"answered status {response.status_code} instead of a socket")
-    if isinstance(cause, PayloadTooBig):
-        return ProviderError("too_large", "sent a message that is too large")
-    if isinstance(cause, ConnectionClosed):
-        # Who failed first tells the cause: a message too large is closed by this side.
-        code = cause.sent if not cause.rcvd_then_sent and cause.sent else cause.rcvd or cause.sent
-        number = code.code if code else 1006
-        reason, meaning = _CLOSED.get(number, ("connect", f"closed the socket (code {number})"))
-        return ProviderError(reason, meaning)
-    if isinstance(cause, InvalidHandshake):
-        return ProviderError("protocol", f"does not speak WebSocket ({type(cause).__name__})")
-    return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what it was raised from, the wrappers first."""
     seen: set[int] = set()
     current: BaseException | None = error
