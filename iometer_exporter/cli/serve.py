@@ -1,6 +1,5 @@
 """`serve`: the exporter itself."""
 
-import asyncio
 import gc
 import logging
 import os
@@ -20,6 +19,7 @@ from iometer_exporter.config.file import (
     parse_state_file,
 )
 from iometer_exporter.errors import ConfigError
+from iometer_exporter.net import event_loop
 from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def serve(
     # Imported here, after everything that can be wrong has been said.
     from iometer_exporter.web import server
 
-    asyncio.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
+    event_loop.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
 
 
 def _warn_if_empty(config: Config) -> None:

@@ -1,6 +1,5 @@
 """`provider backfill`: the readings that the cloud has kept, as a file for Prometheus."""
 
-import asyncio
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, show_progress
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
+from iometer_exporter.net import event_loop
 from iometer_exporter.provider.api.models import RETENTION_SECONDS
 from iometer_exporter.text import FirstFew, clean
 
@@ -82,7 +82,7 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
         Output(path) as output,
         Backfill(output.folder, limits=limits, shard=access.provider.shard, labels=dict(labels)) as filling,
     ):
-        asyncio.run(_collect(access, since, filling))
+        event_loop.run(_collect(access, since, filling))
         if not filling.report.received:
             raise IOmeterError(f"the API has no readings of the last {wording.duration(since)}")
         with output.writing() as out, _bar("Sorting and writing", filling.report.received) as bar:

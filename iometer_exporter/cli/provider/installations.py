@@ -1,6 +1,5 @@
 """`provider installations`: the installations of the fleet, as they come."""
 
-import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from iometer_exporter import wording
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, with_progress
 from iometer_exporter.errors import IOmeterError
+from iometer_exporter.net import event_loop
 from iometer_exporter.provider.lookup import InstallationPages
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def installations(*, access: Access, search: str | None, as_json: bool) -> None:
     With SEARCH those that have it in their id, external id or a meter number; exit code 1 if there is none.
     """
     writer: _Table | _Json = _Json() if as_json else _Table()
-    found = asyncio.run(_list(access, (search or "").casefold(), writer))
+    found = event_loop.run(_list(access, (search or "").casefold(), writer))
     if search and not found:
         raise IOmeterError(f"no installation has {search!r} in its id, external id or meter number")
     if not found:

@@ -1,6 +1,5 @@
 """`provider license`: change the license of one installation, after a look at it."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.status import term_in_words
 from iometer_exporter.cli.table import table
 from iometer_exporter.errors import ConfigError, IOmeterError
+from iometer_exporter.net import event_loop
 from iometer_exporter.provider.lookup import find
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def set_term(
     """
     from iometer_exporter.provider.api.models import LicenseTerm
 
-    found, before = asyncio.run(_look_up(access, installation))
+    found, before = event_loop.run(_look_up(access, installation))
     if auto_renewal is None:
         auto_renewal = bool(before.term and before.term.auto_renewal)
     wanted = LicenseTerm(months, auto_renewal)
@@ -87,7 +87,7 @@ def set_end(ctx: click.Context, *, access: Access, installation: str, time: date
     The license of INSTALLATION, an external id or an id, ends at TIME (UTC if it names no zone) and has no
     term any more. Shows what changes and asks; exit code 1 if the answer is no.
     """
-    found, before = asyncio.run(_look_up(access, installation))
+    found, before = event_loop.run(_look_up(access, installation))
     after = {"term": "none", "end": _moment(time), "status": _BY_API}
     _change(ctx, access, found, before, after, yes=yes, end=time)
 
@@ -122,7 +122,7 @@ def _change(
         async with access.client() as client:
             return await client.update_license(installation.id, **change)
 
-    result = asyncio.run(update())
+    result = event_loop.run(update())
     click.echo("Changed.")
     click.echo(_compared(before, _facts(result), "NOW"))
 

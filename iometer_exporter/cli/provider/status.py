@@ -1,6 +1,5 @@
 """`provider status`: what the API key sees, in tables."""
 
-import asyncio
 import json
 import statistics
 import time
@@ -17,6 +16,7 @@ from iometer_exporter.bridges import diagnosis as facts
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, with_progress
 from iometer_exporter.cli.table import table
+from iometer_exporter.net import event_loop
 from iometer_exporter.provider.lookup import InstallationPages
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _STATES: Final = ("license", "cloud", "core", "meter", "power", "PIN", "HTTP pus
 @provider_options
 def status(*, access: Access, as_json: bool) -> None:
     """Say what the API key sees."""
-    summary = asyncio.run(_ask(access))
+    summary = event_loop.run(_ask(access))
     click.echo(json.dumps(_as_json(summary), indent=2) if as_json else "\n\n".join(_sections(summary)))
     report_problems(summary.pages.problems)
 

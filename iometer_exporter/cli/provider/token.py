@@ -1,6 +1,5 @@
 """`provider token`: registration tokens."""
 
-import asyncio
 import json
 import shutil
 import sys
@@ -15,6 +14,7 @@ from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.provider.options import Access, json_option, provider_options
 from iometer_exporter.errors import ConfigError, IOmeterError
 from iometer_exporter.extras import advice_if_missing
+from iometer_exporter.net import event_loop
 from iometer_exporter.text import clean
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def create(
         raise click.BadParameter(
             "it is empty, write your name for the installation", param_hint="'--external-id'"
         )
-    made = asyncio.run(ask())
+    made = event_loop.run(ask())
     if as_json:
         click.echo(
             json.dumps(

@@ -15,6 +15,7 @@ from iometer_exporter.cli.signals import until_told_to_stop
 from iometer_exporter.errors import ProviderError, StartError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.meter import quantities
+from iometer_exporter.net import event_loop
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import MeterReading
@@ -33,7 +34,7 @@ def watch(*, access: Access, installation: tuple[str, ...], count: int | None, a
     """
     if (missing := advice_if_missing("provider", "websockets")) is not None:
         raise StartError(f"readings come over a socket: {missing}")
-    asyncio.run(_watch(access, frozenset(installation), count, as_json=as_json))
+    event_loop.run(_watch(access, frozenset(installation), count, as_json=as_json))
 
 
 async def _watch(access: Access, wanted: Collection[str], count: int | None, *, as_json: bool) -> None:
