@@ -25,7 +25,7 @@ from iometer_exporter.meter.json_values import (
 T = TypeVar("T")
 
 _LARGEST_INTEGER: Final = 2**31 - 1
-"""That of GraphQL."""
+"""The largest `Int` of GraphQL."""
 
 
 class JsonObject:
@@ -47,7 +47,7 @@ class JsonObject:
         """Without a parent it is the outermost object, from which paths begin."""
         self.values = values
         self.problems: list[str] = [] if problems is None else problems
-        """What is wrong, each with the path of its field; shared by all objects of a document."""
+        """Problems, each with the path of its field; shared by all objects of a document."""
         # Only whoever reports a problem needs the path, so it is put together then.
         self._parent = parent
         self._key = key
@@ -178,7 +178,7 @@ class JsonObject:
                 self.report(f"{key}[{index}]", f"is {kind(value)}, expected an object")
 
     def parsed(self, key: str, parse: Callable[["JsonObject"], T | None]) -> tuple[T, ...]:
-        """What `parse` makes of each object of the list; what it makes None of is left out."""
+        """The results of `parse` for each object of the list, without those that are None."""
         found = map(parse, self.children(key))
         return tuple(each for each in found if each is not None)
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from iometer_exporter.text import clean
 
 LONGEST_TEXT_CHARACTERS: Final = 128
-"""A longer number, name, version or id is no such thing and would bloat every series."""
+"""Length of a label at most: no number, name, version or id is longer, and it would bloat every series."""
 
 TOO_LARGE: Final = "larger than any number this program can hold"
 
@@ -73,7 +73,7 @@ def shown(value: object) -> str:
 
 
 def shortened(text: str) -> str:
-    """The begin of the text where it is long."""
+    """The beginning of the text where it is long."""
     return text if len(text) <= _LONGEST_SHOWN_CHARACTERS else f"{text[: _LONGEST_SHOWN_CHARACTERS - 3]}..."
 
 
@@ -97,5 +97,5 @@ def label(text: str) -> str | None:
 
 
 def too_long() -> str:
-    """The words for a text that is no label."""
+    """The words for a text that is too long for a label."""
     return f"is longer than {LONGEST_TEXT_CHARACTERS} characters"

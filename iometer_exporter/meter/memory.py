@@ -22,7 +22,7 @@ from iometer_exporter.text import clean
 _MAX_METERS: Final = 4096
 """Meters remembered, those of bridges that are gone too; the one not read for longest is forgotten first."""
 
-_LONGEST_TEXT: Final = 512
+_LONGEST_TEXT_CHARACTERS: Final = 512
 
 
 class Memory:
@@ -86,7 +86,7 @@ class Memory:
         `started` is the Unix time now. If `is_behind`, that run may have served later readings than this.
         """
         history = load_history(payload, started=started, is_behind=is_behind)
-        if not 0 < len(key) <= _LONGEST_TEXT:
+        if not 0 < len(key) <= _LONGEST_TEXT_CHARACTERS:
             raise StateError("the key is empty or too long")
         if key.startswith("meter:") and history.last.meter not in ("", key.removeprefix("meter:")):
             raise StateError("the reading is of another meter than the key")
@@ -182,7 +182,7 @@ def _list_or_dict(value: Any, kind: type) -> Any:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or clean(value) != value:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT_CHARACTERS or clean(value) != value:
         raise StateError("a text is missing, too long or cannot be shown")
     return value
 
@@ -202,7 +202,9 @@ def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise StateError("a number is missing")
     try:
-        number = Decimal(value if isinstance(value, str) and len(value) <= _LONGEST_TEXT else float(value))
+        number = Decimal(
+            value if isinstance(value, str) and len(value) <= _LONGEST_TEXT_CHARACTERS else float(value)
+        )
     except (ValueError, InvalidOperation, OverflowError) as error:
         raise StateError("a number is none") from error
     if not number.is_finite() or not math.isfinite(float(number)):

@@ -16,7 +16,7 @@ _DECIMAL: Final = _form("[0-9]{1,3}")
 
 _LARGEST_GROUP: Final = 255
 _CURRENT_VALUE: Final = 255
-"""Group F of a register that is no stored past value; both forms may leave it out."""
+"""Group F of a register that holds the present value, not a stored past one; both forms may leave it out."""
 
 
 class ObisCode(NamedTuple):

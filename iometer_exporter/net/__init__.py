@@ -1,1 +1,1 @@
-"""What both sources need of the network: addresses, names, and how much of it there may be."""
+"""The network as both sources need it: addresses, names, and the number of connections there may be."""

@@ -12,7 +12,7 @@ _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]
 _ZONE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}", re.ASCII)
 """An interface, as the zone of an IPv6 address names it; Linux allows 15 characters."""
 
-_SHOWN: Final = 60
+_SHOWN_CHARACTERS: Final = 60
 """Characters of a text far too long that an error shows."""
 
 HTTP_PORT: Final = 80
@@ -44,7 +44,7 @@ class Address:
 
     @property
     def host_header(self) -> str:
-        """What stands in the header `Host` of a request to the address: never a zone, which is ours alone."""
+        """The header `Host` of a request to the address: never with a zone, which is ours alone."""
         return str(Address(self.host.partition("%")[0], self.port))
 
     @property
@@ -119,4 +119,4 @@ def _ip(host: str, text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return f"{text[:_SHOWN]}…"
+    return f"{text[:_SHOWN_CHARACTERS]}…"

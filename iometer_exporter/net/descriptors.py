@@ -1,4 +1,4 @@
-"""How many files and sockets this process may have open, and which part of them is for clients."""
+"""The number of files and sockets that this process may have open, and the part of it that is for clients."""
 
 import sys
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 if sys.platform != "win32":
     import resource
 
-_ENOUGH: Final = 65536
+_ENOUGH_DESCRIPTORS: Final = 65536
 """As many as any fleet needs; systems allow a million, and some a billion."""
 
-_SHARE: Final = 4
-"""Clients get one descriptor in so many; the rest is for bridges, name servers, the provider and files."""
+_DESCRIPTORS_PER_CLIENT: Final = 4
+"""One descriptor in so many is for a client; bridges, name servers, the provider and files have the rest."""
 
 _MOST_CLIENTS: Final = 2048
 """Connections of clients where there are descriptors enough: they take some 30 MB."""
@@ -27,10 +27,10 @@ def raise_limit() -> int:
     The usual limit of 1024 is that of programs that use `select`, which nothing here does.
     """
     if sys.platform == "win32":
-        return _ENOUGH
+        return _ENOUGH_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     infinity = resource.RLIM_INFINITY
-    wanted = _ENOUGH if hard == infinity else min(hard, _ENOUGH)
+    wanted = _ENOUGH_DESCRIPTORS if hard == infinity else min(hard, _ENOUGH_DESCRIPTORS)
     if soft != infinity and soft < wanted:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -38,16 +38,16 @@ def raise_limit() -> int:
             # A system with another limit above this one: what there is stays.
             return soft
         return wanted
-    return _ENOUGH if soft == infinity else soft
+    return _ENOUGH_DESCRIPTORS if soft == infinity else soft
 
 
 def client_connections(descriptors: int) -> int:
-    """How many connections clients may have when the process may have so many descriptors."""
-    return max(_FEWEST_CLIENTS, min(_MOST_CLIENTS, descriptors // _SHARE))
+    """The number of connections that clients may have when the process may have so many descriptors."""
+    return max(_FEWEST_CLIENTS, min(_MOST_CLIENTS, descriptors // _DESCRIPTORS_PER_CLIENT))
 
 
 def kept_connections() -> int:
-    """How many connections to bridges may be kept for the next scrape, by the limit as it is now."""
+    """The number of connections to bridges that may be kept for the next scrape, by the present limit."""
     if sys.platform == "win32":
         return _MOST_KEPT
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -45,7 +45,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 async def in_daemon_thread(work: Callable[[], T]) -> T:
-    """What the work gives, or raises, in a thread for which nothing waits at the end of the process."""
+    """The result of the work, or its error, from a thread for which the end of the process does not wait."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 

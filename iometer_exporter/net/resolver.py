@@ -12,22 +12,22 @@ from typing import Final, NamedTuple
 
 from iometer_exporter.net.addresses import Address, IPAddress, parse_ip
 
-_AT_ONCE: Final = 16
+_LOOKUPS_AT_ONCE: Final = 16
 """Lookups at once, in each of the four lanes; a silent name server holds the thread of each for 10 s."""
 
-_QUEUED: Final = 256
+_MOST_QUEUED: Final = 256
 """Lookups that may wait in a lane of names that are not configured; beyond, the oldest is given up."""
 
-_REMEMBERED: Final = 1024
+_MOST_REMEMBERED: Final = 1024
 """Names that are not configured whose last good answer is remembered."""
 
-_REMEMBERED_FOR: Final = 86400.0
+_REMEMBERED_SECONDS: Final = 86400.0
 """Seconds for which a good answer stands in while the name does not resolve."""
 
-_ADDRESSES: Final = 16
+_MOST_ADDRESSES: Final = 16
 """Addresses of one name that are taken."""
 
-_PATIENCE: Final = 0.5
+_PATIENCE_SECONDS: Final = 0.5
 """Seconds after which the last good answer is given in place of one that is on its way."""
 
 
@@ -97,7 +97,7 @@ class Resolver:
             await asyncio.wait([lookup.done])
         elif known.healthy:
             # Counted from its start: one that hung in an earlier scrape is not waited for again.
-            rest = lookup.started + _PATIENCE - time.monotonic()
+            rest = lookup.started + _PATIENCE_SECONDS - time.monotonic()
             await asyncio.wait([lookup.done], timeout=max(0.0, rest))
         if lookup.done.done() and (hosts := lookup.done.result()):
             return _at(hosts, address.port)
@@ -109,7 +109,7 @@ class Resolver:
             self._join(address.host.lower())
 
     def last(self, address: Address) -> tuple[Address, ...]:
-        """What the address resolved to when it last did, without asking; empty if that is not known."""
+        """The last good answer for the address, without asking; empty if there was none."""
         if (ip := literal(address.host)) is not None:
             return (Address(str(ip), address.port),)
         known = self._answer(address.host.lower())
@@ -139,14 +139,14 @@ class Resolver:
         queue = self._queues.setdefault(lane, OrderedDict())
         queue[lookup.host] = lookup
         self._start(lane)
-        if len(queue) > _QUEUED and not lane.configured:
+        if len(queue) > _MOST_QUEUED and not lane.configured:
             _, oldest = queue.popitem(last=False)
             self._finish(oldest, ())
 
     def _start(self, lane: _Lane) -> None:
         """Begin as many of the lookups that wait in the lane as may run at once."""
         queue = self._queues[lane]
-        while queue and self._running.get(lane, 0) < _AT_ONCE:
+        while queue and self._running.get(lane, 0) < _LOOKUPS_AT_ONCE:
             _, lookup = queue.popitem(last=False)
             # Not of an executor: that of the loop is for others too, and those of the standard library
             # hold up the end of the process until the last name server has answered.
@@ -194,13 +194,13 @@ class Resolver:
     def _remember(self, host: str, hosts: tuple[str, ...]) -> None:
         self._answers[host] = _Answer(hosts, time.monotonic())
         self._answers.move_to_end(host)
-        if len(self._answers) > _REMEMBERED + len(self._configured):
+        if len(self._answers) > _MOST_REMEMBERED + len(self._configured):
             oldest = next(known for known in self._answers if known not in self._configured)
             del self._answers[oldest]
 
     def _answer(self, host: str) -> _Answer | None:
         known = self._answers.get(host)
-        if known is None or time.monotonic() - known.at < _REMEMBERED_FOR:
+        if known is None or time.monotonic() - known.at < _REMEMBERED_SECONDS:
             return known
         del self._answers[host]
         return None
@@ -210,7 +210,7 @@ def _numeric(host: str) -> tuple[str, ...]:
     """The IP addresses of the name as text; raises OSError or ValueError where there is none."""
     infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     found = (literal(str(info[4][0])) for info in infos)
-    return tuple(dict.fromkeys(str(ip) for ip in found if ip is not None))[:_ADDRESSES]
+    return tuple(dict.fromkeys(str(ip) for ip in found if ip is not None))[:_MOST_ADDRESSES]
 
 
 def _at(hosts: Iterable[str], port: int) -> tuple[Address, ...]:

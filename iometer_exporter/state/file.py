@@ -36,19 +36,19 @@ Entry = tuple[str, str, Any]
 _FORMAT: Final = "iometer-exporter state"
 _VERSION: Final = 1
 
-_LONGEST_LINE: Final = 1 << 20
+_LONGEST_LINE_BYTES: Final = 1 << 20
 """Bytes; no entry is nearly as long."""
 
-_LARGEST: Final = 1 << 30
+_LARGEST_FILE_BYTES: Final = 1 << 30
 """Bytes: those of a million meters. To read more would hold up the start."""
 
-_BAD_FILES: Final = 3
+_MOST_BAD_FILES: Final = 3
 """Unusable files that are kept for a person to look at."""
 
 _PRIVATE: Final = 0o600
 
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
-"""What a file system without locks says."""
+"""Errors of a file system that has no locks."""
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -137,7 +137,7 @@ class StateFile:
             raise StateError("is not a regular file")
         if not status.st_size:
             return None
-        if status.st_size > _LARGEST:
+        if status.st_size > _LARGEST_FILE_BYTES:
             raise StateError("is larger than any state")
         opened = os.open(self.path, os.O_RDONLY | _flag("O_NONBLOCK") | _flag("O_CLOEXEC"))
         return os.fdopen(opened, "rb")
@@ -154,7 +154,7 @@ class StateFile:
             if not stat.S_ISREG(self.path.lstat().st_mode):
                 self.is_blocked = True
                 return "nothing is kept"
-            names = [self.path.with_name(f"{self.path.name}.bad-{n}") for n in range(1, _BAD_FILES + 1)]
+            names = [self.path.with_name(f"{self.path.name}.bad-{n}") for n in range(1, _MOST_BAD_FILES + 1)]
             name = next((name for name in names if not os.path.lexists(name)), None)
             if name is None:
                 name = min(names, key=lambda name: name.lstat().st_mtime)
@@ -224,14 +224,14 @@ class Writer:
 
 def _verified(file: IO[bytes]) -> dict[str, Any]:
     """The header of a file that is complete, undamaged and ours; raises StateError for any other."""
-    line = file.readline(_LONGEST_LINE)
+    line = file.readline(_LONGEST_LINE_BYTES)
     header = _parsed(line)
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise StateError("is not a state file of this program")
     if header.get("version") != _VERSION:
         raise StateError("is of another version of this program")
     total, count = 0, -1
-    while following := file.readline(_LONGEST_LINE):
+    while following := file.readline(_LONGEST_LINE_BYTES):
         total = zlib.crc32(line, total)
         count += 1
         line = following
@@ -244,8 +244,8 @@ def _entries(file: IO[bytes]) -> Iterator[Entry]:
     """The entries of a file that has been verified, which is closed at the end."""
     with file:
         file.seek(0)
-        file.readline(_LONGEST_LINE)
-        while line := file.readline(_LONGEST_LINE):
+        file.readline(_LONGEST_LINE_BYTES)
+        while line := file.readline(_LONGEST_LINE_BYTES):
             match _parsed(line):
                 case [str(kind), str(key), payload]:
                     yield kind, key, payload
@@ -267,7 +267,7 @@ def _lock(opened: int) -> None:
 
 
 def _boot() -> str:
-    """What tells this boot of the host from every other; empty where that is not known."""
+    """The id of this boot of the host, which no other has; empty where it is not known."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:

@@ -20,19 +20,20 @@ from iometer_exporter.state.file import Entry, StateFile, Writer
 
 _log = logging.getLogger(__name__)
 
-_INTERVAL: Final = 30.0
+_INTERVAL_SECONDS: Final = 30.0
 """Seconds between two versions of the file."""
 
-_GATHERING: Final = 1.0
+_GATHERING_SECONDS: Final = 1.0
 """Seconds from a change to the version that has it: the bridges of one scrape come one after the other."""
 
 _ENTRIES_AT_ONCE: Final = 64
 """Entries that are put together before the event loop gets its turn: about two milliseconds."""
 
-_SHARE: Final = 30.0
-"""How many times as long as writing took is waited: a large fleet is not written all the time."""
+_REST_FACTOR: Final = 30.0
+"""Shortest wait between two versions, as a multiple of the time that the last one took: a large fleet is
+not written all the time."""
 
-_LONGEST_ENDING: Final = 5.0
+_LONGEST_ENDING_SECONDS: Final = 5.0
 """Seconds that the last version may take: a disk that hangs must not keep the process alive."""
 
 _T = TypeVar("_T")
@@ -43,7 +44,7 @@ class Keeper(Protocol):
 
     @property
     def kind(self) -> str:
-        """What its entries are called in the file."""
+        """The word that marks its entries in the file."""
 
     on_change: Callable[[], None] | None
     """To be called, if set, after any change of what `entries` gives."""
@@ -65,7 +66,7 @@ class StateKeeper:
     """The state file of a running exporter, between `start` and `aclose`."""
 
     def __init__(
-        self, path: Path, keepers: Iterable[Keeper], *, started: float, interval: float = _INTERVAL
+        self, path: Path, keepers: Iterable[Keeper], *, started: float, interval: float = _INTERVAL_SECONDS
     ) -> None:
         """Keep what the keepers know; `started` is the Unix time now."""
         self.path = path
@@ -106,7 +107,7 @@ class StateKeeper:
             if self._task is not None:
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
-                async with asyncio.timeout(_LONGEST_ENDING):
+                async with asyncio.timeout(_LONGEST_ENDING_SECONDS):
                     await self._write(ended=True)
                     await self._worker.run(self._file.close)
         except TimeoutError:
@@ -157,11 +158,11 @@ class StateKeeper:
         self._mark()
         while True:
             await self._changed.wait()
-            await asyncio.sleep(min(_GATHERING, self._interval))
+            await asyncio.sleep(min(_GATHERING_SECONDS, self._interval))
             began = asyncio.get_running_loop().time()
             await self._write()
             took = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(max(self._interval, _SHARE * took))
+            await asyncio.sleep(max(self._interval, _REST_FACTOR * took))
 
     async def _write(self, *, ended: bool = False) -> None:
         if not self._changed.is_set() and not ended:

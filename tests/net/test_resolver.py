@@ -223,7 +223,7 @@ async def test_names_that_wait_for_their_turn_get_it(names: Names) -> None:
 async def test_more_strangers_than_may_wait_give_up_the_oldest(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve_module, "_QUEUED", 2)
+    monkeypatch.setattr(resolve_module, "_MOST_QUEUED", 2)
     names.hang(*(f"dead{index}" for index in range(16)))
     names.known = {f"late{index}": [f"10.0.0.{index}"] for index in range(3)}
     resolver = Resolver()
@@ -262,7 +262,7 @@ async def test_the_last_address_stands_in_while_the_name_server_is_silent(names:
     for _ in range(100):
         assert await hosts(resolver, "house") == ["10.0.0.1"]
     # Waited for once, not a hundred times.
-    assert time.monotonic() - started < 100 * resolve_module._PATIENCE
+    assert time.monotonic() - started < 100 * resolve_module._PATIENCE_SECONDS
     assert names.asked["house"] == 2
     names.known["house"] = ["10.0.0.2"]
     names.release()
@@ -323,7 +323,7 @@ async def test_the_last_address_stands_in_for_a_day(names: Names, monkeypatch: p
 async def test_only_so_many_strangers_are_remembered_and_no_configured_name_is_displaced(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve_module, "_REMEMBERED", 2)
+    monkeypatch.setattr(resolve_module, "_MOST_REMEMBERED", 2)
     names.known = {name: ["10.0.0.1"] for name in ("house", "a", "b", "c")}
     resolver = Resolver()
     resolver.configure(["house"])

@@ -291,7 +291,7 @@ async def test_pages_of_nothing_but_nonsense_end_the_refresh() -> None:
 
 
 async def test_a_fleet_without_end_ends_the_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "_MOST", 100)
+    monkeypatch.setattr(pages, "_MOST_INSTALLATIONS", 100)
 
     class Endless(ScriptedClient):
         async def installations(self, offset: int, limit: int) -> InstallationsPage:

@@ -114,7 +114,7 @@ async def test_without_a_change_nothing_is_written_until_the_end(path: Path) -> 
 
 
 async def test_versions_keep_their_distance(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iometer_exporter.state.keeper._GATHERING", 0.0)
+    monkeypatch.setattr("iometer_exporter.state.keeper._GATHERING_SECONDS", 0.0)
     numbers = Numbers()
     async with keeping(path, numbers, interval=3600.0):
         numbers.set("a", 1)
@@ -293,7 +293,7 @@ async def test_a_disk_that_hangs_delays_neither_the_loop_nor_the_end_for_long(
 ) -> None:
     numbers = Numbers(known={"a": 1})
     hangs = threading.Event()
-    monkeypatch.setattr("iometer_exporter.state.keeper._LONGEST_ENDING", 0.05)
+    monkeypatch.setattr("iometer_exporter.state.keeper._LONGEST_ENDING_SECONDS", 0.05)
     async with keeping(path, numbers):
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", lambda _: hangs.wait(PATIENCE))

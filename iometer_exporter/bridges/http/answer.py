@@ -33,7 +33,7 @@ class AnswerReader(Protocol):
 
     `begin` prepares for the next one. `feed` and `resume` give whether to go on at once: a reader that has
     used up its turn says so, and `resume` continues. They raise httpx.RemoteProtocolError or FetchError for
-    what is no answer.
+    anything that is not an answer.
     """
 
     status: int

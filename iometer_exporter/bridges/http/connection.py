@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         transport.abort()
 
     def _who_waits(self) -> "asyncio.Future[None] | None":
-        """What `ask` waits for, unless it has come or nobody asks."""
+        """The future that `ask` waits for; None once it is done, or while nobody asks."""
         return None if self._waiter is None or self._waiter.done() else self._waiter
 
     def _go_on(self, waiter: "asyncio.Future[None]", *, more: bool) -> None:

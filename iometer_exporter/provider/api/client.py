@@ -44,7 +44,7 @@ LARGEST_READINGS_PAGE: Final = 100
 """Readings of one call at most, by the API's document."""
 
 _MOST_PROBLEMS: Final = 5
-"""Problems told in one error."""
+"""Problems named in one error."""
 
 
 class ProviderClient:

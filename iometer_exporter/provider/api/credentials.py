@@ -13,7 +13,7 @@ from iometer_exporter.errors import ConfigError
 TOKEN_VARIABLE: Final = "IOMETER_EXPORTER_PROVIDER_TOKEN"  # noqa: S105 (the name of a variable)
 SECRET_VARIABLE: Final = "IOMETER_EXPORTER_PROVIDER_SECRET"  # noqa: S105 (the name of a variable)
 
-_FILE_BYTES: Final = 4096
+_LARGEST_FILE_BYTES: Final = 4096
 """Of a file with a token or secret; anything longer is another file."""
 
 
@@ -68,10 +68,10 @@ def _one(what: str, variable: str, file: Path | None, environ: Mapping[str, str]
 def _read(what: str, file: Path) -> str:
     try:
         with file.open("rb") as stream:
-            content = stream.read(_FILE_BYTES + 1)
-        if len(content) > _FILE_BYTES:
+            content = stream.read(_LARGEST_FILE_BYTES + 1)
+        if len(content) > _LARGEST_FILE_BYTES:
             raise ConfigError(
-                f"{file} is larger than {_FILE_BYTES} bytes, it holds more than a provider {what}"
+                f"{file} is larger than {_LARGEST_FILE_BYTES} bytes, it holds more than a provider {what}"
             )
         return content.decode("utf-8")
     except OSError as error:

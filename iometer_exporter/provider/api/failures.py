@@ -1,4 +1,4 @@
-"""Which ProviderError an exception of the network or of HTTP is, and what errors of GraphQL say."""
+"""The ProviderError for an exception of the network or of HTTP, and the texts of GraphQL's errors."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ _QUOTE_CHARACTERS: Final = 120
 """Of a text that comes from the other side."""
 
 _MOST_ERRORS: Final = 20
-"""Errors of one answer that are told."""
+"""Errors reported of one answer."""
 
 _UNAUTHORIZED: Final = {"UNAUTHENTICATED", "UNAUTHORIZED", "FORBIDDEN"}
 

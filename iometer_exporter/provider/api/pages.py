@@ -12,10 +12,10 @@ from iometer_exporter.provider.api.models import InstallationsPage
 ReadPage = Callable[[int], Coroutine[Any, Any, InstallationsPage]]
 """Asks for the page at an offset."""
 
-_IN_FLIGHT: Final = 2
+_PAGES_IN_FLIGHT: Final = 2
 """Pages asked for at once: while one is parsed here, the other is made there."""
 
-_MOST: Final = 10_000_000
+_MOST_INSTALLATIONS: Final = 10_000_000
 """Installations of one walk; more have no end."""
 
 
@@ -30,7 +30,7 @@ async def installation_pages(read: ReadPage, page_size: int) -> AsyncGenerator[I
     # Hashes: the ids themselves would be ten megabytes of a large fleet.
     seen: set[int] = set()
     begin = ahead = idle = 0
-    step, most = page_size, _IN_FLIGHT
+    step, most = page_size, _PAGES_IN_FLIGHT
     try:
         while True:
             while not asked or len(asked) + sum(not task.done() for task in astray) < most:
@@ -47,13 +47,13 @@ async def installation_pages(read: ReadPage, page_size: int) -> AsyncGenerator[I
             # One is the end of a fleet that grew at its front meanwhile; two go in circles.
             idle = 0 if fresh else idle + 1
             begin += page.size
-            if idle == 2 or begin > _MOST:
+            if idle == 2 or begin > _MOST_INSTALLATIONS:
                 raise ProviderError(
                     "invalid_document",
                     "sent page after page without new installations, the walk would never end",
                 )
             # One of another size is the last, or tells how many the API gives: the next one shows which.
-            most = _IN_FLIGHT if page.size == step else 1
+            most = _PAGES_IN_FLIGHT if page.size == step else 1
             if page.size != step:
                 # What is asked for already would leave out some, or give them twice.
                 astray = [task for task in (*astray, *asked) if not task.done()]

@@ -1,4 +1,4 @@
-"""Which ProviderError an exception of a WebSocket is; apart, as only subscriptions need websockets."""
+"""The ProviderError for an exception of a WebSocket; apart, as only subscriptions need websockets."""
 
 from typing import Final
 

@@ -9,7 +9,7 @@ from typing import Final
 from iometer_exporter.errors import ProviderError, ProviderReason
 
 _LONGEST_WAIT_SECONDS: Final = 86400.0
-"""A `Retry-After` beyond it is no wish that an exporter could honour."""
+"""Longest `Retry-After` that is honoured."""
 
 _REASONS: Final[dict[int, ProviderReason]] = {401: "unauthorized", 403: "unauthorized", 429: "rate_limited"}
 

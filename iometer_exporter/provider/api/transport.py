@@ -20,7 +20,7 @@ from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.reading.clock import CooperativeYield
 
 LARGEST_BODY_BYTES: Final = 32 * 1024 * 1024
-"""Of one answer, decompressed; a page of 1000 installations has about 3 MB."""
+"""Size of one answer at most, decompressed; a page of 1000 installations has about 3 MB."""
 
 _LONGEST_IDLE_SECONDS: Final = 30.0
 """Longest life of an idle connection. Load balancers and routers forget one after minutes, some without a

@@ -20,20 +20,20 @@ from iometer_exporter.provider.api.failures import refused
 SUBPROTOCOL: Final = Subprotocol("graphql-transport-ws")
 
 LARGEST_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""Of one message; a reading has about two thousand."""
+"""Size of one message at most; a reading has about two thousand bytes."""
 
 _MESSAGES_IN_A_ROW: Final = 64
-"""Some 3 ms of work."""
+"""Messages that are taken before others get their turn: some 3 ms of work."""
 
 _REST_SECONDS: Final = 0.002
-"""Without messages after that: a backlog of a day takes minutes, in which scrapes and bridges are to
-be served as at any other time. It waits in the network meanwhile."""
+"""Pause after so many messages: a backlog of a day takes minutes, in which scrapes and bridges are to be
+served as at any other time. It waits in the network meanwhile."""
 
 _CLOSE_SECONDS: Final = 0.5
-"""For the other side to say goodbye before the connection is cut."""
+"""Time for the other side to close the socket before the connection is cut."""
 
 _ID: Final = "1"
-"""Of the subscription, the only one of its socket."""
+"""Id of the subscription, the only one of its socket."""
 
 _SILENT: Final = logging.getLogger("iometer_exporter.provider.api.websocket.frames")
 _SILENT.setLevel(logging.CRITICAL)
@@ -125,7 +125,7 @@ async def _open(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None
 
 
 async def _leave(socket: ClientConnection, *, completed: bool) -> None:
-    """Say goodbye where there is time for it, and cut the connection in any case."""
+    """Close the socket in order where there is time for it, and cut the connection in any case."""
     try:
         async with asyncio.timeout(2 * _CLOSE_SECONDS):
             if not completed:

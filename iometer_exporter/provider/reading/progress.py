@@ -5,7 +5,7 @@ from typing import Final
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import ReadingsPage
 
-_IDLE: Final = 10
+_MOST_IDLE_PAGES: Final = 10
 """Pages in a row without anything new; an API that searches while it answers may send some."""
 
 
@@ -27,7 +27,7 @@ class ReadingsProgress:
             self._pages.add(mark)
         else:
             self._idle += 1
-        if self._idle > _IDLE:
+        if self._idle > _MOST_IDLE_PAGES:
             raise ProviderError(
                 "invalid_document", "sent page after page without new readings, the walk would never end"
             )

@@ -17,7 +17,7 @@ OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 
-_KINDS: Final = 20
+_MOST_KINDS: Final = 20
 """Kinds of trouble logged of each operation between two refreshes: more would be a flood."""
 
 
@@ -89,7 +89,7 @@ class RequestLog:
     def _is_news(self, operation: Operation, kind: str) -> bool:
         """Whether a kind of trouble was not seen lately; from now on it was."""
         kinds = self._kinds[operation]
-        if kind in kinds or len(kinds) >= _KINDS:
+        if kind in kinds or len(kinds) >= _MOST_KINDS:
             return False
         kinds.add(kind)
         return kind not in self._kinds_before[operation]

@@ -16,7 +16,7 @@ OVERLAP_SECONDS: Final = 5.0
 
 _OVERLAP: Final = timedelta(seconds=OVERLAP_SECONDS)
 
-_REMEMBERED: Final = 10_000
+_MOST_REMEMBERED: Final = 10_000
 """Readings that are known when the API sends them again."""
 
 Interrupted = Callable[[ProviderError | None, float], None]
@@ -91,6 +91,6 @@ async def fresh_readings(
             key = (item.meter_id, item.reading.time)
             if key not in seen:
                 seen[key] = None
-                if len(seen) > _REMEMBERED:
+                if len(seen) > _MOST_REMEMBERED:
                     seen.popitem(last=False)
                 yield item

@@ -14,10 +14,10 @@ from iometer_exporter.provider.api.models import Device, License
 from iometer_exporter.provider.served import families
 from iometer_exporter.provider.served.lines import NEVER, Encoded, LineWriter, escape
 
-_RECENT: Final = 100
+_READINGS_REMEMBERED: Final = 100
 """Readings of a meter that are told from a repeated one: 24 hours of those taken every 15 minutes."""
 
-_MILLISECONDS: Final = 1 << 32
+_SPAN_MILLISECONDS: Final = 1 << 32
 """Times are remembered in 4 bytes, as milliseconds of a span of seven weeks: much more than the API keeps."""
 
 
@@ -57,7 +57,7 @@ class TrackedMeter:
     """When the cloud received the served reading, if that was before the reading's own time."""
 
     def has_passed(self, time: datetime, moment: float) -> bool:
-        """Whether a reading of this time, which the cloud has at Unix time `moment`, is no news.
+        """Whether a reading of this time, which the cloud has at Unix time `moment`, is nothing new.
 
         Only where the served one was from a time that had not come yet, an older one is news: the guard has
         to find out which clock is wrong.
@@ -69,12 +69,12 @@ class TrackedMeter:
 
     def is_new(self, time: datetime) -> bool:
         """Whether no reading of this time was received yet; it is one of those received from now on."""
-        moment = int(time.timestamp() * 1000) % _MILLISECONDS
+        moment = int(time.timestamp() * 1000) % _SPAN_MILLISECONDS
         seen = self.seen
         if moment in seen:
             return False
         seen.append(moment)
-        if len(seen) > _RECENT:
+        if len(seen) > _READINGS_REMEMBERED:
             del seen[0]
         return True
 

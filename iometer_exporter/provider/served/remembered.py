@@ -9,7 +9,7 @@ from iometer_exporter.meter.history import History
 from iometer_exporter.meter.memory import dump_history, load_history
 
 _RESUME: Final = "resume"
-_LONGEST_KEY: Final = 512
+_LONGEST_KEY_CHARACTERS: Final = 512
 
 
 class ProviderMemory:
@@ -54,7 +54,7 @@ class ProviderMemory:
         """
         if key == _RESUME:
             self._left_resume = _moment(payload)
-        elif not key or len(key) > _LONGEST_KEY:
+        elif not key or len(key) > _LONGEST_KEY_CHARACTERS:
             raise StateError("the key is empty or too long")
         else:
             self._left[key] = load_history(payload, started=started, is_behind=is_behind)

@@ -1,4 +1,4 @@
-"""Which exporter of several serves an installation: rendezvous hashing of its id."""
+"""The exporter, of several, that serves an installation: rendezvous hashing of its id."""
 
 from hashlib import blake2b
 from typing import Final
