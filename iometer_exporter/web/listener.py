@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from iometer_exporter.web.clients import Client, Clients, Seldom, group_of
 
@@ -18,13 +18,6 @@ _log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 0.5
 """Seconds to wait when a connection cannot be accepted, such as for lack of descriptors."""
-
-
-class Served(Protocol):
-    """Answerer of the requests of one connection: an asyncio.Protocol that can be told its transport."""
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin with the transport, after the TLS handshake if there is one."""
 
 
 class Listener:

@@ -23,6 +23,13 @@ def told(log: pytest.LogCaptureFixture, name: str) -> list[str]:
     return [line.getMessage() for line in log.records if line.__dict__.get("bridge") == name]
 
 
+def flap(table: Announcements, times: int) -> None:
+    """Let a bridge come and go."""
+    for _ in range(times):
+        table.add(service("flapping"))
+        table.remove("flapping")
+
+
 async def test_names_differ_by_more_than_case_and_the_first_spelling_stays() -> None:
     table = Announcements()
     table.add(service("House"))
@@ -79,9 +86,7 @@ async def test_one_that_comes_and_goes_is_told_some_times_and_at_the_end_what_is
 ) -> None:
     monkeypatch.setattr(announcements_module, "_SPAN_SECONDS", 0.2)
     table = Announcements()
-    for _ in range(49):
-        table.add(service("flapping"))
-        table.remove("flapping")
+    flap(table, 49)
     table.add(service("flapping"))
     table.add(service("calm"))
     first = [
@@ -113,9 +118,7 @@ async def test_one_that_is_where_it_was_last_said_to_be_is_not_told_again(
 ) -> None:
     monkeypatch.setattr(announcements_module, "_SPAN_SECONDS", 0.05)
     table = Announcements()
-    for _ in range(10):
-        table.add(service("flapping"))
-        table.remove("flapping")
+    flap(table, 10)
     assert told(log, "flapping")[-1] == "bridge no longer announced"
     await asyncio.sleep(0.2)
     assert len(told(log, "flapping")) == 4
@@ -127,9 +130,7 @@ async def test_a_closed_table_tells_nothing_more(
 ) -> None:
     monkeypatch.setattr(announcements_module, "_SPAN_SECONDS", 0.05)
     table = Announcements()
-    for _ in range(10):
-        table.add(service("flapping"))
-        table.remove("flapping")
+    flap(table, 10)
     table.add(service("flapping"))
     table.close()
     await asyncio.sleep(0.2)

@@ -11,6 +11,7 @@ from iometer_exporter.config.file import Config, DiscoveryConfig
 from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
+from tests.configfile import ConfigFile
 from tests.processes import CLEAN_ENVIRONMENT
 from tests.provider.cloud import ENVIRONMENT, Cloud
 
@@ -54,8 +55,9 @@ async def test_a_reload_with_a_provider_is_refused(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     quiet = Config(discovery=DiscoveryConfig(enabled=False))
-    configs = [quiet, Config(discovery=quiet.discovery, provider=ProviderConfig())]
-    async with Exporter(lambda: configs.pop(0)) as exporter:
+    file = ConfigFile(quiet)
+    async with Exporter(file) as exporter:
+        file.config = Config(discovery=quiet.discovery, provider=ProviderConfig())
         monkeypatch.setitem(sys.modules, "websockets", None)
         with pytest.raises(ConfigError, match="websockets is not installed"):
             await exporter.reload()

@@ -26,6 +26,7 @@ from iometer_exporter.web import server
 from iometer_exporter.web.app import create_app
 from iometer_exporter.web.listen import ListenAddress, listen
 from tests import documents
+from tests.configfile import ConfigFile
 from tests.rawserver import RawServer, bridge, raw_server
 from tests.waiting import until
 
@@ -80,20 +81,8 @@ class Running:
         }
 
 
-class File:
-    """A configuration file that a test changes; an error is a bad one."""
-
-    def __init__(self, config: Config) -> None:
-        self.config: Config | ConfigError = config
-
-    def __call__(self) -> Config:
-        if isinstance(self.config, ConfigError):
-            raise self.config
-        return self.config
-
-
 @asynccontextmanager
-async def running(file: File) -> AsyncIterator[Running]:
+async def running(file: ConfigFile) -> AsyncIterator[Running]:
     async with Exporter(file) as exporter:
         transport = httpx.ASGITransport(create_app(exporter, lifecycle=True))
         async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
@@ -104,7 +93,7 @@ async def test_bridges_and_installations_are_on_one_page() -> None:
     async with (
         raw_server(bridge(documents.reading, documents.status)) as box,
         cloud() as simulation,
-        running(File(config_of(simulation, box))) as exporter,
+        running(ConfigFile(config_of(simulation, box))) as exporter,
     ):
         await exporter.tried()
         text = await exporter.text()
@@ -124,7 +113,7 @@ async def test_bridges_and_installations_are_on_one_page() -> None:
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip"])
 async def test_the_page_is_the_same_compressed(accepted: str) -> None:
-    async with cloud() as simulation, running(File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         async with exporter.client.stream("GET", "/metrics", headers={"Accept-Encoding": accepted}) as answer:
             body = b"".join([chunk async for chunk in answer.aiter_raw()])
@@ -139,7 +128,7 @@ async def test_the_page_is_the_same_compressed(accepted: str) -> None:
 
 
 async def test_openmetrics_ends_once() -> None:
-    async with cloud() as simulation, running(File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         text = await exporter.text(Accept="application/openmetrics-text; version=1.0.0")
     assert text.count("# EOF") == 1
@@ -151,7 +140,7 @@ async def test_help_speaks_of_the_provider_only_where_there_is_one() -> None:
     async with (
         raw_server(bridge(documents.reading, documents.status)) as box,
         cloud() as simulation,
-        running(file := File(config_of(simulation, box))) as exporter,
+        running(file := ConfigFile(config_of(simulation, box))) as exporter,
     ):
         with_provider = await exporter.text()
         file.config = replace(config_of(simulation, box), provider=None)
@@ -169,7 +158,7 @@ async def test_a_meter_that_a_bridge_reads_is_served_by_it_only() -> None:
     async with (
         cloud() as simulation,
         raw_server(bridge(lambda: documents.reading(time.time()), documents.status)) as box,
-        running(File(config_of(simulation, box))) as exporter,
+        running(ConfigFile(config_of(simulation, box))) as exporter,
     ):
         await exporter.tried()
         [known] = [one for one in exporter.source.installations if one.label == "home-000001"]
@@ -196,7 +185,7 @@ async def test_a_meter_stays_with_its_bridge_while_that_is_down() -> None:
     async with (
         raw_server(box) as address,
         cloud() as simulation,
-        running(file := File(config_of(simulation, address))) as exporter,
+        running(file := ConfigFile(config_of(simulation, address))) as exporter,
     ):
         await exporter.tried()
         await exporter.text()
@@ -213,7 +202,7 @@ async def test_ready_once_the_provider_was_asked() -> None:
     async with cloud() as simulation:
         simulation.faults.kinds.add("slow")
         simulation.faults.slow_seconds = 0.2
-        async with running(File(config_of(simulation))) as exporter:
+        async with running(ConfigFile(config_of(simulation))) as exporter:
             answer = await exporter.client.get("/-/ready")
             assert (answer.status_code, answer.text) == (
                 503,
@@ -226,7 +215,7 @@ async def test_ready_once_the_provider_was_asked() -> None:
 async def test_ready_also_where_the_provider_failed() -> None:
     async with (
         cloud(faults=["unauthorized"]) as simulation,
-        running(File(config_of(simulation))) as exporter,
+        running(ConfigFile(config_of(simulation))) as exporter,
     ):
         await exporter.tried()
         assert (await exporter.client.get("/-/ready")).status_code == 200
@@ -234,7 +223,7 @@ async def test_ready_also_where_the_provider_failed() -> None:
 
 
 async def test_a_reload_without_a_change_keeps_the_source() -> None:
-    async with cloud() as simulation, running(File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         before = exporter.source
         assert (await exporter.client.post("/-/reload")).status_code == 200
@@ -247,7 +236,7 @@ async def test_a_reload_reads_the_credentials_again(monkeypatch: pytest.MonkeyPa
     secret.write_text("secret\n")
     async with (
         cloud() as simulation,
-        running(File(config_of(simulation, secret_file=secret))) as exporter,
+        running(ConfigFile(config_of(simulation, secret_file=secret))) as exporter,
     ):
         await exporter.tried()
         simulation.credentials = type(simulation.credentials)("token", "another")
@@ -261,7 +250,7 @@ async def test_a_reload_reads_the_credentials_again(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_changed_section_takes_over_what_is_known() -> None:
-    async with cloud() as simulation, running(file := File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(file := ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         before = exporter.source
         simulation.faults.kinds.add("unauthorized")
@@ -277,7 +266,7 @@ async def test_a_changed_section_takes_over_what_is_known() -> None:
 
 
 async def test_removing_and_adding_the_section() -> None:
-    async with cloud() as simulation, running(file := File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(file := ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         file.config = replace(config_of(simulation), provider=None)
         await exporter.client.post("/-/reload")
@@ -290,7 +279,7 @@ async def test_removing_and_adding_the_section() -> None:
 
 
 async def test_a_failed_reload_keeps_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with cloud() as simulation, running(file := File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(file := ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         before = exporter.source
         file.config = ConfigError("provider.url: is no URL")
@@ -307,7 +296,7 @@ async def test_a_failed_reload_keeps_all(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_a_reload_changes_what_is_stale() -> None:
-    async with cloud() as simulation, running(file := File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(file := ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         assert "iometer_power_watts{" in await exporter.text()
         file.config = replace(config_of(simulation), stale_after=1e-6)
@@ -322,7 +311,7 @@ def test_a_start_without_credentials_says_what_to_do(monkeypatch: pytest.MonkeyP
 
 
 async def test_the_page_for_people_has_one_line_of_the_provider() -> None:
-    async with cloud() as simulation, running(File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         page = (await exporter.client.get("/")).text
     assert simulation.cloud.name in page
@@ -332,7 +321,10 @@ async def test_the_page_for_people_has_one_line_of_the_provider() -> None:
 
 
 async def test_the_page_for_people_says_what_is_wrong() -> None:
-    async with cloud(faults=["unauthorized"]) as simulation, running(File(config_of(simulation))) as exporter:
+    async with (
+        cloud(faults=["unauthorized"]) as simulation,
+        running(ConfigFile(config_of(simulation))) as exporter,
+    ):
         await exporter.tried()
         page = (await exporter.client.get("/")).text
     assert "does not accept the credentials" in page
@@ -341,7 +333,10 @@ async def test_the_page_for_people_says_what_is_wrong() -> None:
 
 async def test_other_requests_get_their_turn_while_a_page_is_sent() -> None:
     """Counted, not timed: turns of another task during one scrape of a page of many chunks."""
-    async with cloud(2000) as simulation, running(File(config_of(simulation, page_size=500))) as exporter:
+    async with (
+        cloud(2000) as simulation,
+        running(ConfigFile(config_of(simulation, page_size=500))) as exporter,
+    ):
         await exporter.tried()
         turns = 0
 
@@ -360,7 +355,7 @@ async def test_other_requests_get_their_turn_while_a_page_is_sent() -> None:
 
 
 async def test_scrapers_at_once_get_the_same() -> None:
-    async with cloud() as simulation, running(File(config_of(simulation))) as exporter:
+    async with cloud() as simulation, running(ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         texts = await asyncio.gather(*(exporter.text() for _ in range(5)))
     lines = [[line for line in text.splitlines() if "installation=" in line] for text in texts]

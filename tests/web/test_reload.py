@@ -13,29 +13,18 @@ from iometer_exporter.net.addresses import Address
 from iometer_exporter.web.app import create_app
 from tests import documents
 from tests.bridges.test_probe import samples
+from tests.configfile import ConfigFile
 from tests.rawserver import Handler, RawServer, bridge, raw_server
 from tests.waiting import until
 
 OFF = DiscoveryConfig(enabled=False)
 
 
-class Source:
-    """A configuration file that a test changes; an error is a bad one."""
-
-    def __init__(self, config: Config) -> None:
-        self.config: Config | ConfigError = config
-
-    def __call__(self) -> Config:
-        if isinstance(self.config, ConfigError):
-            raise self.config
-        return self.config
-
-
 @asynccontextmanager
 async def reloadable(
     config: Config, *, lifecycle: bool = True
-) -> AsyncIterator[tuple[Source, httpx.AsyncClient, Exporter]]:
-    source = Source(config)
+) -> AsyncIterator[tuple[ConfigFile, httpx.AsyncClient, Exporter]]:
+    source = ConfigFile(config)
     async with Exporter(source) as exporter:
         transport = httpx.ASGITransport(create_app(exporter, lifecycle=lifecycle))
         async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:

@@ -230,9 +230,7 @@ def meter_reading(item: JsonObject) -> MeterReading | None:
     received = item.time("receiveTime")
     of_meter = item.child("meter")
     meter_id, number = of_meter.text("id"), of_meter.text("number")
-    of_installation = item.child("installation")
-    installation_id = of_installation.text("id")
-    external_id = of_installation.optional_text("externalId")
+    installation_id, external_id = _installation_ids(item.child("installation"))
     if time is None or received is None or not meter_id or not installation_id:
         return None
     own = item.alone()
@@ -247,14 +245,17 @@ def scheduled_reading(item: JsonObject) -> ScheduledReading | None:
     stamped = _stamped_register(item)
     of_meter = item.child("meter")
     meter_id, number = of_meter.text("id"), of_meter.text("number")
-    of_installation = of_meter.child("installation")
-    installation_id = of_installation.text("id")
-    external_id = of_installation.optional_text("externalId")
+    installation_id, external_id = _installation_ids(of_meter.child("installation"))
     if stamped is None or not meter_id or not installation_id:
         return None
     time, register = stamped
     reading = Reading(number, time, {register.code: register})
     return ScheduledReading(installation_id, external_id, meter_id, reading)
+
+
+def _installation_ids(item: JsonObject) -> tuple[str, str]:
+    """The id of an installation, and its external id, which may be empty."""
+    return item.text("id"), item.optional_text("externalId")
 
 
 def _stamped_register(item: JsonObject) -> tuple[datetime, Register] | None:
