@@ -1,0 +1,65 @@
+import { type DataFrame, FieldColorModeId, type PanelProps } from '@grafana/data';
+import { TimeSeries, type UPlotConfigBuilder, useTheme2 } from '@grafana/ui';
+import { useLayoutEffect, useMemo } from 'react';
+import { plugin } from '../fieldOptions';
+import { Nothing } from '../plot/Nothing';
+import { drawMarks } from '../plot/marks';
+import { curves } from '../plot/values';
+
+const options = {
+  legend: { calcs: [], displayMode: 'list', placement: 'bottom', showLegend: true },
+  tooltip: { mode: 'single', sort: 'none' },
+};
+
+const custom = {
+  drawStyle: 'line',
+  lineInterpolation: 'linear',
+  barAlignment: 0,
+  barWidthFactor: 0.6,
+  barMaxWidth: null,
+  lineWidth: 1,
+  fillOpacity: 0,
+  gradientMode: 'none',
+  fillBelowTo: null,
+  lineStyle: null,
+  spanNulls: false,
+  insertNulls: false,
+  showPoints: 'auto',
+  showValues: null,
+  pointSize: 5,
+  stacking: { mode: 'none', group: 'A' },
+  transform: null,
+  axisPlacement: 'auto',
+  axisLabel: null,
+  axisWidth: null,
+  axisSoftMin: null,
+  axisSoftMax: null,
+  axisColorMode: 'text',
+  axisBorderShow: false,
+  axisCenteredZero: false,
+  axisGridShow: null,
+  scaleDistribution: { type: 'linear' },
+  hideFrom: { tooltip: false, viz: false, legend: false },
+  thresholdsStyle: { mode: 'off' },
+};
+
+function Curves({ data, width, height, options: o, fieldConfig, timeRange, timeZone }: PanelProps) {
+  const frames = useMemo(() => curves(data.series), [data.series]);
+  if (!frames.length) {
+    return <Nothing fieldConfig={fieldConfig} />;
+  }
+  return (
+    <TimeSeries frames={frames} structureRev={data.structureRev} timeRange={timeRange} timeZone={timeZone} width={width} height={height} legend={o.legend} options={o}>
+      {(builder) => <Marks builder={builder} frames={data.annotations ?? []} />}
+    </TimeSeries>
+  );
+}
+
+function Marks({ builder, frames }: { builder: UPlotConfigBuilder; frames: DataFrame[] }) {
+  const theme = useTheme2();
+  // Before the plot is made, in an effect that runs later.
+  useLayoutEffect(() => builder.addHook('draw', (plot) => drawMarks(plot, frames, theme)), [builder, frames, theme]);
+  return null;
+}
+
+export default plugin(Curves, { options, custom, color: FieldColorModeId.PaletteClassic }).setDataSupport({ annotations: true, alertStates: true });
