@@ -26,6 +26,9 @@ WIDTHS: Final = (1600, 1280, 420)
 """In px: a desktop, a tablet and a phone."""
 THEMES: Final = ("dark", "light")
 
+_FEW: Final = 64
+"""Colours: enough for what is flat, and small in bytes."""
+
 _SCENARIO: Final = "three-60s"
 """Three bridges with solar power, battery and wire."""
 
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 unfold=options.unfold,
                 marks=options.marks,
                 scale=options.scale,
-                suffix=options.format,
+                colors=_FEW if options.small else None,
             )
             job = {
                 "prometheus": url,
@@ -122,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--unfold", action="store_true", help="open collapsed rows")
     add("--marks", action="store_true", help="switch all annotations on")
     add("--scale", type=float, default=1.0, help="pixels for each px, 2 for fine print (default: 1)")
-    add("--format", choices=("png", "webp"), default="png", help="webp is smaller (default: png)")
+    add("--small", action="store_true", help="64 colours, which take a third of the bytes")
     add("--parallel", type=int, default=2, metavar="N", help="pictures at a time (default: %(default)s)")
     return parser
 

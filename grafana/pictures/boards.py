@@ -27,7 +27,7 @@ class View:
     unfold: bool = False
     marks: bool = False
     scale: float = 1.0
-    suffix: str = "png"
+    colors: int | None = None
 
 
 def names(folder: Path = DASHBOARDS) -> list[str]:
@@ -57,11 +57,12 @@ def pictures(
             board = json.loads(path.read_text(encoding="utf-8"))
             for theme in themes:
                 for width in widths:
-                    file = output / f"{name}-{language}-{theme}-{width}.{view.suffix}"
+                    file = output / f"{name}-{language}-{theme}-{width}.png"
                     yield {
                         "file": str(file.absolute()),
                         "width": width,
                         "scale": view.scale,
+                        "colors": view.colors,
                         "browserZone": view.zone,
                         "request": _request(board, GRAFANA_LANGUAGES[language], theme, view),
                     }

@@ -1,10 +1,12 @@
 // node draw.mjs < JOB: the pictures that a JSON document asks for, by way of Chromium. `__main__.py` writes it:
-// {prometheus, chromium, parallel, pictures: [{file, width, scale, browserZone, request}]}; `request` as in src/request.ts.
-import { mkdtemp, rm } from 'node:fs/promises';
+// {prometheus, chromium, parallel, pictures: [{file, width, scale, colors, browserZone, request}]}; `request` as in
+// src/request.ts, `colors` null for all there are.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import puppeteer from 'puppeteer-core';
+import UPNG from 'upng-js';
 import { bundle } from './build.mjs';
 import { serve } from './serve.mjs';
 
@@ -44,7 +46,7 @@ if (missing.size) {
 }
 process.exitCode = troubles ? 1 : 0;
 
-async function draw({ file, width, scale, browserZone, request }, address) {
+async function draw({ file, width, scale, colors, browserZone, request }, address) {
   const started = performance.now();
   // A window of its own: pages behind others are not painted.
   const context = await browser.createBrowserContext();
@@ -63,8 +65,8 @@ async function draw({ file, width, scale, browserZone, request }, address) {
     const height = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewport({ width, height, deviceScaleFactor: scale });
     await settled(page);
-    const quality = file.endsWith('.webp') ? { type: 'webp', quality: 90 } : {};
-    await page.screenshot({ path: file, ...quality });
+    const picture = await page.screenshot();
+    await writeFile(file, colors ? inFewColors(picture, colors) : picture);
     console.log(`${file} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     for (const problem of problems) {
       console.error(`  ${problem}`);
@@ -76,6 +78,12 @@ async function draw({ file, width, scale, browserZone, request }, address) {
   } finally {
     await context.close();
   }
+}
+
+/** A PNG of a palette, with a third of the bytes. */
+function inFewColors(png, colors) {
+  const picture = UPNG.decode(png.buffer.slice(png.byteOffset, png.byteOffset + png.byteLength));
+  return Buffer.from(UPNG.encode(UPNG.toRGBA8(picture), picture.width, picture.height, colors));
 }
 
 /** After a change of size: until what follows it is drawn. */

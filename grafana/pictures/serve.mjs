@@ -6,22 +6,28 @@ import { pipeline } from 'node:stream/promises';
 
 const here = import.meta.dirname;
 const packages = path.join(here, 'node_modules');
+const icons = path.join(packages, '@grafana/ui/dist/public/img/icons');
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
 
-/** Fonts under the names by which Grafana's styles ask for them. */
-const FONTS = {
-  'inter/Inter-Regular.woff2': 'inter/files/inter-latin-400-normal.woff2',
-  'inter/Inter-Medium.woff2': 'inter/files/inter-latin-500-normal.woff2',
-  'roboto/RobotoMono-Regular.woff2': 'roboto-mono/files/roboto-mono-latin-400-normal.woff2',
-};
+/** Fonts by the names under which Grafana's styles ask for them. */
+const FONTS = [
+  [/^inter\/.*Medium/, 'inter/files/inter-latin-500-normal.woff2'],
+  [/^inter\/.*Italic/, 'inter/files/inter-latin-400-italic.woff2'],
+  [/^inter\//, 'inter/files/inter-latin-400-normal.woff2'],
+  [/^roboto\//, 'roboto-mono/files/roboto-mono-latin-400-normal.woff2'],
+];
+
+/** Icons that a Grafana server has and the package has not, with those that come next to them. */
+const ICONS = { 'sync-slash.svg': 'sync.svg' };
 
 /** The file of a path; undefined where there is none. */
 function fileOf(url, scripts) {
   const roots = [
-    ['/public/fonts/', (rest) => FONTS[rest] && path.join(packages, '@fontsource', FONTS[rest])],
-    ['/public/build/', (rest) => path.join(packages, '@grafana/ui/dist/public', rest)],
-    ['/public/', (rest) => path.join(packages, '@grafana/ui/dist/public', rest)],
+    ['/public/fonts/', (rest) => path.join(packages, '@fontsource', FONTS.find(([name]) => name.test(rest))?.[1] ?? rest)],
+    ['/public/build/img/icons/unicons/angle-double-left.svg', () => path.join(here, 'src/angle-double-left.svg')],
+    ['/public/build/img/icons/unicons/', (rest) => path.join(icons, 'unicons', ICONS[rest] ?? rest)],
+    ['/public/build/img/icons/', (rest) => path.join(icons, rest)],
     ['/fonts/', (rest) => path.join(packages, '@fontsource', rest)],
     ['/', (rest) => (rest ? path.join(scripts, rest) : path.join(here, 'src/index.html'))],
   ];

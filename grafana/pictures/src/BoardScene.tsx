@@ -1,12 +1,11 @@
 // The page of a dashboard as Grafana lays it out: title and time, variables and links, panels.
-import { ControlsLabel, SceneGridLayout, SceneObjectBase, SceneRefreshPicker, SceneTimePicker, VariableValueSelectors, type SceneComponentProps, type SceneObjectState, type dataLayers } from '@grafana/scenes';
+import { ControlsLabel, SceneGridLayout, SceneObjectBase, SceneRefreshPicker, SceneTimePicker, VariableValueSelectors, type SceneComponentProps, type SceneObjectState, dataLayers, sceneGraph } from '@grafana/scenes';
 import { Icon, LinkButton, useTheme2 } from '@grafana/ui';
 import type { BoardLink } from './request';
 
 interface BoardState extends SceneObjectState {
   title: string;
   links: BoardLink[];
-  marks: dataLayers.AnnotationsDataLayer[];
   selectors: VariableValueSelectors;
   time: SceneTimePicker;
   refresh: SceneRefreshPicker;
@@ -18,7 +17,9 @@ export class BoardScene extends SceneObjectBase<BoardState> {
 }
 
 function BoardPage({ model }: SceneComponentProps<BoardScene>) {
-  const { title, links, marks, selectors, time, refresh, body } = model.useState();
+  const { title, links, selectors, time, refresh, body } = model.useState();
+  // Its annotations are the layers of its data.
+  const marks = sceneGraph.findAllObjects(model, (one) => one instanceof dataLayers.AnnotationsDataLayer) as dataLayers.AnnotationsDataLayer[];
   const theme = useTheme2();
   const bar = { display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: theme.spacing(1), marginBottom: theme.spacing(2) } as const;
   return (

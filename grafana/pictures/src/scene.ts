@@ -20,7 +20,6 @@ export function sceneOf(request: PictureRequest, variables: scenes.SceneVariable
   return new BoardScene({
     title: board.title,
     links: board.links ?? [],
-    marks: layers,
     $timeRange: new scenes.SceneTimeRange({
       from: from ?? board.time.from,
       to: to ?? board.time.to,

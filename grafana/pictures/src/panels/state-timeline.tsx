@@ -1,6 +1,6 @@
 import { type DataFrame, type DisplayValue, type Field, type GrafanaTheme2, type PanelProps, colorManipulator, getFieldDisplayName, outerJoinDataFrames } from '@grafana/data';
 import { AxisPlacement, ScaleDirection, ScaleOrientation, VisibilityMode } from '@grafana/schema';
-import { UPlotChart, UPlotConfigBuilder, VizLayout, VizLegend, useTheme2 } from '@grafana/ui';
+import { UPlotChart, UPlotConfigBuilder, VizLayout, VizLegend, getTextColorForAlphaBackground, useTheme2 } from '@grafana/ui';
 import { useMemo } from 'react';
 import type uPlot from 'uplot';
 import type { AlignedData } from 'uplot';
@@ -132,7 +132,7 @@ function build(joined: DataFrame, { timeRange, timeZone, rowHeight, showValue, a
         const text = textOf(shown);
         if (showValue === VisibilityMode.Always || (showValue === VisibilityMode.Auto && ctx.measureText(text).width + 10 * px < room)) {
           const x = { left: visible + 5 * px, center: visible + room / 2, right: visible + room - 5 * px }[alignValue as 'left'];
-          ctx.fillStyle = theme.colors.getContrastText(color, 3);
+          ctx.fillStyle = getTextColorForAlphaBackground(fill, theme.isDark);
           ctx.fillText(text, x, top + (slot * rowHeight) / 2);
         }
       }

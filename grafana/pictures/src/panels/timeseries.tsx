@@ -1,6 +1,7 @@
 import { type DataFrame, FieldColorModeId, type PanelProps } from '@grafana/data';
 import { TimeSeries, type UPlotConfigBuilder, useTheme2 } from '@grafana/ui';
-import { useLayoutEffect, useMemo } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import type uPlot from 'uplot';
 import { plugin } from '../fieldOptions';
 import { Nothing } from '../plot/Nothing';
 import { drawMarks } from '../plot/marks';
@@ -57,8 +58,18 @@ function Curves({ data, width, height, options: o, fieldConfig, timeRange, timeZ
 
 function Marks({ builder, frames }: { builder: UPlotConfigBuilder; frames: DataFrame[] }) {
   const theme = useTheme2();
+  const latest = useRef(frames);
+  const plot = useRef<uPlot>(null);
   // Before the plot is made, in an effect that runs later.
-  useLayoutEffect(() => builder.addHook('draw', (plot) => drawMarks(plot, frames, theme)), [builder, frames, theme]);
+  useLayoutEffect(() => {
+    builder.addHook('init', (made) => (plot.current = made));
+    builder.addHook('draw', (drawn) => drawMarks(drawn, latest.current, theme));
+  }, [builder, theme]);
+  // Marks may be known later than the curve.
+  useEffect(() => {
+    latest.current = frames;
+    plot.current?.redraw(false);
+  }, [frames]);
   return null;
 }
 

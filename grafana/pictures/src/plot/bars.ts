@@ -36,7 +36,7 @@ const SMALLEST_TEXT = 8;
 const LARGEST_TEXT = 20;
 /** Part of a bar's width that a text takes. */
 const TEXT_OF_BAR = 0.65;
-/** Above the highest bar, in px. */
+/** Above the highest bar, in px; beside the longest one twice as much. */
 const ROOM_FOR_TEXT = 24;
 
 export function barsBuilder({ frame, bars, x, isHorizontal = false, showValue = VisibilityMode.Never, valueSize }: BarsOptions, theme: GrafanaTheme2): UPlotConfigBuilder {
@@ -69,8 +69,8 @@ export function barsBuilder({ frame, bars, x, isHorizontal = false, showValue = 
     theme,
   });
 
-  if (showValue !== VisibilityMode.Never && !isHorizontal) {
-    builder.setPadding([ROOM_FOR_TEXT, null, null, null]);
+  if (showValue !== VisibilityMode.Never) {
+    builder.setPadding(isHorizontal ? [null, 2 * ROOM_FOR_TEXT, null, null] : [ROOM_FOR_TEXT, null, null, null]);
   }
   frame.fields.slice(1).forEach((field, index) => {
     field.state = { ...field.state, seriesIndex: index };
