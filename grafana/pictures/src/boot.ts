@@ -1,21 +1,7 @@
-// Runs before anything of Grafana: the clock of the moment to show, and what a server writes into its page.
+// Runs before anything of Grafana: what a server writes into its page.
 import type { DataSourceInstanceSettings } from '@grafana/data';
 
-const { now, theme, language, scrapeInterval } = window.pictureRequest;
-
-if (now !== null) {
-  const RealDate = Date;
-  const shift = now - RealDate.now();
-  window.Date = class extends RealDate {
-    constructor(...given: [any?, ...any[]]) {
-      // A spread into Date's constructor has no type of its own.
-      super(...((given.length ? given : [RealDate.now() + shift]) as [any]));
-    }
-    static now(): number {
-      return RealDate.now() + shift;
-    }
-  } as DateConstructor;
-}
+const { theme, language, scrapeInterval } = window.pictureRequest;
 
 const prometheus = {
   id: 1,

@@ -5,6 +5,7 @@ import { GlobalStyles, PortalContainer } from '@grafana/ui';
 import { createRoot } from 'react-dom/client';
 import { MemoryRouter } from 'react-router-dom';
 import { BoardScene } from './BoardScene';
+import { setClock } from './clock';
 import type { BoardPanel, PictureState } from './request';
 import { sceneOf, variablesOf } from './scene';
 import { startServices } from './services';
@@ -21,8 +22,11 @@ async function start(): Promise<void> {
   const theme = await startServices(request.theme);
   await registerPanels(request.board.panels);
   const variables = variablesOf(request);
+  setClock(request.now);
   // Repeated panels need the values; so the variables are asked for in a scene without panels first.
   await settled(sceneOf({ ...request, board: { ...request.board, panels: [] } }, variables), variables);
+  // Again, as time has gone on since.
+  setClock(request.now);
   const scene = sceneOf(request, variables.clone());
   createRoot(document.getElementById('root')!).render(<Page scene={scene} theme={theme} />);
   await drawn(scene);

@@ -96,7 +96,7 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
         return (await values('__name__')).filter(({ text }) => wanted.test(text));
       }
       case 'query_result': {
-        const answer = await ask<Answer>('query', { query: content, time: span?.end ?? String(Date.now() / 1000) });
+        const answer = await ask<Answer>('query', { query: content, time: span?.end ?? String(dateTime().valueOf() / 1000) });
         return texts(seriesOf(answer).map(({ labels, samples: [[time, value]] }) => `${selectorOf(labels)} ${value} ${time * 1000}`));
       }
     }
