@@ -1,1 +1,1 @@
-"""Programs as processes, for tests, benchmarks and previews: started, waited for and ended."""
+"""Programs as processes, for tests, benchmarks and pictures: started, waited for and ended."""

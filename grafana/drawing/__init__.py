@@ -1,1 +1,0 @@
-"""Pictures of the dashboards, drawn with matplotlib from what a Prometheus answers."""
