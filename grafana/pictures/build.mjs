@@ -9,7 +9,8 @@ const withoutUnseen = {
   setup(builder) {
     builder.onResolve({ filter: UNSEEN }, ({ path }) => ({ path, namespace: 'unseen' }));
     builder.onLoad({ filter: /.*/, namespace: 'unseen' }, () => ({
-      contents: 'module.exports = new Proxy(() => null, { get: (nothing, key) => (key === "__esModule" ? false : key === "default" ? nothing : () => null) })',
+      contents:
+        'module.exports = new Proxy(() => null, { get: (nothing, key) => (key === "__esModule" ? false : key === "default" ? nothing : () => null) })',
     }));
   },
 };
@@ -27,6 +28,17 @@ export const bundle = (folder) =>
     logLevel: 'error',
     plugins: [withoutUnseen],
     mainFields: ['browser', 'module', 'main'],
-    define: { 'process.env.NODE_ENV': '"production"', 'process.env': '{}', global: 'window', 'import.meta.url': '"http://localhost/"' },
-    loader: { '.svg': 'dataurl', '.woff2': 'dataurl', '.ttf': 'dataurl', '.png': 'dataurl', '.wasm': 'dataurl' },
+    define: {
+      'process.env.NODE_ENV': '"production"',
+      'process.env': '{}',
+      global: 'window',
+      'import.meta.url': '"http://localhost/"',
+    },
+    loader: {
+      '.svg': 'dataurl',
+      '.woff2': 'dataurl',
+      '.ttf': 'dataurl',
+      '.png': 'dataurl',
+      '.wasm': 'dataurl',
+    },
   });

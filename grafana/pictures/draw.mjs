@@ -27,7 +27,14 @@ try {
   browser = await puppeteer.launch({
     executablePath: job.chromium,
     userDataDir: path.join(folder, 'profile'),
-    args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none', '--hide-scrollbars', '--disable-dev-shm-usage'],
+    args: [
+      // It shows this one page of ours; as root Chromium would not start with walls of its own.
+      '--no-sandbox',
+      '--disable-gpu',
+      '--font-render-hinting=none',
+      '--hide-scrollbars',
+      '--disable-dev-shm-usage',
+    ],
   });
   const waiting = [...job.pictures];
   const work = async () => {
@@ -88,5 +95,10 @@ function inFewColors(png, colors) {
 
 /** After a change of size: until what follows it is drawn. */
 async function settled(page) {
-  await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(resolve)), 300)));
+  await page.evaluate(
+    () =>
+      new Promise((resolve) =>
+        setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(resolve)), 300),
+      ),
+  );
 }

@@ -8,7 +8,13 @@ const here = import.meta.dirname;
 const packages = path.join(here, 'node_modules');
 const icons = path.join(packages, '@grafana/ui/dist/public/img/icons');
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
 
 /** Fonts by the names under which Grafana's styles ask for them. */
 const FONTS = [
@@ -24,8 +30,14 @@ const ICONS = { 'sync-slash.svg': 'sync.svg' };
 /** The file of a path; undefined where there is none. */
 function fileOf(url, scripts) {
   const roots = [
-    ['/public/fonts/', (rest) => path.join(packages, '@fontsource', FONTS.find(([name]) => name.test(rest))?.[1] ?? rest)],
-    ['/public/build/img/icons/unicons/angle-double-left.svg', () => path.join(here, 'src/angle-double-left.svg')],
+    [
+      '/public/fonts/',
+      (rest) => path.join(packages, '@fontsource', FONTS.find(([name]) => name.test(rest))?.[1] ?? rest),
+    ],
+    [
+      '/public/build/img/icons/unicons/angle-double-left.svg',
+      () => path.join(here, 'src/angle-double-left.svg'),
+    ],
     ['/public/build/img/icons/unicons/', (rest) => path.join(icons, 'unicons', ICONS[rest] ?? rest)],
     ['/public/build/img/icons/', (rest) => path.join(icons, rest)],
     ['/fonts/', (rest) => path.join(packages, '@fontsource', rest)],
@@ -65,17 +77,33 @@ async function pass(request, response, url) {
   for await (const chunk of request) {
     chunks.push(chunk);
   }
-  const options = request.method === 'POST' ? { method: 'POST', body: Buffer.concat(chunks), headers: { 'content-type': request.headers['content-type'] } } : {};
+  const options =
+    request.method === 'POST'
+      ? {
+          method: 'POST',
+          body: Buffer.concat(chunks),
+          headers: { 'content-type': request.headers['content-type'] },
+        }
+      : {};
   let answer;
   try {
     answer = await fetch(url, options);
   } catch (error) {
-    response.writeHead(502, { 'content-type': 'application/json' }).end(JSON.stringify({ status: 'error', error: `${url}: ${error.cause ?? error}` }));
+    response
+      .writeHead(502, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ status: 'error', error: `${url}: ${error.cause ?? error}` }));
     return;
   }
   const text = await answer.text();
   // Something else than Prometheus answers with something else than JSON.
   const isJson = answer.headers.get('content-type')?.includes('json');
   response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(isJson ? text : JSON.stringify({ status: 'error', error: `${url} answers ${answer.status}, not as a Prometheus does` }));
+  response.end(
+    isJson
+      ? text
+      : JSON.stringify({
+          status: 'error',
+          error: `${url} answers ${answer.status}, not as a Prometheus does`,
+        }),
+  );
 }

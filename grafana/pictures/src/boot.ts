@@ -25,7 +25,16 @@ const prometheus = {
 } as unknown as DataSourceInstanceSettings;
 
 window.grafanaBootData = {
-  user: { timezone: 'browser', weekStart: '', locale: language, language, regionalFormat: language, permissions: {}, isSignedIn: true, lightTheme: theme === 'light' },
+  user: {
+    timezone: 'browser',
+    weekStart: '',
+    locale: language,
+    language,
+    regionalFormat: language,
+    permissions: {},
+    isSignedIn: true,
+    lightTheme: theme === 'light',
+  },
   navTree: [],
   assets: { light: '', dark: '' },
   settings: {

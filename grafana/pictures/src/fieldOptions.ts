@@ -3,7 +3,11 @@ import * as data from '@grafana/data';
 
 type Process = data.FieldConfigPropertyItem['process'];
 
-const option = (id: string, process: Process, more: Partial<data.FieldConfigPropertyItem> = {}): data.FieldConfigPropertyItem => ({
+const option = (
+  id: string,
+  process: Process,
+  more: Partial<data.FieldConfigPropertyItem> = {},
+): data.FieldConfigPropertyItem => ({
   id,
   path: id,
   name: id,
@@ -20,7 +24,10 @@ const ofNumbers = { shouldApply: (field: data.Field) => field.type === data.Fiel
 
 /** Those that fields of every panel have. */
 export const standardFieldOptions = (): data.FieldConfigPropertyItem[] => [
-  option('displayName', data.displayNameOverrideProcessor, { settings: { expandTemplateVars: true }, hideFromDefaults: true }),
+  option('displayName', data.displayNameOverrideProcessor, {
+    settings: { expandTemplateVars: true },
+    hideFromDefaults: true,
+  }),
   option('unit', data.unitOverrideProcessor),
   option('min', data.numberOverrideProcessor, ofNumbers),
   option('max', data.numberOverrideProcessor, ofNumbers),
@@ -33,7 +40,13 @@ export const standardFieldOptions = (): data.FieldConfigPropertyItem[] => [
   option('filterable', data.booleanOverrideProcessor),
   option('mappings', data.valueMappingsOverrideProcessor, { defaultValue: [] }),
   option('thresholds', data.thresholdsOverrideProcessor, {
-    defaultValue: { mode: data.ThresholdsMode.Absolute, steps: [{ value: -Infinity, color: 'green' }, { value: 80, color: 'red' }] },
+    defaultValue: {
+      mode: data.ThresholdsMode.Absolute,
+      steps: [
+        { value: -Infinity, color: 'green' },
+        { value: 80, color: 'red' },
+      ],
+    },
   }),
 ];
 
@@ -49,17 +62,26 @@ interface Defaults {
 /** A panel's plugin: the component that draws it, and what holds where a board says nothing. */
 export function plugin<Options extends object>(
   component: React.ComponentType<data.PanelProps<Options>>,
-  { options = {}, custom = {}, color = data.FieldColorModeId.Thresholds }: Defaults = {}
+  { options = {}, custom = {}, color = data.FieldColorModeId.Thresholds }: Defaults = {},
 ): data.PanelPlugin<Options, any> {
   return new data.PanelPlugin<Options, any>(component)
     .setPanelOptions((builder) => {
       for (const [path, defaultValue] of Object.entries(options)) {
-        builder.addCustomEditor({ id: path, path: path as never, name: path, editor: () => null, defaultValue: defaultValue as never });
+        builder.addCustomEditor({
+          id: path,
+          path: path as never,
+          name: path,
+          editor: () => null,
+          defaultValue: defaultValue as never,
+        });
       }
     })
     .useFieldConfig({
       standardOptions: {
-        [data.FieldConfigProperty.Color]: { settings: { byValueSupport: true, bySeriesSupport: true }, defaultValue: { mode: color } },
+        [data.FieldConfigProperty.Color]: {
+          settings: { byValueSupport: true, bySeriesSupport: true },
+          defaultValue: { mode: color },
+        },
       },
       useCustomConfig: (builder) => {
         for (const [path, defaultValue] of Object.entries(custom)) {

@@ -28,7 +28,8 @@ export function seriesOf(answer: Answer): Series[] {
   }
 }
 
-export const numberOf = (text: string): number => ({ '+Inf': Infinity, '-Inf': -Infinity })[text] ?? Number(text);
+export const numberOf = (text: string): number =>
+  ({ '+Inf': Infinity, '-Inf': -Infinity })[text] ?? Number(text);
 
 const timeField = (samples: Sample[], step?: number): Field => ({
   name: 'Time',
@@ -57,7 +58,7 @@ export function seriesFrames(query: PrometheusQuery, asked: Asked, series: Serie
           config: { displayNameFromDS: legend(query, labels, asked.expr) || undefined },
         },
       ],
-    })
+    }),
   );
 }
 
@@ -80,7 +81,9 @@ export function tableFrame(query: PrometheusQuery, series: Series[], several: bo
         name,
         type: name === 'le' ? FieldType.number : FieldType.string,
         config: { filterable: true },
-        values: rows.map(({ labels }) => (name === 'le' ? numberOf(labels[name] ?? '') : (labels[name] ?? ''))),
+        values: rows.map(({ labels }) =>
+          name === 'le' ? numberOf(labels[name] ?? '') : (labels[name] ?? ''),
+        ),
       })),
       {
         name: several ? `Value #${query.refId}` : 'Value',

@@ -31,8 +31,16 @@ export function layOut(panels: BoardPanel[], choices: Choices, unfold: boolean):
     }
     const collapsed = Boolean(row.collapsed) && !unfold;
     for (const [copy, scope] of scopesOf(row, choices).entries()) {
-      const content = repeated(own, choices, y + 1).map((panel) => (scope ? { ...copyOf(panel, copy), scope: panel.scope ?? scope } : panel));
-      placed.push({ ...copyOf(row, copy), scope, collapsed, panels: content, gridPos: { ...row.gridPos, y } });
+      const content = repeated(own, choices, y + 1).map((panel) =>
+        scope ? { ...copyOf(panel, copy), scope: panel.scope ?? scope } : panel,
+      );
+      placed.push({
+        ...copyOf(row, copy),
+        scope,
+        collapsed,
+        panels: content,
+        gridPos: { ...row.gridPos, y },
+      });
       y += 1 + (collapsed ? 0 : heightOf(content));
     }
   }
@@ -67,7 +75,11 @@ function repeated(panels: BoardPanel[], choices: Choices, y: number): BoardPanel
     const w = isDown ? at.w : COLUMNS / perRow;
     for (const [copy, scope] of scopes.entries()) {
       const x = isDown ? at.x : (copy % perRow) * w;
-      result.push({ ...copyOf(panel, copy), scope, gridPos: { x, y: at.y + Math.floor(copy / perRow) * at.h, w, h: at.h } });
+      result.push({
+        ...copyOf(panel, copy),
+        scope,
+        gridPos: { x, y: at.y + Math.floor(copy / perRow) * at.h, w, h: at.h },
+      });
     }
     shift += Math.max(Math.ceil(scopes.length / perRow) - 1, 0) * at.h;
   }

@@ -1,6 +1,14 @@
 // The page of one picture: Grafana's services, the board as a scene, and word to the driver when all is drawn.
 import { type GrafanaTheme2, LoadingState, type PanelData, ThemeContext } from '@grafana/data';
-import { SceneGridRow, type SceneObject, type SceneVariableSet, VizPanel, dataLayers, sceneGraph, sceneUtils } from '@grafana/scenes';
+import {
+  SceneGridRow,
+  type SceneObject,
+  type SceneVariableSet,
+  VizPanel,
+  dataLayers,
+  sceneGraph,
+  sceneUtils,
+} from '@grafana/scenes';
 import { GlobalStyles, PortalContainer } from '@grafana/ui';
 import { createRoot } from 'react-dom/client';
 import { MemoryRouter } from 'react-router-dom';
@@ -39,7 +47,9 @@ async function registerPanels(panels: BoardPanel[]): Promise<void> {
   const all = panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
   for (const type of new Set(all.map((panel) => panel.type))) {
     if (type !== 'row') {
-      const module = await import(`./panels/${type}.tsx`);
+      const module = await import(`./panels/${type}.tsx`).catch(() => {
+        throw Error(`no picture of a panel of type ${type}: src/panels has no ${type}.tsx`);
+      });
       sceneUtils.registerRuntimePanelPlugin({ pluginId: type, plugin: module.default });
     }
   }
@@ -48,33 +58,46 @@ async function registerPanels(panels: BoardPanel[]): Promise<void> {
 async function settled(scene: BoardScene, variables: SceneVariableSet): Promise<void> {
   const deactivate = scene.activate();
   const stop = variables.activate();
-  await until(() => variables.state.variables.every((variable) => !variables.isVariableLoadingOrWaitingToUpdate(variable)));
+  await until(() =>
+    variables.state.variables.every((variable) => !variables.isVariableLoadingOrWaitingToUpdate(variable)),
+  );
   stop();
   deactivate();
 }
 
 async function drawn(scene: BoardScene): Promise<void> {
   const panels = visiblePanels(scene);
-  await until(() => panels.every((panel) => panel.isActive && (!panel.state.$data || isAnswered(panel.state.$data.state.data))));
-  const layers = sceneGraph.findAllObjects(scene, (one) => one instanceof dataLayers.AnnotationsDataLayer) as dataLayers.AnnotationsDataLayer[];
+  await until(() =>
+    panels.every(
+      (panel) => panel.isActive && (!panel.state.$data || isAnswered(panel.state.$data.state.data)),
+    ),
+  );
+  const layers = sceneGraph.findAllObjects(
+    scene,
+    (one) => one instanceof dataLayers.AnnotationsDataLayer,
+  ) as dataLayers.AnnotationsDataLayer[];
   await until(() => layers.every(({ state: { isEnabled, data } }) => !isEnabled || isAnswered(data)));
   // Plots are drawn a frame or two after their data is there.
   await new Promise((resolve) => setTimeout(resolve, 700));
 }
 
-const isAnswered = (data?: PanelData) => data?.state === LoadingState.Done || data?.state === LoadingState.Error;
+const isAnswered = (data?: PanelData) =>
+  data?.state === LoadingState.Done || data?.state === LoadingState.Error;
 
 /** All panels but those of collapsed rows. */
 const visiblePanels = (scene: BoardScene) =>
   sceneGraph.findAllObjects(scene, (one) => one instanceof VizPanel && !isFolded(one)) as VizPanel[];
 
 const isFolded = ({ parent }: SceneObject): boolean =>
-  Boolean(parent) && ((parent instanceof SceneGridRow && Boolean(parent.state.isCollapsed)) || isFolded(parent!));
+  Boolean(parent) &&
+  ((parent instanceof SceneGridRow && Boolean(parent.state.isCollapsed)) || isFolded(parent!));
 
 function problemsOf(scene: BoardScene): string[] {
   return visiblePanels(scene).flatMap((panel) => {
     const errors = sceneGraph.getData(panel).state.data?.errors?.map(({ message }) => message) ?? [];
-    return [...errors, panel.state._pluginLoadError].filter(Boolean).map((problem) => `${panel.state.title}: ${problem}`);
+    return [...errors, panel.state._pluginLoadError]
+      .filter(Boolean)
+      .map((problem) => `${panel.state.title}: ${problem}`);
   });
 }
 

@@ -1,6 +1,11 @@
 // A panel's own time: `timeFrom` holds while the board's range is relative, `timeShift` always.
 import { type TimeRange, dateMath, getDefaultTimeRange, rangeUtil } from '@grafana/data';
-import { type SceneComponentProps, type SceneTimeRangeLike, SceneTimeRangeTransformerBase, type SceneTimeRangeState } from '@grafana/scenes';
+import {
+  type SceneComponentProps,
+  type SceneTimeRangeLike,
+  SceneTimeRangeTransformerBase,
+  type SceneTimeRangeState,
+} from '@grafana/scenes';
 import { PanelChrome } from '@grafana/ui';
 
 interface PanelTimeState extends SceneTimeRangeState {
@@ -32,11 +37,16 @@ export class PanelTime extends SceneTimeRangeTransformerBase<PanelTimeState> {
         return { value, timeInfo: `invalid time: ${timeFrom}` };
       }
       const raw = { from: own.from, to: own.to };
-      value = { from: dateMath.toDateTime(own.from, { roundUp: false, timezone: zone })!, to: dateMath.toDateTime(own.to, { roundUp: true, timezone: zone })!, raw };
+      value = {
+        from: dateMath.toDateTime(own.from, { roundUp: false, timezone: zone })!,
+        to: dateMath.toDateTime(own.to, { roundUp: true, timezone: zone })!,
+        raw,
+      };
       timeInfo = own.display;
     }
     if (timeShift) {
-      const shift = (roundUp: boolean) => dateMath.parseDateMath(`-${timeShift}`, roundUp ? value.to : value.from, roundUp)!;
+      const shift = (roundUp: boolean) =>
+        dateMath.parseDateMath(`-${timeShift}`, roundUp ? value.to : value.from, roundUp)!;
       const raw = { from: shift(false), to: shift(true) };
       value = { ...raw, raw };
       timeInfo += ` timeshift -${timeShift}`;
@@ -46,10 +56,22 @@ export class PanelTime extends SceneTimeRangeTransformerBase<PanelTimeState> {
 }
 
 /** The board's time where a panel has none of its own. */
-export const panelTime = (panel: { timeFrom?: string | null; timeShift?: string | null; hideTimeOverride?: boolean }): SceneTimeRangeLike | undefined =>
-  panel.timeFrom || panel.timeShift ? new PanelTime({ timeFrom: panel.timeFrom, timeShift: panel.timeShift, hideTimeOverride: panel.hideTimeOverride }) : undefined;
+export const panelTime = (panel: {
+  timeFrom?: string | null;
+  timeShift?: string | null;
+  hideTimeOverride?: boolean;
+}): SceneTimeRangeLike | undefined =>
+  panel.timeFrom || panel.timeShift
+    ? new PanelTime({
+        timeFrom: panel.timeFrom,
+        timeShift: panel.timeShift,
+        hideTimeOverride: panel.hideTimeOverride,
+      })
+    : undefined;
 
 function PanelTimeInfo({ model }: SceneComponentProps<PanelTime>) {
   const { timeInfo, hideTimeOverride } = model.useState();
-  return timeInfo && !hideTimeOverride ? <PanelChrome.TitleItem title={timeInfo}>{timeInfo}</PanelChrome.TitleItem> : null;
+  return timeInfo && !hideTimeOverride ? (
+    <PanelChrome.TitleItem title={timeInfo}>{timeInfo}</PanelChrome.TitleItem>
+  ) : null;
 }

@@ -31,9 +31,16 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
     this.annotations = {
       prepareAnnotation: (json: any) => ({
         ...json,
-        target: { interval: json.step || ANNOTATION_STEP, ...json.target, expr: json.target?.expr ?? json.expr, range: true, instant: false },
+        target: {
+          interval: json.step || ANNOTATION_STEP,
+          ...json.target,
+          expr: json.target?.expr ?? json.expr,
+          range: true,
+          instant: false,
+        },
       }),
-      processEvents: (annotation: any, frames: DataFrame[]) => of(frames.flatMap((frame) => eventsOf(annotation, frame))),
+      processEvents: (annotation: any, frames: DataFrame[]) =>
+        of(frames.flatMap((frame) => eventsOf(annotation, frame))),
     };
   }
 
@@ -47,19 +54,28 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
     const results = await Promise.all(
       targets.map(async (query) => {
         const asked = prepare(
-          { ...query, expr: getTemplateSrv().replace(query.expr, request.scopedVars, asRegex), interval: getTemplateSrv().replace(query.interval, request.scopedVars) },
+          {
+            ...query,
+            expr: getTemplateSrv().replace(query.expr, request.scopedVars, asRegex),
+            interval: getTemplateSrv().replace(query.interval, request.scopedVars),
+          },
           {
             range: request.range,
             intervalMs: request.intervalMs,
             maxDataPoints: request.maxDataPoints ?? 0,
             scrapeInterval: this.scrapeInterval,
             utcOffsetSec: utcOffset(request),
-          }
+          },
         );
         const isInstant = query.instant && !query.range;
         const form: Record<string, string> = isInstant
           ? { query: asked.expr, time: String(asked.at) }
-          : { query: asked.expr, start: String(asked.start), end: String(asked.end), step: String(asked.step) };
+          : {
+              query: asked.expr,
+              start: String(asked.start),
+              end: String(asked.end),
+              step: String(asked.step),
+            };
         try {
           const answer = await ask<Answer>(isInstant ? 'query' : 'query_range', form);
           return { query, asked, series: seriesOf(answer) };
@@ -67,21 +83,37 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
           errors.push({ refId: query.refId, message: String((error as Error).message) });
           return { query, asked, series: [] };
         }
-      })
+      }),
     );
     const tables = results.filter(({ query, series }) => query.format === 'table' && series.length);
     const data = results.flatMap(({ query, asked, series }) =>
-      query.format === 'table' && series.length ? [tableFrame(query, series, tables.length > 1)] : seriesFrames(query, asked, series)
+      query.format === 'table' && series.length
+        ? [tableFrame(query, series, tables.length > 1)]
+        : seriesFrames(query, asked, series),
     );
     return { data, errors: errors.length ? errors : undefined };
   }
 
   /** The values of a variable: `label_values(…)`, `label_names()`, `metrics(…)` or `query_result(…)`. */
-  async metricFindQuery(given: string | { query: string }, options: { scopedVars?: ScopedVars; range?: TimeRange }): Promise<MetricFindValue[]> {
-    const query = getTemplateSrv().replace(typeof given === 'string' ? given : given.query, options.scopedVars, asRegex).trim();
-    const span = options.range && { start: String(options.range.from.valueOf() / 1000), end: String(options.range.to.valueOf() / 1000) };
+  async metricFindQuery(
+    given: string | { query: string },
+    options: { scopedVars?: ScopedVars; range?: TimeRange },
+  ): Promise<MetricFindValue[]> {
+    const query = getTemplateSrv()
+      .replace(typeof given === 'string' ? given : given.query, options.scopedVars, asRegex)
+      .trim();
+    const span = options.range && {
+      start: String(options.range.from.valueOf() / 1000),
+      end: String(options.range.to.valueOf() / 1000),
+    };
     const values = async (label: string, selector = '') =>
-      texts(await ask<string[]>(`label/${label}/values`, { ...span, ...(selector && { 'match[]': selector }) }, 'GET'));
+      texts(
+        await ask<string[]>(
+          `label/${label}/values`,
+          { ...span, ...(selector && { 'match[]': selector }) },
+          'GET',
+        ),
+      );
 
     const [, name, content = ''] = query.match(/^(\w+)\(([\s\S]*)\)\s*$/) ?? [];
     switch (name) {
@@ -96,8 +128,15 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
         return (await values('__name__')).filter(({ text }) => wanted.test(text));
       }
       case 'query_result': {
-        const answer = await ask<Answer>('query', { query: content, time: span?.end ?? String(dateTime().valueOf() / 1000) });
-        return texts(seriesOf(answer).map(({ labels, samples: [[time, value]] }) => `${selectorOf(labels)} ${value} ${time * 1000}`));
+        const answer = await ask<Answer>('query', {
+          query: content,
+          time: span?.end ?? String(dateTime().valueOf() / 1000),
+        });
+        return texts(
+          seriesOf(answer).map(
+            ({ labels, samples: [[time, value]] }) => `${selectorOf(labels)} ${value} ${time * 1000}`,
+          ),
+        );
       }
     }
     throw Error(`no query of a variable: ${query}`);
@@ -108,7 +147,11 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
   }
 }
 
-async function ask<T>(path: string, form: Record<string, string>, method: 'GET' | 'POST' = 'POST'): Promise<T> {
+async function ask<T>(
+  path: string,
+  form: Record<string, string>,
+  method: 'GET' | 'POST' = 'POST',
+): Promise<T> {
   const parameters = new URLSearchParams(form);
   const answer = await (method === 'GET'
     ? fetch(`/prometheus/api/v1/${path}?${parameters}`)
@@ -122,14 +165,21 @@ async function ask<T>(path: string, form: Record<string, string>, method: 'GET' 
 
 const texts = (values: string[]): MetricFindValue[] => values.map((text) => ({ text }));
 const selectorOf = ({ __name__: name = '', ...labels }: Labels) =>
-  `${name}{${Object.entries(labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',')}}`;
+  `${name}{${Object.entries(labels)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join(',')}}`;
 
 /** A variable's value within PromQL: several become a regular expression. */
-export function asRegex(value: string | string[], variable: { multi?: boolean; includeAll?: boolean }): string {
+export function asRegex(
+  value: string | string[],
+  variable: { multi?: boolean; includeAll?: boolean },
+): string {
   if (!variable.multi && !variable.includeAll) {
     return String(value).replace(/\\/g, '\\\\').replace(/'/g, "\\\\'");
   }
-  const escaped = [value].flat().map((one) => one.replace(/\\/g, '\\\\\\\\').replace(/[$^*{}[\]'+?.()|]/g, '\\\\$&'));
+  const escaped = [value]
+    .flat()
+    .map((one) => one.replace(/\\/g, '\\\\\\\\').replace(/[$^*{}[\]'+?.()|]/g, '\\\\$&'));
   return escaped.length === 1 ? escaped[0] : `(${escaped.join('|')})`;
 }
 
@@ -158,7 +208,13 @@ function eventsOf(annotation: any, { fields: [times, value] }: DataFrame): Annot
       last.isRegion = true;
       return;
     }
-    events.push({ time, title: text(annotation.titleFormat || annotation.name), text: text(annotation.textFormat || ''), annotation, tags: [] });
+    events.push({
+      time,
+      title: text(annotation.titleFormat || annotation.name),
+      text: text(annotation.textFormat || ''),
+      annotation,
+      tags: [],
+    });
   });
   return events;
 }

@@ -40,10 +40,14 @@ const RATE_INTERVAL = /^\$(__rate_interval|\{__rate_interval\})$/;
 const ANY_INTERVAL = /^\$(__\w*interval|\{__\w*interval\})$/;
 
 const round = (seconds: number) => rangeUtil.roundInterval(seconds * 1000) / 1000;
-const asText = (seconds: number) => (Number.isInteger(seconds) ? `${seconds}s` : `${Math.round(seconds * 1000)}ms`);
+const asText = (seconds: number) =>
+  Number.isInteger(seconds) ? `${seconds}s` : `${Math.round(seconds * 1000)}ms`;
 
 /** The query as Prometheus shall get it. */
-export function prepare(query: PrometheusQuery, { range, intervalMs, maxDataPoints, scrapeInterval, utcOffsetSec }: Resolution): Asked {
+export function prepare(
+  query: PrometheusQuery,
+  { range, intervalMs, maxDataPoints, scrapeInterval, utcOffsetSec }: Resolution,
+): Asked {
   const from = range.from.valueOf() / 1000;
   const to = range.to.valueOf() / 1000;
   const own = query.interval && !ANY_INTERVAL.test(query.interval) ? query.interval : '';
@@ -67,7 +71,9 @@ export function prepare(query: PrometheusQuery, { range, intervalMs, maxDataPoin
     __range_s: length,
     __range_ms: Math.round((to - from) * 1000),
   };
-  const expr = query.expr.replace(/\$(?:\{(__\w+)\}|(__\w+))/g, (all, braced, bare) => String(values[braced ?? bare] ?? all));
+  const expr = query.expr.replace(/\$(?:\{(__\w+)\}|(__\w+))/g, (all, braced, bare) =>
+    String(values[braced ?? bare] ?? all),
+  );
 
   // Steps lie on multiples of the step in the viewer's time: days begin at midnight.
   const align = (time: number) => Math.floor((time + utcOffsetSec) / step) * step - utcOffsetSec;
@@ -83,11 +89,17 @@ export function legend(query: PrometheusQuery, labels: Record<string, string>, e
   if (query.legendFormat) {
     return fill(query.legendFormat, labels, () => '');
   }
-  const pairs = Object.entries(rest).map(([key, value]) => `${key}=${JSON.stringify(value)}`).sort();
+  const pairs = Object.entries(rest)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .sort();
   return name || pairs.length ? name + (pairs.length || !name ? `{${pairs.join(', ')}}` : '') : expr;
 }
 
 /** The text with the values of labels in place of `{{label}}`. */
-export function fill(text: string, labels: Record<string, string>, missing: (label: string) => string): string {
+export function fill(
+  text: string,
+  labels: Record<string, string>,
+  missing: (label: string) => string,
+): string {
   return text.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, label) => labels[label] ?? missing(label));
 }

@@ -101,7 +101,6 @@ export interface BoardPanel {
   options?: any;
   fieldConfig?: any;
   pluginVersion?: string;
-  links?: any[];
 }
 
 declare global {

@@ -59,7 +59,13 @@ const transformers = (): data.TransformerRegistryItem[] =>
 // First "loading", then what the data source answers; marks apart from series.
 const runRequest: Parameters<typeof runtime.setRunRequest>[0] = (source, request, query) =>
   new Observable((observer) => {
-    const empty: data.PanelData = { state: data.LoadingState.Loading, series: [], annotations: [], timeRange: request.range, request };
+    const empty: data.PanelData = {
+      state: data.LoadingState.Loading,
+      series: [],
+      annotations: [],
+      timeRange: request.range,
+      request,
+    };
     observer.next(empty);
     const answers = query ? query(request) : source.query(request);
     return ('subscribe' in answers ? answers : new Observable<data.DataQueryResponse>())
@@ -74,7 +80,9 @@ const runRequest: Parameters<typeof runtime.setRunRequest>[0] = (source, request
             annotations: frames.filter(isMark),
           };
         }),
-        catchError((error) => of({ ...empty, state: data.LoadingState.Error, errors: [runtime.toDataQueryError(error)] }))
+        catchError((error) =>
+          of({ ...empty, state: data.LoadingState.Error, errors: [runtime.toDataQueryError(error)] }),
+        ),
       )
       .subscribe(observer);
   });

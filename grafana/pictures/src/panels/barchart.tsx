@@ -1,4 +1,11 @@
-import { type DataFrame, FieldColorModeId, FieldType, type GrafanaTheme2, type PanelProps, getFieldDisplayName } from '@grafana/data';
+import {
+  type DataFrame,
+  FieldColorModeId,
+  FieldType,
+  type GrafanaTheme2,
+  type PanelProps,
+  getFieldDisplayName,
+} from '@grafana/data';
 import { StackingMode, VisibilityMode } from '@grafana/schema';
 import { useTheme2 } from '@grafana/ui';
 import { useMemo } from 'react';
@@ -46,15 +53,22 @@ function BarChart({ data, width, height, options: o, fieldConfig }: PanelProps) 
     return <Nothing fieldConfig={fieldConfig} />;
   }
   const [names, ...fields] = frame.fields;
-  const isHorizontal = o.orientation === 'horizontal' || (o.orientation === 'auto' && width < height && names.values.length > 1);
+  const isHorizontal =
+    o.orientation === 'horizontal' || (o.orientation === 'auto' && width < height && names.values.length > 1);
   const bars = barsOf(frame, o);
   const indexes = names.values.map((_, index) => index);
   // What the axis must reach: the ends of the bars, which lie higher where they are stacked.
-  const tops = fields.map((field) => names.values.map((_, index) => bars.find((bar) => bar.field === field && Math.floor(bar.begin + 0.5) === index)?.top ?? null));
+  const tops = fields.map((field) =>
+    names.values.map(
+      (_, index) =>
+        bars.find((bar) => bar.field === field && Math.floor(bar.begin + 0.5) === index)?.top ?? null,
+    ),
+  );
 
   const x = {
     range: [-0.5, names.values.length - 0.5] as [number, number],
-    splits: (plot: uPlot) => everyNth(indexes, o.xTickLabelSpacing, (isHorizontal ? plot.height : plot.width) || width),
+    splits: (plot: uPlot) =>
+      everyNth(indexes, o.xTickLabelSpacing, (isHorizontal ? plot.height : plot.width) || width),
     text: (index: number) => categoryText(frame, index, theme),
     rotation: o.xTickLabelRotation,
   };
@@ -64,7 +78,9 @@ function BarChart({ data, width, height, options: o, fieldConfig }: PanelProps) 
       height={height}
       frame={frame}
       data={[indexes, ...tops] as AlignedData}
-      build={(t) => barsBuilder({ frame, bars, x, isHorizontal, showValue: o.showValue, valueSize: o.text?.valueSize }, t)}
+      build={(t) =>
+        barsBuilder({ frame, bars, x, isHorizontal, showValue: o.showValue, valueSize: o.text?.valueSize }, t)
+      }
       legend={o.legend}
     />
   );
@@ -76,7 +92,9 @@ function categories([frame]: DataFrame[], wanted?: string): DataFrame | undefine
     frame?.fields.find((field) => wanted && getFieldDisplayName(field, frame) === wanted) ??
     frame?.fields.find(({ type }) => type === FieldType.string) ??
     frame?.fields.find(isTime);
-  const numbers = frame?.fields.filter((field) => isNumber(field) && field !== names && !field.config.custom?.hideFrom?.viz);
+  const numbers = frame?.fields.filter(
+    (field) => isNumber(field) && field !== names && !field.config.custom?.hideFrom?.viz,
+  );
   return names && numbers?.length ? { ...frame, fields: [names, ...numbers] } : undefined;
 }
 
@@ -97,7 +115,16 @@ function barsOf({ fields: [names, ...fields] }: DataFrame, { stacking, groupWidt
       const base = isStacked ? reached[side] : 0;
       const top = base + (stacking === StackingMode.Percent ? value / sum : value);
       reached[side] = top;
-      return [{ field, value, begin: middle - (slot * barWidth) / 2, end: middle + (slot * barWidth) / 2, base, top }];
+      return [
+        {
+          field,
+          value,
+          begin: middle - (slot * barWidth) / 2,
+          end: middle + (slot * barWidth) / 2,
+          base,
+          top,
+        },
+      ];
     });
   });
 }

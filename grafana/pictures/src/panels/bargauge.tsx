@@ -1,4 +1,10 @@
-import { type FieldDisplay, type PanelProps, VizOrientation, getDisplayValueAlignmentFactors, getFieldDisplayValues } from '@grafana/data';
+import {
+  type FieldDisplay,
+  type PanelProps,
+  VizOrientation,
+  getDisplayValueAlignmentFactors,
+  getFieldDisplayValues,
+} from '@grafana/data';
 import { BarGaugeDisplayMode } from '@grafana/schema';
 import { BarGauge, VizRepeater, useTheme2 } from '@grafana/ui';
 import { plugin } from '../fieldOptions';
@@ -15,9 +21,26 @@ const options = {
   maxVizHeight: 300,
 };
 
-function BarGauges({ data, width, height, options: o, fieldConfig, replaceVariables, timeZone, renderCounter }: PanelProps) {
+function BarGauges({
+  data,
+  width,
+  height,
+  options: o,
+  fieldConfig,
+  replaceVariables,
+  timeZone,
+  renderCounter,
+}: PanelProps) {
   const theme = useTheme2();
-  const getValues = () => getFieldDisplayValues({ data: data.series, reduceOptions: o.reduceOptions, fieldConfig, replaceVariables, theme, timeZone });
+  const getValues = () =>
+    getFieldDisplayValues({
+      data: data.series,
+      reduceOptions: o.reduceOptions,
+      fieldConfig,
+      replaceVariables,
+      theme,
+      timeZone,
+    });
   return (
     <VizRepeater<FieldDisplay, ReturnType<typeof getDisplayValueAlignmentFactors>>
       getValues={getValues}

@@ -1,4 +1,12 @@
-import { type FieldDisplay, type PanelProps, ThresholdsMode, VizOrientation, formattedValueToString, getDisplayValueAlignmentFactors, getFieldDisplayValues } from '@grafana/data';
+import {
+  type FieldDisplay,
+  type PanelProps,
+  ThresholdsMode,
+  VizOrientation,
+  formattedValueToString,
+  getDisplayValueAlignmentFactors,
+  getFieldDisplayValues,
+} from '@grafana/data';
 import { VizRepeater, useTheme2 } from '@grafana/ui';
 import { plugin } from '../fieldOptions';
 
@@ -17,9 +25,26 @@ const [BEGIN, END] = [-110, 110];
 const BAR = 0.2;
 const MARKER = 0.04;
 
-function Gauges({ data, width, height, options: o, fieldConfig, replaceVariables, timeZone, renderCounter }: PanelProps) {
+function Gauges({
+  data,
+  width,
+  height,
+  options: o,
+  fieldConfig,
+  replaceVariables,
+  timeZone,
+  renderCounter,
+}: PanelProps) {
   const theme = useTheme2();
-  const getValues = () => getFieldDisplayValues({ data: data.series, reduceOptions: o.reduceOptions, fieldConfig, replaceVariables, theme, timeZone });
+  const getValues = () =>
+    getFieldDisplayValues({
+      data: data.series,
+      reduceOptions: o.reduceOptions,
+      fieldConfig,
+      replaceVariables,
+      theme,
+      timeZone,
+    });
   return (
     <VizRepeater<FieldDisplay, ReturnType<typeof getDisplayValueAlignmentFactors>>
       getValues={getValues}
@@ -33,7 +58,16 @@ function Gauges({ data, width, height, options: o, fieldConfig, replaceVariables
       orientation={o.orientation}
       minVizWidth={o.minVizWidth}
       minVizHeight={o.minVizHeight}
-      renderValue={({ value, ...size }) => <Gauge value={value} width={size.width} height={size.height} isNamed={size.count > 1} hasMarkers={o.showThresholdMarkers} valueSize={o.text?.valueSize} />}
+      renderValue={({ value, ...size }) => (
+        <Gauge
+          value={value}
+          width={size.width}
+          height={size.height}
+          isNamed={size.count > 1}
+          hasMarkers={o.showThresholdMarkers}
+          valueSize={o.text?.valueSize}
+        />
+      )}
     />
   );
 }
@@ -57,7 +91,8 @@ function Gauge({ value: { display, field }, width, height, isNamed, hasMarkers, 
   const angle = (share: number) => BEGIN + (END - BEGIN) * Math.min(Math.max(share, 0), 1);
   const share = (at: number) => (max! > min! ? (at - min!) / (max! - min!) : 0);
   const arc = (from: number, to: number, r: number) => {
-    const point = (degrees: number) => `${middle.x + r * Math.sin((degrees * Math.PI) / 180)} ${middle.y - r * Math.cos((degrees * Math.PI) / 180)}`;
+    const point = (degrees: number) =>
+      `${middle.x + r * Math.sin((degrees * Math.PI) / 180)} ${middle.y - r * Math.cos((degrees * Math.PI) / 180)}`;
     return `M ${point(from)} A ${r} ${r} 0 ${to - from > 180 ? 1 : 0} 1 ${point(to)}`;
   };
   const steps = thresholds?.steps ?? [];
@@ -69,22 +104,39 @@ function Gauge({ value: { display, field }, width, height, isNamed, hasMarkers, 
   return (
     <svg width={width} height={height} fontFamily={theme.typography.fontFamily} textAnchor="middle">
       <path {...line} d={arc(BEGIN, END, inside)} stroke={theme.colors.action.hover} />
-      {Number.isFinite(display.numeric) && <path {...line} d={arc(BEGIN, angle(share(display.numeric)), inside)} stroke={display.color} />}
+      {Number.isFinite(display.numeric) && (
+        <path {...line} d={arc(BEGIN, angle(share(display.numeric)), inside)} stroke={display.color} />
+      )}
       {hasMarkers &&
         steps.map(({ value, color }, index) => (
           <path
             key={index}
             fill="none"
             strokeWidth={radius * MARKER}
-            d={arc(angle(Number.isFinite(value) ? stepShare(value) : 0), angle(steps[index + 1] ? stepShare(steps[index + 1].value) : 1), outside)}
+            d={arc(
+              angle(Number.isFinite(value) ? stepShare(value) : 0),
+              angle(steps[index + 1] ? stepShare(steps[index + 1].value) : 1),
+              outside,
+            )}
             stroke={theme.visualization.getColorByName(color)}
           />
         ))}
-      <text x={middle.x} y={middle.y} fill={theme.colors.text.primary} fontSize={valueSize ?? Math.min(radius * 0.45, (radius * 2.2) / Math.max(text.length, 1))} fontWeight={500}>
+      <text
+        x={middle.x}
+        y={middle.y}
+        fill={theme.colors.text.primary}
+        fontSize={valueSize ?? Math.min(radius * 0.45, (radius * 2.2) / Math.max(text.length, 1))}
+        fontWeight={500}
+      >
         {text}
       </text>
       {isNamed && (
-        <text x={middle.x} y={middle.y + radius * 0.3} fill={theme.colors.text.secondary} fontSize={Math.max(radius * 0.15, 11)}>
+        <text
+          x={middle.x}
+          y={middle.y + radius * 0.3}
+          fill={theme.colors.text.secondary}
+          fontSize={Math.max(radius * 0.15, 11)}
+        >
           {display.title}
         </text>
       )}

@@ -1,4 +1,11 @@
-import { type DataFrame, type GrafanaTheme2, type PanelProps, FieldColorModeId, fieldColorModeRegistry, getFieldDisplayName } from '@grafana/data';
+import {
+  type DataFrame,
+  type GrafanaTheme2,
+  type PanelProps,
+  FieldColorModeId,
+  fieldColorModeRegistry,
+  getFieldDisplayName,
+} from '@grafana/data';
 import { AxisPlacement, ScaleDirection, ScaleOrientation, VisibilityMode } from '@grafana/schema';
 import { UPlotChart, UPlotConfigBuilder, VizLayout, useTheme2 } from '@grafana/ui';
 import { useMemo } from 'react';
@@ -9,41 +16,109 @@ import { Nothing } from '../plot/Nothing';
 import { curves, isNumber, isTime } from '../plot/values';
 
 // A cell for each number of each series: a series is a row. What Grafana would count into buckets itself (`calculate`) is not drawn.
-const options = { calculate: false, cellGap: 1, color: { scheme: 'Oranges', mode: 'scheme', reverse: false } };
+const options = {
+  calculate: false,
+  cellGap: 1,
+  color: { scheme: 'Oranges', mode: 'scheme', reverse: false },
+};
 
 /** Schemes of the heatmap that are called otherwise among the colours of fields. */
-const SCHEMES: Record<string, string> = { Oranges: 'continuous-YlRd', RdYlGn: 'continuous-RdYlGr', Blues: FieldColorModeId.ContinuousBlues, Greens: FieldColorModeId.ContinuousGreens, Reds: FieldColorModeId.ContinuousReds };
+const SCHEMES: Record<string, string> = {
+  Oranges: 'continuous-YlRd',
+  RdYlGn: 'continuous-RdYlGr',
+  Blues: FieldColorModeId.ContinuousBlues,
+  Greens: FieldColorModeId.ContinuousGreens,
+  Reds: FieldColorModeId.ContinuousReds,
+};
 
 function Heatmap({ data, width, height, options: o, fieldConfig, timeRange, timeZone }: PanelProps) {
   const theme = useTheme2();
   const frames = useMemo(() => curves(data.series), [data.series]);
-  const builder = useMemo(() => build(frames, { ...o, timeRange, timeZone }, theme), [frames, o, timeRange, timeZone, theme, width]);
+  const builder = useMemo(
+    () => build(frames, { ...o, timeRange, timeZone }, theme),
+    [frames, o, timeRange, timeZone, theme, width],
+  );
   if (!frames.length || o.calculate) {
-    return <Nothing fieldConfig={o.calculate ? { defaults: { noValue: 'Not drawn here: calculated buckets' }, overrides: [] } : fieldConfig} />;
+    return (
+      <Nothing
+        fieldConfig={
+          o.calculate
+            ? { defaults: { noValue: 'Not drawn here: calculated buckets' }, overrides: [] }
+            : fieldConfig
+        }
+      />
+    );
   }
-  const plotData = [[timeRange.from.valueOf(), timeRange.to.valueOf()], [0, 0]] as AlignedData;
+  const plotData = [
+    [timeRange.from.valueOf(), timeRange.to.valueOf()],
+    [0, 0],
+  ] as AlignedData;
   return (
     <VizLayout width={width} height={height} legend={null}>
-      {(plotWidth: number, plotHeight: number) => <UPlotChart config={builder} data={plotData} width={plotWidth} height={plotHeight} />}
+      {(plotWidth: number, plotHeight: number) => (
+        <UPlotChart config={builder} data={plotData} width={plotWidth} height={plotHeight} />
+      )}
     </VizLayout>
   );
 }
 
-function build(frames: DataFrame[], { cellGap, color, timeRange, timeZone }: any, theme: GrafanaTheme2): UPlotConfigBuilder {
+function build(
+  frames: DataFrame[],
+  { cellGap, color, timeRange, timeZone }: any,
+  theme: GrafanaTheme2,
+): UPlotConfigBuilder {
   const rows = frames.flatMap((frame) => {
     const times = frame.fields.find(isTime)!;
-    return frame.fields.filter(isNumber).map((field) => ({ name: getFieldDisplayName(field, frame, frames), times, values: field.values }));
+    return frame.fields
+      .filter(isNumber)
+      .map((field) => ({ name: getFieldDisplayName(field, frame, frames), times, values: field.values }));
   });
   const all = rows.flatMap(({ values }) => values).filter((value) => value !== null);
   const [least, most] = [Math.min(...all), Math.max(...all)];
-  const scale = fieldColorModeRegistry.get(SCHEMES[color.scheme] ?? FieldColorModeId.ContinuousBlues).getCalculator({ config: {} } as never, theme);
+  const scale = fieldColorModeRegistry
+    .get(SCHEMES[color.scheme] ?? FieldColorModeId.ContinuousBlues)
+    .getCalculator({ config: {} } as never, theme);
 
   const builder = new UPlotConfigBuilder(timeZone);
-  builder.addScale({ scaleKey: 'x', isTime: true, orientation: ScaleOrientation.Horizontal, direction: ScaleDirection.Right, range: () => [timeRange.from.valueOf(), timeRange.to.valueOf()] });
-  builder.addAxis({ scaleKey: 'x', isTime: true, placement: AxisPlacement.Bottom, timeZone, theme, grid: { show: false } });
-  builder.addScale({ scaleKey: 'rows', orientation: ScaleOrientation.Vertical, direction: ScaleDirection.Up, range: () => [0, rows.length] });
-  builder.addAxis({ scaleKey: 'rows', placement: AxisPlacement.Left, splits: () => rows.map((_, row) => row + 0.5), values: () => rows.map(({ name }) => name), grid: { show: false }, ticks: { show: false }, theme });
-  builder.addSeries({ scaleKey: 'rows', theme, lineWidth: 0, lineColor: 'transparent', showPoints: VisibilityMode.Never, pathBuilder: () => null, show: true });
+  builder.addScale({
+    scaleKey: 'x',
+    isTime: true,
+    orientation: ScaleOrientation.Horizontal,
+    direction: ScaleDirection.Right,
+    range: () => [timeRange.from.valueOf(), timeRange.to.valueOf()],
+  });
+  builder.addAxis({
+    scaleKey: 'x',
+    isTime: true,
+    placement: AxisPlacement.Bottom,
+    timeZone,
+    theme,
+    grid: { show: false },
+  });
+  builder.addScale({
+    scaleKey: 'rows',
+    orientation: ScaleOrientation.Vertical,
+    direction: ScaleDirection.Up,
+    range: () => [0, rows.length],
+  });
+  builder.addAxis({
+    scaleKey: 'rows',
+    placement: AxisPlacement.Left,
+    splits: () => rows.map((_, row) => row + 0.5),
+    values: () => rows.map(({ name }) => name),
+    grid: { show: false },
+    ticks: { show: false },
+    theme,
+  });
+  builder.addSeries({
+    scaleKey: 'rows',
+    theme,
+    lineWidth: 0,
+    lineColor: 'transparent',
+    showPoints: VisibilityMode.Never,
+    pathBuilder: () => null,
+    show: true,
+  });
   builder.addHook('draw', (plot: uPlot) => {
     const { ctx, bbox } = plot;
     const gap = cellGap * devicePixelRatio;

@@ -1,4 +1,10 @@
-import { FieldColorModeId, type GrafanaTheme2, type PanelProps, buildHistogram, histogramFieldsToFrame } from '@grafana/data';
+import {
+  FieldColorModeId,
+  type GrafanaTheme2,
+  type PanelProps,
+  buildHistogram,
+  histogramFieldsToFrame,
+} from '@grafana/data';
 import { useTheme2 } from '@grafana/ui';
 import { useMemo } from 'react';
 import type uPlot from 'uplot';
@@ -9,7 +15,12 @@ import { Plot } from '../plot/Plot';
 import { type Bar, barsBuilder } from '../plot/bars';
 import { isNumber, shownBy, textOf } from '../plot/values';
 
-const options = { bucketCount: 30, bucketOffset: 0, combine: false, legend: { calcs: [], displayMode: 'list', placement: 'bottom', showLegend: true } };
+const options = {
+  bucketCount: 30,
+  bucketOffset: 0,
+  combine: false,
+  legend: { calcs: [], displayMode: 'list', placement: 'bottom', showLegend: true },
+};
 const custom = { stacking: null, lineWidth: 1, fillOpacity: 80, gradientMode: 'none', hideFrom: null };
 
 /** Between two labels of the x axis, in px. */
@@ -26,7 +37,16 @@ function Histogram({ data, width, height, options: o, fieldConfig }: PanelProps)
   }
   const [from, to, ...counts] = frame.fields;
   const bars = counts.flatMap((field): Bar[] =>
-    field.values.map((value, index) => ({ field, value, begin: from.values[index], end: to.values[index], base: 0, top: value })).filter(({ value }) => value)
+    field.values
+      .map((value, index) => ({
+        field,
+        value,
+        begin: from.values[index],
+        end: to.values[index],
+        base: 0,
+        top: value,
+      }))
+      .filter(({ value }) => value),
   );
   const measured = data.series.flatMap(({ fields }) => fields).find(isNumber)!;
   const edges = [...from.values, to.values.at(-1)];

@@ -1,4 +1,10 @@
-import { type FieldDisplay, type PanelProps, VizOrientation, getDisplayValueAlignmentFactors, getFieldDisplayValues } from '@grafana/data';
+import {
+  type FieldDisplay,
+  type PanelProps,
+  VizOrientation,
+  getDisplayValueAlignmentFactors,
+  getFieldDisplayValues,
+} from '@grafana/data';
 import { BigValue, VizRepeater, useTheme2 } from '@grafana/ui';
 import { plugin } from '../fieldOptions';
 
@@ -14,7 +20,17 @@ const options = {
   percentChangeColorMode: 'standard',
 };
 
-function Stat({ data, width, height, options: o, fieldConfig, replaceVariables, timeZone, timeRange, renderCounter }: PanelProps) {
+function Stat({
+  data,
+  width,
+  height,
+  options: o,
+  fieldConfig,
+  replaceVariables,
+  timeZone,
+  timeRange,
+  renderCounter,
+}: PanelProps) {
   const theme = useTheme2();
   const getValues = () =>
     getFieldDisplayValues({

@@ -1,6 +1,22 @@
-import { type DataFrame, type DisplayValue, type Field, type GrafanaTheme2, type PanelProps, colorManipulator, getFieldDisplayName, outerJoinDataFrames } from '@grafana/data';
+import {
+  type DataFrame,
+  type DisplayValue,
+  type Field,
+  type GrafanaTheme2,
+  type PanelProps,
+  colorManipulator,
+  getFieldDisplayName,
+  outerJoinDataFrames,
+} from '@grafana/data';
 import { AxisPlacement, ScaleDirection, ScaleOrientation, VisibilityMode } from '@grafana/schema';
-import { UPlotChart, UPlotConfigBuilder, VizLayout, VizLegend, getTextColorForAlphaBackground, useTheme2 } from '@grafana/ui';
+import {
+  UPlotChart,
+  UPlotConfigBuilder,
+  VizLayout,
+  VizLegend,
+  getTextColorForAlphaBackground,
+  useTheme2,
+} from '@grafana/ui';
 import { useMemo } from 'react';
 import type uPlot from 'uplot';
 import type { AlignedData } from 'uplot';
@@ -15,7 +31,14 @@ const options = {
   rowHeight: 0.9,
   legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
 };
-const custom = { lineWidth: 0, fillOpacity: 70, spanNulls: false, insertNulls: null, hideFrom: null, axisWidth: null };
+const custom = {
+  lineWidth: 0,
+  fillOpacity: 70,
+  spanNulls: false,
+  insertNulls: null,
+  hideFrom: null,
+  axisWidth: null,
+};
 
 /** A state from one time to another, in ms. */
 interface State {
@@ -27,7 +50,10 @@ interface State {
 function Timeline({ data, width, height, options: o, fieldConfig, timeRange, timeZone }: PanelProps) {
   const theme = useTheme2();
   const joined = useMemo(() => joinedByTime(data.series), [data.series]);
-  const builder = useMemo(() => joined && build(joined, { ...o, timeRange, timeZone }, theme), [joined, o, timeRange, timeZone, theme, width]);
+  const builder = useMemo(
+    () => joined && build(joined, { ...o, timeRange, timeZone }, theme),
+    [joined, o, timeRange, timeZone, theme, width],
+  );
   if (!joined || !builder) {
     return <Nothing fieldConfig={fieldConfig} />;
   }
@@ -35,12 +61,18 @@ function Timeline({ data, width, height, options: o, fieldConfig, timeRange, tim
   const plotData = [times.values, ...rows.map(() => times.values.map(() => 0))] as AlignedData;
   const legend = o.legend.showLegend && (
     <VizLayout.Legend placement={o.legend.placement}>
-      <VizLegend placement={o.legend.placement} displayMode={o.legend.displayMode} items={legendOf(rows, theme)} />
+      <VizLegend
+        placement={o.legend.placement}
+        displayMode={o.legend.displayMode}
+        items={legendOf(rows, theme)}
+      />
     </VizLayout.Legend>
   );
   return (
     <VizLayout width={width} height={height} legend={legend || null}>
-      {(plotWidth: number, plotHeight: number) => <UPlotChart config={builder} data={plotData} width={plotWidth} height={plotHeight} />}
+      {(plotWidth: number, plotHeight: number) => (
+        <UPlotChart config={builder} data={plotData} width={plotWidth} height={plotHeight} />
+      )}
     </VizLayout>
   );
 }
@@ -50,7 +82,11 @@ function joinedByTime(frames: DataFrame[]): DataFrame | undefined {
   // Names must be found before the join, which forgets whose neighbours the fields were.
   const named = timed.map((frame) => ({
     ...frame,
-    fields: frame.fields.map((field) => (isTime(field) ? field : { ...field, state: { ...field.state, displayName: getFieldDisplayName(field, frame, timed) } })),
+    fields: frame.fields.map((field) =>
+      isTime(field)
+        ? field
+        : { ...field, state: { ...field.state, displayName: getFieldDisplayName(field, frame, timed) } },
+    ),
   }));
   return named.length > 1 ? outerJoinDataFrames({ frames: named }) : named[0];
 }
@@ -81,13 +117,35 @@ function stepOf({ config, values }: Field): number {
   return config.interval ?? Math.min(...values.slice(1).map((time, index) => time - values[index]));
 }
 
-function build(joined: DataFrame, { timeRange, timeZone, rowHeight, showValue, alignValue }: any, theme: GrafanaTheme2): UPlotConfigBuilder {
+function build(
+  joined: DataFrame,
+  { timeRange, timeZone, rowHeight, showValue, alignValue }: any,
+  theme: GrafanaTheme2,
+): UPlotConfigBuilder {
   const [times, ...rows] = joined.fields;
   const states = rows.map(({ values }) => statesOf(times.values, values, stepOf(times)));
   const builder = new UPlotConfigBuilder(timeZone);
-  builder.addScale({ scaleKey: 'x', isTime: true, orientation: ScaleOrientation.Horizontal, direction: ScaleDirection.Right, range: () => [timeRange.from.valueOf(), timeRange.to.valueOf()] });
-  builder.addAxis({ scaleKey: 'x', isTime: true, placement: AxisPlacement.Bottom, timeZone, theme, grid: { show: true } });
-  builder.addScale({ scaleKey: 'rows', orientation: ScaleOrientation.Vertical, direction: ScaleDirection.Down, range: () => [0, rows.length] });
+  builder.addScale({
+    scaleKey: 'x',
+    isTime: true,
+    orientation: ScaleOrientation.Horizontal,
+    direction: ScaleDirection.Right,
+    range: () => [timeRange.from.valueOf(), timeRange.to.valueOf()],
+  });
+  builder.addAxis({
+    scaleKey: 'x',
+    isTime: true,
+    placement: AxisPlacement.Bottom,
+    timeZone,
+    theme,
+    grid: { show: true },
+  });
+  builder.addScale({
+    scaleKey: 'rows',
+    orientation: ScaleOrientation.Vertical,
+    direction: ScaleDirection.Down,
+    range: () => [0, rows.length],
+  });
   builder.addAxis({
     scaleKey: 'rows',
     placement: AxisPlacement.Left,
@@ -98,7 +156,16 @@ function build(joined: DataFrame, { timeRange, timeZone, rowHeight, showValue, a
     theme,
   });
   rows.forEach((_, index) =>
-    builder.addSeries({ scaleKey: 'rows', theme, lineWidth: 0, lineColor: 'transparent', showPoints: VisibilityMode.Never, pathBuilder: () => null, dataFrameFieldIndex: { frameIndex: 0, fieldIndex: index + 1 }, show: true })
+    builder.addSeries({
+      scaleKey: 'rows',
+      theme,
+      lineWidth: 0,
+      lineColor: 'transparent',
+      showPoints: VisibilityMode.Never,
+      pathBuilder: () => null,
+      dataFrameFieldIndex: { frameIndex: 0, fieldIndex: index + 1 },
+      show: true,
+    }),
   );
   builder.addHook('draw', (plot: uPlot) => {
     const { ctx, bbox } = plot;
@@ -130,8 +197,13 @@ function build(joined: DataFrame, { timeRange, timeZone, rowHeight, showValue, a
         const visible = Math.max(left, bbox.left);
         const room = Math.min(left + width, bbox.left + bbox.width) - visible;
         const text = textOf(shown);
-        if (showValue === VisibilityMode.Always || (showValue === VisibilityMode.Auto && ctx.measureText(text).width + 10 * px < room)) {
-          const x = { left: visible + 5 * px, center: visible + room / 2, right: visible + room - 5 * px }[alignValue as 'left'];
+        if (
+          showValue === VisibilityMode.Always ||
+          (showValue === VisibilityMode.Auto && ctx.measureText(text).width + 10 * px < room)
+        ) {
+          const x = { left: visible + 5 * px, center: visible + room / 2, right: visible + room - 5 * px }[
+            alignValue as 'left'
+          ];
           ctx.fillStyle = getTextColorForAlphaBackground(fill, theme.isDark);
           ctx.fillText(text, x, top + (slot * rowHeight) / 2);
         }
@@ -152,7 +224,11 @@ function legendOf(rows: Field[], theme: GrafanaTheme2) {
       }
     }
   }
-  return [...shown].map(([label, { color }]) => ({ label, color: color ?? theme.colors.text.primary, yAxis: 1 }));
+  return [...shown].map(([label, { color }]) => ({
+    label,
+    color: color ?? theme.colors.text.primary,
+    yAxis: 1,
+  }));
 }
 
 export default plugin(Timeline, { options, custom });

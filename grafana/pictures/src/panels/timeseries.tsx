@@ -50,7 +50,16 @@ function Curves({ data, width, height, options: o, fieldConfig, timeRange, timeZ
     return <Nothing fieldConfig={fieldConfig} />;
   }
   return (
-    <TimeSeries frames={frames} structureRev={data.structureRev} timeRange={timeRange} timeZone={timeZone} width={width} height={height} legend={o.legend} options={o}>
+    <TimeSeries
+      frames={frames}
+      structureRev={data.structureRev}
+      timeRange={timeRange}
+      timeZone={timeZone}
+      width={width}
+      height={height}
+      legend={o.legend}
+      options={o}
+    >
       {(builder) => <Marks builder={builder} frames={data.annotations ?? []} />}
     </TimeSeries>
   );
@@ -73,4 +82,7 @@ function Marks({ builder, frames }: { builder: UPlotConfigBuilder; frames: DataF
   return null;
 }
 
-export default plugin(Curves, { options, custom, color: FieldColorModeId.PaletteClassic }).setDataSupport({ annotations: true, alertStates: true });
+export default plugin(Curves, { options, custom, color: FieldColorModeId.PaletteClassic }).setDataSupport({
+  annotations: true,
+  alertStates: true,
+});

@@ -20,8 +20,14 @@ export function Plot({ width, height, frame, data, build, legend }: Props) {
   const theme = useTheme2();
   const builder = useMemo(() => build(theme, width), [frame, theme, width]);
   return (
-    <VizLayout width={width} height={height} legend={legend?.showLegend ? <PlotLegend data={[frame]} config={builder} {...legend} /> : null}>
-      {(plotWidth: number, plotHeight: number) => <UPlotChart config={builder} data={data} width={plotWidth} height={plotHeight} />}
+    <VizLayout
+      width={width}
+      height={height}
+      legend={legend?.showLegend ? <PlotLegend data={[frame]} config={builder} {...legend} /> : null}
+    >
+      {(plotWidth: number, plotHeight: number) => (
+        <UPlotChart config={builder} data={data} width={plotWidth} height={plotHeight} />
+      )}
     </VizLayout>
   );
 }

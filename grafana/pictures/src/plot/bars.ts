@@ -1,5 +1,11 @@
 // Bars of one frame: where each begins and ends on both axes, and how it is filled.
-import { type DataFrame, type Field, type GrafanaTheme2, colorManipulator, getFieldSeriesColor } from '@grafana/data';
+import {
+  type DataFrame,
+  type Field,
+  type GrafanaTheme2,
+  colorManipulator,
+  getFieldSeriesColor,
+} from '@grafana/data';
 import { AxisPlacement, ScaleDirection, ScaleOrientation, VisibilityMode } from '@grafana/schema';
 import { UPlotConfigBuilder } from '@grafana/ui';
 import type uPlot from 'uplot';
@@ -39,9 +45,14 @@ const TEXT_OF_BAR = 0.65;
 /** Above the highest bar, in px; beside the longest one twice as much. */
 const ROOM_FOR_TEXT = 24;
 
-export function barsBuilder({ frame, bars, x, isHorizontal = false, showValue = VisibilityMode.Never, valueSize }: BarsOptions, theme: GrafanaTheme2): UPlotConfigBuilder {
+export function barsBuilder(
+  { frame, bars, x, isHorizontal = false, showValue = VisibilityMode.Never, valueSize }: BarsOptions,
+  theme: GrafanaTheme2,
+): UPlotConfigBuilder {
   const builder = new UPlotConfigBuilder();
-  const [along, up] = isHorizontal ? [ScaleOrientation.Vertical, ScaleOrientation.Horizontal] : [ScaleOrientation.Horizontal, ScaleOrientation.Vertical];
+  const [along, up] = isHorizontal
+    ? [ScaleOrientation.Vertical, ScaleOrientation.Horizontal]
+    : [ScaleOrientation.Horizontal, ScaleOrientation.Vertical];
   const direction = isHorizontal ? ScaleDirection.Down : ScaleDirection.Right;
   builder.addScale({ scaleKey: 'x', isTime: false, orientation: along, direction, range: () => x.range });
   builder.addAxis({
@@ -59,7 +70,13 @@ export function barsBuilder({ frame, bars, x, isHorizontal = false, showValue = 
   const [first] = frame.fields.slice(1);
   const { min, max, custom = {} } = first.config;
   // Bars begin at zero.
-  const edges = { min, max, softMin: custom.axisSoftMin ?? 0, softMax: custom.axisSoftMax ?? 0, centeredZero: custom.axisCenteredZero };
+  const edges = {
+    min,
+    max,
+    softMin: custom.axisSoftMin ?? 0,
+    softMax: custom.axisSoftMax ?? 0,
+    centeredZero: custom.axisCenteredZero,
+  };
   builder.addScale({ scaleKey: 'y', orientation: up, direction: ScaleDirection.Up, ...edges });
   builder.addAxis({
     scaleKey: 'y',
@@ -70,7 +87,9 @@ export function barsBuilder({ frame, bars, x, isHorizontal = false, showValue = 
   });
 
   if (showValue !== VisibilityMode.Never) {
-    builder.setPadding(isHorizontal ? [null, 2 * ROOM_FOR_TEXT, null, null] : [ROOM_FOR_TEXT, null, null, null]);
+    builder.setPadding(
+      isHorizontal ? [null, 2 * ROOM_FOR_TEXT, null, null] : [ROOM_FOR_TEXT, null, null, null],
+    );
   }
   frame.fields.slice(1).forEach((field, index) => {
     field.state = { ...field.state, seriesIndex: index };
@@ -120,9 +139,14 @@ function draw(plot: uPlot, bar: Bar, isHorizontal: boolean, theme: GrafanaTheme2
   ctx.save();
   ctx.fillStyle = filled;
   if (gradientMode === 'opacity' || gradientMode === 'hue') {
-    const gradient = isHorizontal ? ctx.createLinearGradient(left + width, 0, left, 0) : ctx.createLinearGradient(0, top, 0, top + height);
+    const gradient = isHorizontal
+      ? ctx.createLinearGradient(left + width, 0, left, 0)
+      : ctx.createLinearGradient(0, top, 0, top + height);
     gradient.addColorStop(0, filled);
-    gradient.addColorStop(1, gradientMode === 'opacity' ? colorManipulator.alpha(color, 0) : colorManipulator.darken(filled, 0.3));
+    gradient.addColorStop(
+      1,
+      gradientMode === 'opacity' ? colorManipulator.alpha(color, 0) : colorManipulator.darken(filled, 0.3),
+    );
     ctx.fillStyle = gradient;
   }
   const line = lineWidth * devicePixelRatio;
@@ -135,14 +159,28 @@ function draw(plot: uPlot, bar: Bar, isHorizontal: boolean, theme: GrafanaTheme2
   ctx.restore();
 }
 
-function write(plot: uPlot, bars: Bar[], isHorizontal: boolean, always: boolean, theme: GrafanaTheme2, valueSize?: number): void {
+function write(
+  plot: uPlot,
+  bars: Bar[],
+  isHorizontal: boolean,
+  always: boolean,
+  theme: GrafanaTheme2,
+  valueSize?: number,
+): void {
   const { ctx } = plot;
   const font = (px: number) => `${px}px ${theme.typography.fontFamily}`;
-  const texts = bars.map((bar) => ({ bar, box: boxOf(plot, bar, isHorizontal), text: textOf(shownBy(bar.field, bar.value, theme)) }));
+  const texts = bars.map((bar) => ({
+    bar,
+    box: boxOf(plot, bar, isHorizontal),
+    text: textOf(shownBy(bar.field, bar.value, theme)),
+  }));
   ctx.save();
   ctx.font = font(100);
   // All in the size that the tightest of them needs.
-  const fits = texts.map(({ box, text }) => TEXT_OF_BAR * (isHorizontal ? box.height : (100 * box.width) / ctx.measureText(text).width));
+  const fits = texts.map(
+    ({ box, text }) =>
+      TEXT_OF_BAR * (isHorizontal ? box.height : (100 * box.width) / ctx.measureText(text).width),
+  );
   const size = valueSize ? valueSize * devicePixelRatio : Math.min(LARGEST_TEXT * devicePixelRatio, ...fits);
   if (always || size >= SMALLEST_TEXT * devicePixelRatio) {
     ctx.font = font(Math.max(size, SMALLEST_TEXT * devicePixelRatio));
@@ -152,8 +190,16 @@ function write(plot: uPlot, bars: Bar[], isHorizontal: boolean, always: boolean,
       const isBelow = bar.value < 0;
       ctx.textAlign = isHorizontal ? (isBelow ? 'right' : 'left') : 'center';
       ctx.textBaseline = isHorizontal ? 'middle' : isBelow ? 'top' : 'bottom';
-      const x = isHorizontal ? (isBelow ? box.left - gap : box.left + box.width + gap) : box.left + box.width / 2;
-      const y = isHorizontal ? box.top + box.height / 2 : isBelow ? box.top + box.height + gap : box.top - gap / 2;
+      const x = isHorizontal
+        ? isBelow
+          ? box.left - gap
+          : box.left + box.width + gap
+        : box.left + box.width / 2;
+      const y = isHorizontal
+        ? box.top + box.height / 2
+        : isBelow
+          ? box.top + box.height + gap
+          : box.top - gap / 2;
       ctx.fillText(text, x, y);
     }
   }

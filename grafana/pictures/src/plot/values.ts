@@ -1,4 +1,14 @@
-import { type DataFrame, type DisplayValue, type Field, FieldType, type GrafanaTheme2, formattedValueToString, getDisplayProcessor, getFieldColorModeForField, getFieldSeriesColor } from '@grafana/data';
+import {
+  type DataFrame,
+  type DisplayValue,
+  type Field,
+  FieldType,
+  type GrafanaTheme2,
+  formattedValueToString,
+  getDisplayProcessor,
+  getFieldColorModeForField,
+  getFieldSeriesColor,
+} from '@grafana/data';
 
 /** A value with its unit, as Grafana would write it. */
 export const textOf = (shown: DisplayValue): string => formattedValueToString(shown);
@@ -18,7 +28,12 @@ export function colorOf(field: Field, value: number, theme: GrafanaTheme2): stri
 export function curves(frames: DataFrame[]): DataFrame[] {
   return frames
     .filter(({ fields }) => fields.some(isTime) && fields.some(isNumber))
-    .map((frame) => ({ ...frame, fields: frame.fields.map((field) => (isNumber(field) ? { ...field, values: field.values.map(finite) } : field)) }));
+    .map((frame) => ({
+      ...frame,
+      fields: frame.fields.map((field) =>
+        isNumber(field) ? { ...field, values: field.values.map(finite) } : field,
+      ),
+    }));
 }
 
 export const isNumber = ({ type }: Field) => type === FieldType.number;
