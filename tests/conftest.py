@@ -15,6 +15,7 @@ settings.load_profile("patient")
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "ip": "iproute2",
+    "node": "nodejs",
     "openssl": "openssl",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",

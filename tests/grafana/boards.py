@@ -28,6 +28,8 @@ from grafana.query import interpolate
 from grafana.query.interpolate import Context, Query
 from grafana.query.source import Source
 
+Json = dict[str, Any]
+
 ROOT: Final = Path(__file__).parent.parent.parent
 RULE_FILES: Final = ("recording.yml", "alerts.yml")
 
@@ -36,7 +38,7 @@ _SETS: Final = {"and", "or", "unless"}
 
 
 @cache
-def boards(language: str = "en") -> dict[str, dict[str, Any]]:
+def boards(language: str = "en") -> dict[str, Json]:
     """The dashboards of a language by uid."""
     found = [
         json.loads(path.read_text()) for path in sorted((ROOT / "grafana/dashboards" / language).glob("*"))
@@ -44,14 +46,14 @@ def boards(language: str = "en") -> dict[str, dict[str, Any]]:
     return {board["uid"]: board for board in found}
 
 
-def panel(uid: str, title: str) -> dict[str, Any]:
+def panel(uid: str, title: str) -> Json:
     """The panel of a title."""
     [found] = [panel for panel in interpolate.panels(boards()[uid]) if panel["title"] == title]
     return found
 
 
 def context(
-    board: dict[str, Any],
+    board: Json,
     now: float,
     scrape_interval: float,
     chosen: Mapping[str, Sequence[str]] | None = None,
@@ -76,7 +78,7 @@ class Asked:
         return f"{self.board}: {self.place} {self.query.ref}".rstrip()
 
 
-def asked(board: dict[str, Any], context: Context) -> Iterator[Asked]:
+def asked(board: Json, context: Context) -> Iterator[Asked]:
     """All that a dashboard asks: panels and annotations."""
     for panel in interpolate.panels(board):
         for query in interpolate.queries(panel, context):
@@ -86,7 +88,7 @@ def asked(board: dict[str, Any], context: Context) -> Iterator[Asked]:
             yield Asked(board["uid"], item["name"], interpolate.annotation(item, context))
 
 
-def variable_values(item: dict[str, Any], context: Context, source: Source) -> list[str]:
+def variable_values(item: Json, context: Context, source: Source) -> list[str]:
     """What a query variable offers."""
     text = interpolate.interpolate(_variable_query(item), context, context.range)
     parsed = interpolate.label_values(text)
@@ -94,7 +96,7 @@ def variable_values(item: dict[str, Any], context: Context, source: Source) -> l
     return source.label_values(*parsed, context.range.begin, context.range.end)
 
 
-def _variable_query(item: dict[str, Any]) -> str:
+def _variable_query(item: Json) -> str:
     query = item["query"]
     return str(query["query"] if isinstance(query, dict) else query)
 

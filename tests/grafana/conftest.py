@@ -5,10 +5,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from grafana.histories.plan import SCENARIOS
+from grafana.histories.plan import END, SCENARIOS
 from grafana.histories.server import prometheus_over
 from grafana.query.source import Source
 from tests.conftest import require_program
+from tests.grafana.judge import judge, require_packages
+from tests.grafana.judged import Judged, Place, asked_everywhere
 from tests.grafana.living import living
 from tests.grafana.pasts import Past, write_all
 
@@ -41,6 +43,23 @@ def pasts(tmp_path_factory: pytest.TempPathFactory, live: Source) -> Iterator[di
             name: Past(history, Source(stack.enter_context(prometheus_over(history)).url))
             for name, history in histories.items()
         }
+
+
+@pytest.fixture(scope="session")
+def packages() -> None:
+    """Skips, before anything is made for them, tests that need Grafana's packages, where there are none."""
+    require_packages()
+
+
+@pytest.fixture(scope="session")
+def judged(packages: None, pasts: dict[str, Past]) -> dict[Place, Judged]:
+    """Every panel of every dashboard, in both languages, at the end of every history."""
+    asked = asked_everywhere(pasts.values())
+    verdicts = judge(list(asked.values()), END)
+    return {
+        place: Judged(one, {version: found[index] for version, found in verdicts.items()})
+        for index, (place, one) in enumerate(asked.items())
+    }
 
 
 @pytest.fixture(params=sorted(SCENARIOS))

@@ -6,10 +6,8 @@ from typing import Any
 
 from grafana.histories.plan import Scenario
 from grafana.query import interpolate
-from grafana.query.frames import Frame, frames
 from grafana.query.interpolate import Context, Query
 from grafana.query.source import QueryError, Series, Source
-from grafana.query.transform import transformed
 from tests.grafana import boards
 from tests.grafana.empty import reason
 
@@ -58,20 +56,16 @@ class _Inspector:
         return _fault(query, answer) or self._lost_label(query), answer
 
     def lost_columns(self, panel: Json, answers: list[tuple[Query, list[Series]]]) -> str:
-        """The columns that the transformations or overrides of a panel name and that are not there."""
-        found = frames(answers)
-        # An empty query has no column, and has been judged.
-        excused = {f"Value #{query.ref}" for query, answer in answers if not answer}
+        """The columns that the transformations of a panel name and that the answers do not have."""
+        if not any(answer for _, answer in answers):
+            return ""
+        labels = [series.labels for _, answer in answers for series in answer]
+        known = {"Time", "Value", *(f"Value #{query.ref}" for query, _ in answers)}
+        known |= {text for own in labels for pair in own.items() for text in pair}
         for step in panel.get("transformations", []):
-            if found and (lost := set(_named(step)) - _names(found) - excused):
+            if lost := set(_named(step)) - known:
                 return f"{step['id']} names {sorted(lost)}, which are no columns"
-            renames = step.get("options", {}).get("renameByName", {})
-            excused |= {new for old, new in renames.items() if old in excused}
-            found = transformed(found, [step])
-        for override in panel["fieldConfig"].get("overrides", []):
-            name = override["matcher"]["options"]
-            if found and override["matcher"]["id"] == "byName" and name not in _names(found) | excused:
-                return f"an override is for {name!r}, which is no column"
+            known |= set(_made(step))
         return ""
 
     def _lost_label(self, query: Query) -> str:
@@ -118,5 +112,12 @@ def _named(step: Json) -> Iterator[str]:
         yield from (options[f"{part}Field"] for part in ("row", "column", "value"))
 
 
-def _names(found: list[Frame]) -> set[str]:
-    return {name for frame in found for one in frame.fields for name in (one.name, one.title, one.display)}
+def _made(step: Json) -> Iterator[str]:
+    """The fields that a transformation makes."""
+    options = step["options"]
+    if step["id"] == "organize":
+        yield from options["renameByName"].values()
+    elif step["id"] == "reduce":
+        yield from ("Field", "Total")
+    elif step["id"] == "groupingToMatrix":
+        yield f"{options['rowField']}\\{options['columnField']}"

@@ -24,9 +24,6 @@ BOARD: dict[str, Any] = {
             "gridPos": {"w": 12},
             "targets": [{"refId": "A", "expr": 'x{bridge="a"}', "instant": True, "format": "table"}],
             "transformations": [{"id": "organize", "options": {"renameByName": {"bridge": "Bridge"}}}],
-            "fieldConfig": {
-                "overrides": [{"matcher": {"id": "byName", "options": "Bridge"}, "properties": []}]
-            },
         }
     ],
 }
@@ -77,18 +74,10 @@ def test_a_lost_column_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["board: Power"] == "organize names ['bridge'], which are no columns"
 
 
-def test_an_override_for_nothing_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    override = {"matcher": {"id": "byName", "options": "Bridges"}, "properties": []}
-    [panel] = BOARD["panels"]
-    board = BOARD | {"panels": [panel | {"fieldConfig": {"overrides": [override]}}]}
-    found = faults(monkeypatch, Answers(GOOD), board)
-    assert found == {"board: Power": "an override is for 'Bridges', which is no column"}
-
-
 def test_a_legend_without_its_label_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     [panel] = BOARD["panels"]
     target = {"refId": "A", "expr": "x", "legendFormat": "{{phase}}"}
-    board = BOARD | {"panels": [panel | {"targets": [target], "transformations": [], "fieldConfig": {}}]}
+    board = BOARD | {"panels": [panel | {"targets": [target], "transformations": []}]}
     assert (
         faults(monkeypatch, Answers(GOOD), board)["board: Power A"]
         == "no label 'phase' for the legend '{{phase}}'"
