@@ -57,7 +57,6 @@ def document(board: Board, language: Language) -> Json:
         "panels": placed(board.shelves),
         "refresh": board.refresh,
         "schemaVersion": SCHEMA,
-        "style": "dark",
         "tags": ["iometer"],
         "templating": {"list": [*CHOICE, *board.variables]},
         "time": {"from": board.start, "to": "now"},

@@ -18,6 +18,14 @@ RED: Final = "red"
 YELLOW: Final = "yellow"
 GREY: Final = "#8e8e8e"
 
+# Grafana's own units of these write 1.03 MWh beside 943 kWh, €1.23K for a year's bill, and, since 13.1, dbm.
+KWH: Final = "suffix:kWh"
+EURO: Final = "suffix:€"
+DBM: Final = "suffix:dBm"
+
+_ANY: Final = 1e12
+"""More than any value: until Grafana 12, a range that has no end matches nothing."""
+
 STEP_OF_DAYS: Final = 3660
 """Points of a panel with a step of a day, so that it keeps that step for ten years."""
 
@@ -66,13 +74,13 @@ def states(names: Mapping[int, tuple[str, str]]) -> list[Json]:
 
 
 def spans(*ranges: tuple[float | None, float | None, str, str]) -> list[Json]:
-    """Value mappings from a range (from, to, text, colour) to a text and a colour."""
+    """Value mappings from a range (from, to, text, colour) to a text and a colour; None is no end."""
     return [
         {
             "type": "range",
             "options": {
-                "from": low,
-                "to": high,
+                "from": -_ANY if low is None else low,
+                "to": _ANY if high is None else high,
                 "result": {"color": color, "index": index, "text": Text(text)},
             },
         }
@@ -252,7 +260,7 @@ def timeline(
 
 def table(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
     """Rows and columns; the transformations say which."""
-    options = {"cellHeight": "sm", "footer": {"show": False}, "showHeader": True}
+    options = {"cellHeight": "sm", "showHeader": True}
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 60}
     # Without this, an empty cell would show what is said when the whole table is empty.
     unknown = {

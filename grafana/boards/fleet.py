@@ -8,7 +8,9 @@ from grafana.boards.health import PIN, UP
 from grafana.boards.home import AGE_COLORS, BATTERY_COLORS, CORE_COLORS, LATEST, POWER_COLORS, WIFI_COLORS
 from grafana.layout import shelf
 from grafana.panels import (
+    DBM,
     GREEN,
+    KWH,
     ORANGE,
     RED,
     YELLOW,
@@ -105,8 +107,8 @@ COLUMNS: Final = (
     ),
     Column("Age", LATEST, {"unit": "s", "decimals": 0}, AGE_COLORS),
     Column("Power", metric(metrics.POWER), {"unit": "watt"}, POWER_COLORS),
-    Column("Drawn 24 h", last_day(metrics.ENERGY_IMPORT), {"unit": "kwatth", "decimals": 2}),
-    Column("Fed in 24 h", last_day(metrics.ENERGY_EXPORT), {"unit": "kwatth", "decimals": 2}),
+    Column("Drawn 24 h", last_day(metrics.ENERGY_IMPORT), {"unit": KWH, "decimals": 2}),
+    Column("Fed in 24 h", last_day(metrics.ENERGY_EXPORT), {"unit": KWH, "decimals": 2}),
     Column("Battery", metric(metrics.CORE_BATTERY), {"unit": "percentunit"}, BATTERY_COLORS),
     Column(
         "PIN",
@@ -114,8 +116,8 @@ COLUMNS: Final = (
         {"mappings": PIN},
         thresholds(GREEN, (2, ORANGE)),
     ),
-    Column("Radio", metric(metrics.CORE_RSSI), {"unit": "dBm"}, CORE_COLORS),
-    Column("Wi-Fi", metric(metrics.BRIDGE_RSSI), {"unit": "dBm"}, WIFI_COLORS),
+    Column("Radio", metric(metrics.CORE_RSSI), {"unit": DBM}, CORE_COLORS),
+    Column("Wi-Fi", metric(metrics.BRIDGE_RSSI), {"unit": DBM}, WIFI_COLORS),
 )
 
 

@@ -7,6 +7,7 @@ from grafana.boards.home import AGE_COLORS, BATTERY_COLORS, LATEST, NO_STATUS
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
+    DBM,
     GREEN,
     GREY,
     ORANGE,
@@ -148,7 +149,7 @@ BOARD: Final = Board(
                 "the alert.",
                 query(f"avg_over_time({metric(metrics.CORE_RSSI)}[$__rate_interval])", "{{bridge}}"),
                 width=12,
-                unit="dBm",
+                unit=DBM,
                 fill=0,
                 limits=thresholds(RED, (DEFAULTS.core_weak_dbm, GREEN)),
                 lines=True,
@@ -160,7 +161,7 @@ BOARD: Final = Board(
                 "Wi-Fi signal at the bridge; nearer to zero is better. The line is the limit of the alert.",
                 query(f"avg_over_time({metric(metrics.BRIDGE_RSSI)}[$__rate_interval])", "{{bridge}}"),
                 width=12,
-                unit="dBm",
+                unit=DBM,
                 fill=0,
                 limits=thresholds(RED, (DEFAULTS.wifi_weak_dbm, GREEN)),
                 lines=True,

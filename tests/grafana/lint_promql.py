@@ -44,7 +44,7 @@ _WINDOWS: Final = {
 
 UNITS: Final[Mapping[str, str]] = {
     "_amperes": "amp",
-    "_dbm": "dBm",
+    "_dbm": "suffix:dBm",
     "_duration_seconds": "s",
     "_hertz": "hertz",
     "_joules_total": "watt",
@@ -225,9 +225,9 @@ def units_are_those_of_the_metrics(board: Json) -> Iterator[str]:
 def unit_of(expression: str) -> str:
     """Grafana's name of the unit of an expression; empty for counts, states and the like."""
     if any(price in expression for price in ("$import_price", "$export_price", "$base_fee")):
-        return "currencyEUR"
+        return "suffix:€"
     if "/ 3.6e6" in expression:
-        return "kwatth"
+        return "suffix:kWh"
     tree = parsed(expression)
     calls = {node.func.name for node, _ in walked(tree) if isinstance(node, Call)}
     if calls & {"changes", "deriv", "resets"}:

@@ -248,7 +248,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         )
         for name, title, unit in (
             ("home", "Today", "watth"),
-            ("home", "Money today", "kwatth"),
+            ("home", "Money today", "suffix:kWh"),
             ("health", "Battery", "percent"),
             ("load", "Base load", "kwatt"),
             ("load", "Fed in by hour and weekday", "watth"),
@@ -260,7 +260,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         setting(
             "Bridges, worst first",
             *("fieldConfig", "overrides", 6, "properties", 0, "value"),
-            value="kwatth",
+            value="suffix:kWh",
         ),
     ),
 ]

@@ -1,0 +1,184 @@
+"""What Grafana's own code, of each version, shows in every panel on days of simulated values."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from grafana.german import GERMAN
+from grafana.histories.plan import BEGIN, END, SCENARIOS, local
+from grafana.texts import LANGUAGES
+from tests.grafana import boards
+from tests.grafana.judge import VERSIONS, Field, Stat, judge
+from tests.grafana.judged import Judged, Place, asked_at
+from tests.grafana.pasts import Past
+from tests.grafana.test_values import CLOSE, EXPORT_PRICE, IMPORT_PRICE
+from tests.grafana.values import exported, has_export, imported, midnight, month
+
+pytestmark = pytest.mark.end_to_end
+
+Everything = dict[Place, Judged]
+
+NEWEST = VERSIONS[-1]
+
+TEXT, BLUE, GREEN, ORANGE = "#ccccdc", "#5794F2", "#73BF69", "#FF9830"
+"""Colours of the dark theme."""
+
+_UNITS = {
+    "W": 1.0,
+    "kW": 1000.0,
+    "kWh": 1.0,
+    "%": 0.01,
+    "dBm": 1.0,
+    "€": 1.0,
+    "s": 1.0,
+    "min": 60.0,
+    "mins": 60.0,
+    "": 1.0,
+}
+
+
+def number(text: str) -> tuple[float, float]:
+    """The number of a text such as `1.12 kW` in the unit of its query, and what its last digit is worth."""
+    match = re.fullmatch(r"(-?\d+(?:\.(\d+))?) ?(\S*)", text)
+    assert match, text
+    unit = _UNITS[match[3]]
+    return float(match[1]) * unit, 10 ** -len(match[2] or "") * unit
+
+
+def in_language(text: str, language: str) -> str:
+    return text if language == "en" else GERMAN[text]
+
+
+def stats(judged: Everything, board: str, title: str, scenario: str = "three-60s") -> Iterator[list[Stat]]:
+    """The big numbers of a panel in each language."""
+    for language in LANGUAGES:
+        yield judged[Place(scenario, language, board, title)].verdicts[NEWEST].stats
+
+
+def test_every_version_shows_the_same(judged: Everything) -> None:
+    """So what other tests find in the newest holds for all."""
+    for place, panel in judged.items():
+        for version in VERSIONS:
+            assert panel.verdicts[version] == panel.verdicts[NEWEST], (place, version)
+
+
+def test_no_override_is_for_nothing(judged: Everything) -> None:
+    """Where there is an answer; a table may have no text, or no number."""
+    for place, panel in judged.items():
+        if place.scenario == "three-60s" and any(answer for _, answer in panel.asked.answers):
+            without = [query.ref for query, answer in panel.asked.answers if not answer]
+            excused = [{"id": "byFrameRefID", "options": ref} for ref in without]
+            excused += [{"id": "byType", "options": kind} for kind in ("string", "number")]
+            unmatched = panel.verdicts[NEWEST].unmatched
+            assert [matcher for matcher in unmatched if matcher not in excused] == [], place
+
+
+def test_every_language_shows_the_same_numbers(judged: Everything) -> None:
+    for place, panel in judged.items():
+        other = judged[place._replace(language="en")].verdicts[NEWEST]
+        for mine, theirs in zip(panel.verdicts[NEWEST].frames, other.frames, strict=True):
+            found, expected = (
+                [field.values for field in one if field.type == "number"] for one in (mine, theirs)
+            )
+            assert found == expected, place
+
+
+def test_a_column_has_the_name_that_it_is_given(judged: Everything) -> None:
+    for place, panel in judged.items():
+        names = [
+            step["options"]["renameByName"]
+            for step in panel.asked.panel["transformations"]
+            if step["id"] == "organize"
+        ]
+        if names and place.scenario == "three-60s" and any(answer for _, answer in panel.asked.answers):
+            assert set(names[0].values()) <= panel.verdicts[NEWEST].columns.keys(), place
+
+
+def test_a_big_number_is_the_answer_in_its_unit(judged: Everything) -> None:
+    seen = 0
+    for place, panel in judged.items():
+        shown = panel.asked.panel
+        answers = [series.last for _, answer in panel.asked.answers for series in answer]
+        if shown["type"] != "stat" or not answers or shown["fieldConfig"]["defaults"]["mappings"]:
+            continue
+        if shown["fieldConfig"]["defaults"]["unit"] == "dateTimeFromNow":
+            continue
+        for stat, answer in zip(panel.verdicts[NEWEST].stats, answers, strict=True):
+            value, last_digit = number(stat.text)
+            assert value == pytest.approx(answer, abs=0.51 * last_digit), place
+            seen += 1
+    assert seen > 250
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_energy_and_money_are_those_of_the_meters(
+    judged: Everything, pasts: dict[str, Past], scenario: str
+) -> None:
+    past = pasts[scenario]
+    for when, begin, end in (
+        ("today", midnight(END), END),
+        ("yesterday", midnight(END, -1), midnight(END)),
+        ("this month", month(END), END),
+    ):
+        drawn, fed = imported(past, begin, end), exported(past, begin, end)
+        cost, revenue = drawn * IMPORT_PRICE, fed * EXPORT_PRICE
+        energy = [("Drawn", drawn, ORANGE), ("Fed in", fed, BLUE)]
+        money = [("Cost", cost, ORANGE), ("Revenue", revenue, BLUE), ("Net", cost - revenue, TEXT)]
+        if not has_export(past):
+            energy, money = energy[:1], [money[0], money[2]]
+        for title, expected, unit in ((when.capitalize(), energy, "kWh"), (f"Money {when}", money, "€")):
+            for language, found in zip(LANGUAGES, stats(judged, "home", title, scenario), strict=True):
+                assert [stat.title for stat in found] == [
+                    in_language(name, language) for name, _, _ in expected
+                ]
+                assert [stat.color for stat in found] == [color for _, _, color in expected]
+                for stat, (_, truth, _) in zip(found, expected, strict=True):
+                    assert re.fullmatch(rf"-?\d+\.\d\d {unit}", stat.text), stat
+                    assert number(stat.text)[0] == pytest.approx(
+                        truth, abs=CLOSE * (drawn if unit == "kWh" else cost + revenue) + 0.006
+                    )
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_bar_of_a_month_is_all_of_it(judged: Everything, pasts: dict[str, Past], scenario: str) -> None:
+    past, april = pasts[scenario], local("2026-04-01 00:00:00")
+    for title, truth in (("Drawn per month", imported), ("Fed in per month", exported)):
+        for language in LANGUAGES if truth is imported or has_export(past) else ():
+            columns = judged[Place(scenario, language, "energy", title)].verdicts[NEWEST].columns
+            months, energy = (columns[in_language(name, language)] for name in ("Month", "Energy"))
+            assert months.texts == ["2026-03", "2026-04"]
+            truths = [truth(past, BEGIN, april), truth(past, april, END)]
+            assert numbers(energy) == pytest.approx(truths, rel=CLOSE)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_highest_come_first(judged: Everything, scenario: str) -> None:
+    for board, title, column, rows in (
+        ("energy", "Days with most drawn", "Energy", 9),
+        ("load", "Highest quarter-hours", "Mean power", 10),
+    ):
+        columns = judged[Place(scenario, "en", board, title)].verdicts[NEWEST].columns
+        found = numbers(columns[column])
+        assert len(found) == rows
+        assert found == sorted(found, reverse=True)
+        assert len(set(found)) > 1
+
+
+def test_the_worst_bridge_comes_first(packages: None, pasts: dict[str, Past]) -> None:
+    """While the first of three does not answer; then while its core is away."""
+    past = pasts["three-60s"]
+    board, panel = boards.boards()["iometer-fleet"], boards.panel("iometer-fleet", "Bridges, worst first")
+    moments = [local("2026-03-30 03:10:00"), local("2026-04-02 09:40:00")]
+    asked = [asked_at(past, board, panel, moment) for moment in moments]
+    for verdicts in judge(asked, moments[-1]).values():
+        for verdict in verdicts:
+            severity = numbers(verdict.columns["Severity"])
+            assert verdict.columns["Bridge"].texts[0] == past.history.scenario.households[0].name
+            assert severity[0] >= 50 > max(severity[1:])
+            assert len(severity) == 3
+
+
+def numbers(column: Field) -> list[float]:
+    assert all(isinstance(value, int | float) for value in column.values)
+    return [value for value in column.values if isinstance(value, int | float)]
