@@ -64,10 +64,20 @@ def thresholds(first: str, *steps: tuple[float, str]) -> Json:
     }
 
 
+def known(lowest: float, first: str, *steps: tuple[float, str]) -> Json:
+    """Colours from the lowest value on; below it is what is not known, which is no alarm."""
+    return thresholds(TEXT, (lowest, first), *steps)
+
+
 def states(names: Mapping[int, tuple[str, str]]) -> list[Json]:
     """Value mappings from a number to a text and a colour."""
+    return words({str(value): shown for value, shown in names.items()})
+
+
+def words(names: Mapping[str, tuple[str, str]]) -> list[Json]:
+    """Value mappings from a text to another and a colour."""
     options = {
-        str(value): {"color": color, "index": index, "text": Text(text)}
+        value: {"color": color, "index": index, "text": Text(text)}
         for index, (value, (text, color)) in enumerate(names.items())
     }
     return [{"type": "value", "options": options}]
@@ -94,6 +104,11 @@ def override(ref: str, **properties: Any) -> Json:
         "matcher": {"id": "byFrameRefID", "options": ref},
         "properties": [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()],
     }
+
+
+def shades(ref: str, color: str) -> Json:
+    """Shades of one colour for the curves of one query."""
+    return override(ref, color={"mode": "shades", "fixedColor": color})
 
 
 def colored(ref: str, color: str) -> Json:
@@ -165,14 +180,18 @@ def panel(
 def stat(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
     """Big numbers, one a series, with its legend if it has one; coloured by limits or as given."""
     colors = field.pop("color", {"mode": "thresholds"})
-    named = any(target["legendFormat"] for target in queries)
+    if field.get("mappings"):
+        # Their colours are those of states; what is in none of them has no colour.
+        field.setdefault("limits", thresholds(TEXT))
     options = {
         "colorMode": "value",
         "graphMode": "none",
         "justifyMode": "auto",
-        "orientation": "auto",
+        # Side by side, three values are too small to be read, and in a narrow panel two.
+        "orientation": "horizontal" if len(queries) > 2 or (width < 6 and len(queries) == 1) else "auto",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-        "textMode": "value_and_name" if named else "value",
+        # A bridge is named only among several; what each of several queries is about is always said.
+        "textMode": "auto" if len(queries) == 1 else "value_and_name",
         "wideLayout": True,
     }
     return panel(
@@ -198,6 +217,9 @@ def curve(
 
     `lines` draws the limits too; `usual` is a range that is always in sight.
     """
+    if bars:
+        # Otherwise the axis begins at the lowest bar but for some room, and that bar looks like nothing.
+        usual = (0, 0)
     custom: Json = {
         "axisBorderShow": False,
         "axisCenteredZero": False,
@@ -206,7 +228,8 @@ def curve(
         "fillOpacity": 80 if bars else fill,
         "gradientMode": "none",
         "lineWidth": 1,
-        "showPoints": "never",
+        # A lone point has no line.
+        "showPoints": "never" if bars else "auto",
         "spanNulls": False,
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
         "thresholdsStyle": {"mode": "dashed" if lines else "off"},
@@ -262,11 +285,14 @@ def table(title: str, description: str, *queries: Json, width: int, unit: str, *
     """Rows and columns; the transformations say which."""
     options = {"cellHeight": "sm", "showHeader": True}
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 60}
-    # Without this, an empty cell would show what is said when the whole table is empty.
-    unknown = {
-        "matcher": {"id": "byType", "options": "number"},
-        "properties": [{"id": "noValue", "value": "-"}],
-    }
+    # Without these, an empty cell would show what is said when the whole table is empty.
+    unknown = [
+        {
+            "matcher": {"id": "byType", "options": kind},
+            "properties": [{"id": "noValue", "value": "-"}],
+        }
+        for kind in ("number", "string")
+    ]
     return panel(
         "table",
         title,
@@ -276,7 +302,7 @@ def table(title: str, description: str, *queries: Json, width: int, unit: str, *
         unit=unit,
         options=options,
         custom=custom | field.pop("custom", {}),
-        overrides=[unknown, *field.pop("overrides", ())],
+        overrides=[*unknown, *field.pop("overrides", ())],
         **field,
     )
 
@@ -316,6 +342,8 @@ def barchart(title: str, description: str, *queries: Json, width: int, unit: str
         "stacking": "none",
         "tooltip": {"mode": "single", "sort": "none"},
         "xTickLabelRotation": 0,
+        # The width of a name such as 2026-04 and some room; narrow panels leave names out.
+        "xTickLabelSpacing": 60,
     }
     custom = {"axisCenteredZero": False, "fillOpacity": 80, "gradientMode": "none", "lineWidth": 0}
     return panel(

@@ -109,10 +109,13 @@ CHOICE: Final[tuple[Json, ...]] = (
 """On every dashboard, each chosen from what those before it leave."""
 
 IMPORT_PRICE: Final = textbox(
-    "import_price", "Price per kWh", "0.30", "Price of a drawn kilowatt-hour, with a point: 0.30."
+    "import_price", "Price per kWh (as 0.30)", "0.30", "Price of a drawn kilowatt-hour, with a point: 0.30."
 )
 EXPORT_PRICE: Final = textbox(
-    "export_price", "Feed-in tariff", "0.08", "What a kilowatt-hour fed in brings, with a point: 0.08."
+    "export_price",
+    "Feed-in tariff (as 0.08)",
+    "0.08",
+    "What a kilowatt-hour fed in brings, with a point: 0.08.",
 )
 BASE_FEE: Final = textbox(
     "base_fee", "Base fee per month", "12", "Base fee of a month, of all chosen meters together."

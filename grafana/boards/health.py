@@ -3,7 +3,7 @@
 from typing import Final
 
 from grafana.board import Board
-from grafana.boards.home import AGE_COLORS, BATTERY_COLORS, LATEST, NO_STATUS
+from grafana.boards.home import BATTERY_COLORS, LATEST, NO_STATUS
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
@@ -13,7 +13,9 @@ from grafana.panels import (
     ORANGE,
     RED,
     YELLOW,
+    column,
     curve,
+    known,
     now,
     query,
     stat,
@@ -23,6 +25,7 @@ from grafana.panels import (
     timeline,
 )
 from grafana.queries import EXPORTER, metric, state
+from grafana.texts import Text
 from grafana.transforms import columns
 from iometer_exporter.metrics import families as metrics
 from prometheus.thresholds import DEFAULTS
@@ -125,7 +128,7 @@ BOARD: Final = Board(
                 width=6,
                 unit="none",
                 decimals=0,
-                limits=thresholds(RED, (DEFAULTS.battery_empty_days, YELLOW), (60, GREEN)),
+                limits=known(0, RED, (DEFAULTS.battery_empty_days, YELLOW), (60, GREEN)),
                 nothing="No battery, or it did not fall in 14 days",
             ),
             curve(
@@ -174,12 +177,11 @@ BOARD: Final = Board(
             curve(
                 "Age of the reading",
                 "Time since the meter was last read; the interval set in the app shows as teeth of a saw.",
-                query(LATEST, "{{bridge}}"),
+                query(f"({LATEST}) / 60", "{{bridge}}"),
                 width=8,
-                unit="s",
+                unit="suffix:min",
                 fill=0,
                 low=0,
-                limits=AGE_COLORS,
                 nothing="No reading in the last day",
             ),
             curve(
@@ -192,7 +194,7 @@ BOARD: Final = Board(
                     "{{bridge}} {{reason}}",
                 ),
                 width=8,
-                unit="cpm",
+                unit="suffix:/min",
                 bars=True,
                 stacked=True,
                 nothing="No reading was rejected",
@@ -233,7 +235,7 @@ BOARD: Final = Board(
                     "{{bridge}} {{endpoint}} {{reason}}",
                 ),
                 width=12,
-                unit="cpm",
+                unit="suffix:/min",
                 bars=True,
                 stacked=True,
                 nothing="No fetch failed",
@@ -312,6 +314,8 @@ BOARD: Final = Board(
                         hidden=("Time", "Value", "__name__", "job", "instance"),
                     )
                 ],
+                # As wide as a UUID is.
+                overrides=[column(Text(name), custom__width=300) for name in ("Device", "Installation")],
                 nothing=NO_STATUS,
             ),
             table(

@@ -16,7 +16,9 @@ from grafana.panels import (
     YELLOW,
     Json,
     colored,
+    column,
     curve,
+    known,
     now,
     query,
     spans,
@@ -24,30 +26,42 @@ from grafana.panels import (
     states,
     table,
     thresholds,
+    words,
 )
 from grafana.queries import BRIDGE, EXPORTER, cost, kwh, metric, net, revenue
-from grafana.transforms import columns
+from grafana.texts import Text
+from grafana.transforms import columns, sort
 from grafana.variables import EXPORT_PRICE, IMPORT_PRICE
 from iometer_exporter.metrics import families as metrics
 from prometheus.build import ALERTS
 from prometheus.thresholds import DEFAULTS
 
-POWER_COLORS: Final = thresholds(BLUE, (0, GREEN), (3000, ORANGE), (6000, RED))
-BATTERY_COLORS: Final = thresholds(
-    RED, (DEFAULTS.battery_critical_ratio, YELLOW), (DEFAULTS.battery_low_ratio, GREEN)
+POWER_COLORS: Final = known(-1e9, BLUE, (0, ORANGE), (6000, RED))
+BATTERY_COLORS: Final = known(
+    0, RED, (DEFAULTS.battery_critical_ratio, YELLOW), (DEFAULTS.battery_low_ratio, GREEN)
 )
-AGE_COLORS: Final = thresholds(
-    GREEN, (DEFAULTS.stale_floor_seconds, YELLOW), (DEFAULTS.stale_cap_seconds, RED)
+AGE_COLORS: Final = known(
+    -1e9, GREEN, (DEFAULTS.stale_floor_seconds, YELLOW), (DEFAULTS.stale_cap_seconds, RED)
 )
-CORE_COLORS: Final = thresholds(RED, (DEFAULTS.core_weak_dbm, YELLOW), (DEFAULTS.core_weak_dbm + 10, GREEN))
-WIFI_COLORS: Final = thresholds(RED, (DEFAULTS.wifi_weak_dbm, YELLOW), (DEFAULTS.wifi_weak_dbm + 10, GREEN))
+CORE_COLORS: Final = known(-1000, RED, (DEFAULTS.core_weak_dbm, YELLOW), (DEFAULTS.core_weak_dbm + 10, GREEN))
+WIFI_COLORS: Final = known(-1000, RED, (DEFAULTS.wifi_weak_dbm, YELLOW), (DEFAULTS.wifi_weak_dbm + 10, GREEN))
 # The newest of a bridge: the meter that was replaced today has a last reading too.
 LATEST: Final = (
     f"time() - max by ({BRIDGE}) (last_over_time({metric(metrics.READING_TIMESTAMP)}[1d]))"
     f" and on ({BRIDGE}) {metric(metrics.UP)}"
 )
 _NAMES: Final = "|".join(rule.name for group in ALERTS for rule in group.rules)
-FIRING: Final = f'ALERTS{{alertstate="firing",alertname=~"{_NAMES}",{",".join(EXPORTER)},bridge=~"$bridge|"}}'
+_SEVERITIES: Final = {"critical": ("critical", RED), "warning": ("warning", ORANGE), "info": ("info", BLUE)}
+
+
+def firing() -> str:
+    """The firing alerts of the chosen bridges, and of exporters, the more severe the higher the value."""
+    ours = f'alertstate="firing",alertname=~"{_NAMES}",{",".join(EXPORTER)},bridge=~"$bridge|"'
+    return " or ".join(
+        f'{weight} * ALERTS{{{ours},severity="{severity}"}}'
+        for weight, severity in enumerate(reversed(_SEVERITIES), 1)
+    )
+
 
 NO_POWER: Final = "No power known: is the reading old, or the meter's PIN missing?"
 NO_ENERGY: Final = "No energy known for this time"
@@ -117,7 +131,7 @@ BOARD: Final = Board(
                 unit="watt",
                 limits=POWER_COLORS,
                 mappings=spans(
-                    (None, -1, "Feeding in", BLUE), (-1, 1, "Balanced", GREEN), (1, None, "Drawing", ORANGE)
+                    (None, -1, "Feeding in", BLUE), (-1, 1, "Balanced", TEXT), (1, None, "Drawing", ORANGE)
                 ),
                 nothing=NO_POWER,
             ),
@@ -137,11 +151,12 @@ BOARD: Final = Board(
                 "Firing alerts",
                 "Alerts of prometheus/alerts.yml for the chosen bridges; none without that file loaded in "
                 "Prometheus.",
-                query(FIRING, table=True),
+                query(firing(), table=True),
                 width=10,
                 unit="none",
                 nothing="No alert is firing",
                 transformations=[
+                    sort("Value", descending=True),
                     columns(
                         {
                             "alertname": "Alert",
@@ -149,7 +164,15 @@ BOARD: Final = Board(
                             "bridge": "Bridge",
                             "instance": "Exporter",
                         },
-                        hidden=("Time", "Value", "__name__", "alertstate", "job", "meter"),
+                        hidden=("Time", "Value", "alertstate", "job", "meter"),
+                    ),
+                ],
+                overrides=[
+                    column(
+                        Text("Severity"),
+                        mappings=words(_SEVERITIES),
+                        color={"mode": "thresholds"},
+                        custom__cellOptions={"type": "color-text"},
                     )
                 ],
             ),
@@ -178,7 +201,7 @@ BOARD: Final = Board(
                 width=24,
                 unit="watt",
                 fill=20,
-                limits=POWER_COLORS,
+                limits=thresholds(BLUE, (0, ORANGE), (6000, RED)),
                 lines=True,
                 calcs=("min", "mean", "max"),
                 nothing=NO_POWER,

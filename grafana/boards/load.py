@@ -5,7 +5,20 @@ from typing import Final
 from grafana.board import Board
 from grafana.layout import shelf
 from grafana.localtime import HOUR, NIGHT, WEEKDAY
-from grafana.panels import BLUE, ORANGE, Json, at_step, column, curve, histogram, now, query, stat, table
+from grafana.panels import (
+    BLUE,
+    ORANGE,
+    Json,
+    at_step,
+    column,
+    curve,
+    histogram,
+    now,
+    query,
+    shades,
+    stat,
+    table,
+)
 from grafana.queries import metric, quarter_hour
 from grafana.texts import Text
 from grafana.transforms import columns, limit, matrix, sort
@@ -109,6 +122,7 @@ BOARD: Final = Board(
                 width=16,
                 unit="watt",
                 calcs=("min", "max"),
+                overrides=[shades("A", ORANGE), shades("B", BLUE)],
                 nothing=NO_POWER,
             ),
             table(

@@ -27,14 +27,17 @@ TEXTS: Final = {
     "{{bridge}}: bridge {{bridge_version}}, core {{core_version}}": (
         "{{bridge}}: Bridge {{bridge_version}}, Core {{core_version}}"
     ),
-    "Price per kWh": "Arbeitspreis je kWh",
+    "Price per kWh (as 0.30)": "Arbeitspreis je kWh (mit Punkt: 0.30)",
     "Price of a drawn kilowatt-hour, with a point: 0.30.": (
         "Preis einer bezogenen Kilowattstunde, mit Punkt statt Komma: 0.30."
     ),
-    "Feed-in tariff": "Einspeisevergütung",
+    "Feed-in tariff (as 0.08)": "Einspeisevergütung (mit Punkt: 0.08)",
     "What a kilowatt-hour fed in brings, with a point: 0.08.": (
         "Vergütung einer eingespeisten Kilowattstunde, mit Punkt statt Komma: 0.08."
     ),
+    "critical": "kritisch",
+    "warning": "Warnung",
+    "info": "Hinweis",
     # Home
     "IOmeter: Home": "IOmeter: Zuhause",
     "Power at the grid connection, energy and money so far, and the state of the devices. Power and states "

@@ -165,22 +165,24 @@ def columns_are_there(board: Json) -> Iterator[str]:
     for panel in panels(board):
         if panel["type"] != "table":
             continue
-        raw, shown = _columns(panel)
+        known, shown = _columns(panel)
         for override in panel["fieldConfig"]["overrides"]:
             matcher = override["matcher"]
             if matcher["id"] == "byName" and matcher["options"] not in shown:
                 yield f"{panel['title']}: options for {matcher['options']}, which is no column"
         for step in panel["transformations"]:
+            if step["id"] == "organize":
+                known = shown
             for sort in step["options"].get("sort", []) if step["id"] == "sortBy" else []:
-                if sort["field"] not in raw | shown:
+                if sort["field"] not in known:
                     yield f"{panel['title']}: sorted by {sort['field']}, which is no column"
 
 
 def _columns(panel: Json) -> tuple[set[str], set[str]]:
     """Names of a table's columns before and after `organize`."""
     [organize] = [step["options"] for step in panel["transformations"] if step["id"] == "organize"]
-    raw = {name for name in organize["indexByName"] if name not in organize["excludeByName"]}
-    return raw, {organize["renameByName"].get(name, name) for name in raw}
+    kept = organize["indexByName"].keys() - organize["excludeByName"].keys()
+    return set(organize["indexByName"]), {organize["renameByName"].get(name, name) for name in kept}
 
 
 def dashboard_is_provisioned(board: Json) -> Iterator[str]:

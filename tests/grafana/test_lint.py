@@ -179,7 +179,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     (
         lint.columns_are_there,
         "fleet",
-        setting("Bridges, worst first", "fieldConfig", "overrides", 2, "matcher", "options", value="Schwere"),
+        setting("Bridges, worst first", "fieldConfig", "overrides", 3, "matcher", "options", value="Schwere"),
     ),
     (lint.dashboard_is_provisioned, "home", of_board("editable", True)),
     (lint.dashboard_is_provisioned, "home", of_board("timezone", "utc")),
@@ -190,7 +190,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         "fleet",
         setting(
             "Bridges, worst first",
-            *("fieldConfig", "overrides", 1, "properties", 0, "value", 0, "url"),
+            *("fieldConfig", "overrides", 2, "properties", 0, "value", 0, "url"),
             value="/d/iometer-home?var-bridge=x",
         ),
     ),
@@ -259,7 +259,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         "fleet",
         setting(
             "Bridges, worst first",
-            *("fieldConfig", "overrides", 6, "properties", 0, "value"),
+            *("fieldConfig", "overrides", 7, "properties", 0, "value"),
             value="suffix:kWh",
         ),
     ),

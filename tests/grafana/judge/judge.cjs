@@ -54,6 +54,7 @@ grafana.standardTransformersRegistry.setInit(() =>
 );
 
 const theme = grafana.createTheme({ colors: { mode: 'dark' } });
+const { asHexString } = grafana.colorManipulator;
 const replaceVariables = (text) => text;
 
 // As Grafana does when it loads a dashboard: JSON has no word for minus infinity.
@@ -91,7 +92,7 @@ function shown(field, frame, data, type) {
     type: field.type,
     values,
     texts: displays.map(grafana.formattedValueToString),
-    colors: coloured ? displays.map(({ color }) => color ?? null) : [],
+    colors: coloured ? displays.map(({ color }) => color && asHexString(color)) : [],
   };
 }
 
@@ -105,7 +106,7 @@ function displayed(field, type) {
 }
 
 function stat({ display }) {
-  return { title: display.title ?? '', text: grafana.formattedValueToString(display), color: display.color };
+  return { title: display.title ?? '', text: grafana.formattedValueToString(display), color: asHexString(display.color) };
 }
 
 function histogram(data, options) {

@@ -1,0 +1,184 @@
+"""What Grafana's own code, of each version, shows of answers that simulated days do not give."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import pytest
+
+from grafana.board import uid
+from grafana.histories.plan import END
+from grafana.query import interpolate
+from grafana.query.source import Series
+from tests.grafana import boards
+from tests.grafana.judge import VERSIONS, Asked, Field, Verdict, judge
+
+pytestmark = pytest.mark.end_to_end
+
+RED, ORANGE, BLUE, GREEN, TEXT = "#F2495C", "#FF9830", "#5794F2", "#73BF69", "#ccccdc"
+
+
+class Case(NamedTuple):
+    """A panel by language, dashboard and index among its panels, and its answers by query."""
+
+    language: str
+    board: str
+    title: str
+    answers: Mapping[str, list[Series]]
+
+
+def at_end(value: float, **labels: str) -> Series:
+    return Series(labels, ((END, value),))
+
+
+def bridge(value: float, name: str = "house") -> Series:
+    return at_end(value, job="iometer", instance="exporter:10180", bridge=name)
+
+
+def alert(name: str, severity: str, weight: int, **labels: str) -> Series:
+    return at_end(weight, alertname=name, severity=severity, instance="exporter:10180", **labels)
+
+
+ALERTS: Final = [
+    alert("FirmwareMismatch", "info", 1, bridge="house"),
+    alert("ExporterDown", "critical", 3),
+    alert("BatteryLow", "warning", 2, bridge="barn"),
+]
+REGISTERS: Final = [
+    at_end(1, bridge="house", obis="1-0:1.8.0*255", unit="Wh", meter="1"),
+    at_end(2, bridge="flat", obis="0-0:96.1.0"),
+]
+
+CASES: Final = {
+    **{
+        f"alerts-{language}": Case(language, "home", "Firing alerts", {"A": ALERTS})
+        for language in ("en", "de")
+    },
+    **{
+        f"direction-{language}": Case(
+            language,
+            "home",
+            "Direction",
+            {"A": [bridge(-0.5, "a"), bridge(-7e4, "b"), bridge(7e4, "c"), bridge(0, "d")]},
+        )
+        for language in ("en", "de")
+    },
+    "registers": Case("en", "health", "Registers as sent", {"A": REGISTERS}),
+    "no-alert": Case("en", "home", "Firing alerts", {}),
+    "no-battery": Case("en", "home", "Battery of the core", {}),
+    "battery": Case("en", "home", "Battery of the core", {"A": [bridge(0.04, "a"), bridge(0.9, "b")]}),
+    "no-radio": Case("en", "home", "Radio of the core", {}),
+    "radio": Case("en", "home", "Radio of the core", {"A": [bridge(-97)]}),
+    "no-battery-days": Case("en", "health", "Battery days left", {}),
+    "no-power": Case("en", "home", "Grid power now", {}),
+    "fleet": Case(
+        "en",
+        "fleet",
+        "Bridges, worst first",
+        {"A": [bridge(0, "a"), bridge(1, "b")], "H": [bridge(0.03, "b")], "J": [bridge(-96, "b")]},
+    ),
+    "year": Case(
+        "en",
+        "energy",
+        "Bill of this year",
+        {"A": [at_end(1234.5)], "B": [at_end(144)], "C": [at_end(0.004)], "D": [at_end(-1090.496)]},
+    ),
+    "month": Case("en", "home", "This month", {"A": [at_end(1030.456)], "B": [at_end(0.25)]}),
+}
+
+
+def asked(case: Case) -> Asked:
+    languages = (boards.boards(language)[uid(case.board, language)] for language in ("en", case.language))  # type: ignore[arg-type]
+    english, own = languages
+    titles = [panel["title"] for panel in interpolate.panels(english)]
+    panel = list(interpolate.panels(own))[titles.index(case.title)]
+    queries = interpolate.queries(panel, boards.context(own, END, 60.0))
+    return Asked(panel, [(query, case.answers.get(query.ref, [])) for query in queries])
+
+
+@pytest.fixture(scope="module")
+def shown(packages: None) -> dict[str, dict[str, Verdict]]:
+    """Each case by version."""
+    found = judge([asked(case) for case in CASES.values()], END)
+    return {version: dict(zip(CASES, verdicts, strict=True)) for version, verdicts in found.items()}
+
+
+@pytest.fixture(params=VERSIONS)
+def seen(request: pytest.FixtureRequest, shown: dict[str, dict[str, Verdict]]) -> dict[str, Verdict]:
+    """The cases of one version after the other."""
+    return shown[request.param]
+
+
+def texts(verdict: Verdict) -> list[list[str]]:
+    """The rows of a table."""
+    return [list(row) for row in zip(*(field.texts for field in verdict.columns.values()), strict=True)]
+
+
+def colors(field: Field) -> list[str | None]:
+    return field.colors
+
+
+def stats(verdict: Verdict) -> list[tuple[str, str, str]]:
+    return [(stat.title, stat.text, stat.color) for stat in verdict.stats]
+
+
+def test_the_worst_alert_comes_first_in_its_colour(seen: dict[str, Verdict]) -> None:
+    assert texts(seen["alerts-en"]) == [
+        ["ExporterDown", "critical", "-", "exporter:10180"],
+        ["BatteryLow", "warning", "barn", "exporter:10180"],
+        ["FirmwareMismatch", "info", "house", "exporter:10180"],
+    ]
+    german = seen["alerts-de"].columns
+    assert next(field.texts for field in german.values() if "kritisch" in field.texts) == [
+        "kritisch",
+        "Warnung",
+        "Hinweis",
+    ]
+    for verdict in (seen["alerts-en"], seen["alerts-de"]):
+        assert list(verdict.columns.values())[1].colors == [RED, ORANGE, BLUE]
+
+
+def test_no_alert_is_said_once(seen: dict[str, Verdict]) -> None:
+    assert seen["no-alert"].frames in ([], [[]])
+
+
+def test_an_unknown_cell_is_a_dash(seen: dict[str, Verdict]) -> None:
+    columns = seen["registers"].columns
+    assert columns["Unit"].texts == ["Wh", "-"]
+    assert columns["Meter"].texts == ["1", "-"]
+    fleet = seen["fleet"].columns
+    assert fleet["Battery"].texts == ["-", "3%"] or fleet["Battery"].texts == ["3%", "-"]
+
+
+def test_the_direction_has_its_word_and_colour(seen: dict[str, Verdict]) -> None:
+    assert stats(seen["direction-en"]) == [
+        ("a", "Balanced", TEXT),
+        ("b", "Feeding in", BLUE),
+        ("c", "Drawing", ORANGE),
+        ("d", "Balanced", TEXT),
+    ]
+    assert [text for _, text, _ in stats(seen["direction-de"])] == [
+        "Ausgeglichen",
+        "Einspeisung",
+        "Bezug",
+        "Ausgeglichen",
+    ]
+
+
+def test_what_is_not_there_is_no_alarm(seen: dict[str, Verdict]) -> None:
+    for case in ("no-battery", "no-radio", "no-battery-days", "no-power"):
+        [(_, text, color)] = stats(seen[case])
+        assert text.startswith("No ")
+        assert color == TEXT, case
+    fleet = seen["fleet"].columns
+    assert dict(zip(fleet["Battery"].texts, fleet["Battery"].colors, strict=True)) == {"-": TEXT, "3%": RED}
+    assert dict(zip(fleet["Radio"].texts, fleet["Radio"].colors, strict=True)) == {"-": TEXT, "-96 dBm": RED}
+
+
+def test_what_is_bad_is_red(seen: dict[str, Verdict]) -> None:
+    assert stats(seen["battery"]) == [("a", "4%", RED), ("b", "90%", GREEN)]
+    assert stats(seen["radio"]) == [("house", "-97 dBm", RED)]
+
+
+def test_much_money_and_energy_keep_their_unit(seen: dict[str, Verdict]) -> None:
+    assert [text for _, text, _ in stats(seen["year"])] == ["1234.50 €", "144.00 €", "0.00 €", "-1090.50 €"]
+    assert [text for _, text, _ in stats(seen["month"])] == ["1030.46 kWh", "0.25 kWh"]
