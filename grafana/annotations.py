@@ -10,7 +10,9 @@ from iometer_exporter.metrics import families as metrics
 Json = dict[str, Any]
 
 _STARTED: Final = f"process_start_time_seconds{{{','.join(EXPORTER)}}}"
-_BEFORE: Final = f"last_over_time({metric(metrics.BRIDGE_INFO)}[1d] offset $__interval)"
+# While the core is away, its version is unknown, and no other one.
+_INFO: Final = metric(metrics.BRIDGE_INFO, 'core_version!=""')
+_BEFORE: Final = f"last_over_time({_INFO}[1d] offset $__interval)"
 _VERSIONS: Final = "bridge_version, core_version"
 
 
@@ -49,8 +51,7 @@ ANNOTATIONS: Final[tuple[Json, ...]] = (
     ),
     _annotation(
         "Firmware changes",
-        f"{metric(metrics.BRIDGE_INFO)} unless on ({BRIDGE}, {_VERSIONS}) {_BEFORE}"
-        f" and on ({BRIDGE}) {_BEFORE}",
+        f"{_INFO} unless on ({BRIDGE}, {_VERSIONS}) {_BEFORE} and on ({BRIDGE}) {_BEFORE}",
         "blue",
         "New firmware",
         "{{bridge}}: bridge {{bridge_version}}, core {{core_version}}",

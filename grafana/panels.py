@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from grafana.texts import Text
+from grafana.texts import Text, Texts
 
 Json = dict[str, Any]
 
@@ -25,6 +25,9 @@ DBM: Final = "suffix:dBm"
 
 _ANY: Final = 1e12
 """More than any value: until Grafana 12, a range that has no end matches nothing."""
+
+OWN_RANGE: Final = Text("With an absolute time range at the top it shows that range instead.")
+"""What must be said of a panel with a time range of its own, for Grafana marks neither."""
 
 STEP_OF_DAYS: Final = 3660
 """Points of a panel with a step of a day, so that it keeps that step for ten years."""
@@ -158,7 +161,7 @@ def panel(
     result: Json = {
         "type": kind,
         "title": Text(title),
-        "description": Text(description),
+        "description": Texts((Text(description), OWN_RANGE)) if period else Text(description),
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
         "gridPos": {"w": width},

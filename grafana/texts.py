@@ -18,6 +18,12 @@ class Text(str):
     __slots__ = ()
 
 
+class Texts(tuple[Text, ...]):
+    """Texts that are translated one by one and stand in one paragraph."""
+
+    __slots__ = ()
+
+
 class UntranslatedError(LookupError):
     """A text of a dashboard has no German; the message is that text."""
 
@@ -26,6 +32,8 @@ def translated(node: Any, language: Language, german: Mapping[str, str] = GERMAN
     """The same document in a language, every `Text` in it replaced; raises UntranslatedError."""
     if isinstance(node, Text):
         return _in(node, language, german)
+    if isinstance(node, Texts):
+        return " ".join(_in(text, language, german) for text in node)
     if isinstance(node, dict):
         return {
             translated(key, language, german): translated(value, language, german)

@@ -99,7 +99,7 @@ CORE: Final = states({0: ("Disconnected", RED), 1: ("Detached", ORANGE), 2: ("In
 
 COLUMNS: Final = (
     Column("Severity", severity(), {"decimals": 0}, thresholds(GREEN, (1, YELLOW), (10, ORANGE), (30, RED))),
-    Column("Answers", metric(metrics.UP), {"mappings": UP}, thresholds(RED, (1, GREEN))),
+    Column("Answers", metric(metrics.UP), {"mappings": UP}, known(0, RED, (1, GREEN))),
     Column(
         "Core",
         f"{metric(metrics.CORE_CONNECTED)} * (1 + {metric(metrics.CORE_ATTACHED)})",

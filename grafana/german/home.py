@@ -35,6 +35,9 @@ TEXTS: Final = {
     "What a kilowatt-hour fed in brings, with a point: 0.08.": (
         "Vergütung einer eingespeisten Kilowattstunde, mit Punkt statt Komma: 0.08."
     ),
+    "With an absolute time range at the top it shows that range instead.": (
+        "Bei einem absoluten Zeitraum oben gilt stattdessen dieser."
+    ),
     "critical": "kritisch",
     "warning": "Warnung",
     "info": "Hinweis",

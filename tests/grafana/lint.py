@@ -185,6 +185,69 @@ def _columns(panel: Json) -> tuple[set[str], set[str]]:
     return set(organize["indexByName"]), {organize["renameByName"].get(name, name) for name in kept}
 
 
+def bars_begin_at_zero(board: Json) -> Iterator[str]:
+    """Where the axis begins elsewhere, the lowest bar looks like nothing."""
+    for panel in panels(board):
+        custom = panel["fieldConfig"]["defaults"]["custom"]
+        limits = custom.get("axisSoftMin"), custom.get("axisSoftMax")
+        if custom.get("drawStyle") == "bars" and limits != (0, 0):
+            yield f"{panel['title']}: its axis may begin above zero"
+
+
+def lone_points_are_drawn(board: Json) -> Iterator[str]:
+    """A value between two gaps has no line."""
+    for panel in panels(board):
+        custom = panel["fieldConfig"]["defaults"]["custom"]
+        if custom.get("drawStyle") == "line" and custom["showPoints"] == "never":
+            yield f"{panel['title']}: a lone point is not drawn"
+
+
+def names_of_bars_have_room(board: Json) -> Iterator[str]:
+    """Unless told otherwise Grafana writes all of them, one over the other; 2026-04 is 47 pixels wide."""
+    for panel in panels(board):
+        if panel["type"] == "barchart" and panel["options"].get("xTickLabelSpacing", 0) < 50:
+            yield f"{panel['title']}: names over one another"
+
+
+def bridges_are_named_among_several(board: Json) -> Iterator[str]:
+    """The name of the only bridge takes half of the room from its number."""
+    for panel in panels(board):
+        named = "auto" if len(panel["targets"]) == 1 else "value_and_name"
+        if panel["type"] == "stat" and panel["options"]["textMode"] != named:
+            yield f"{panel['title']}: {panel['options']['textMode']} and not {named}"
+
+
+def ranges_have_ends(board: Json) -> Iterator[str]:
+    """Before Grafana 12, one without an end matches nothing."""
+    for panel in panels(board):
+        for mapping in panel["fieldConfig"]["defaults"]["mappings"]:
+            if mapping["type"] == "range" and None in (mapping["options"]["from"], mapping["options"]["to"]):
+                yield f"{panel['title']}: a range without an end"
+
+
+def nothing_is_no_alarm(board: Json) -> Iterator[str]:
+    """What has no value gets the first colour."""
+    for panel in panels(board):
+        config = panel["fieldConfig"]
+        limits = [config["defaults"]["thresholds"]]
+        limits += [
+            item["value"]
+            for override in config["overrides"]
+            for item in override["properties"]
+            if item["id"] == "thresholds"
+        ]
+        for one in limits:
+            if panel["type"] in ("stat", "table") and one["steps"][0]["color"] in ("red", "orange", "yellow"):
+                yield f"{panel['title']}: alarm where nothing is known"
+
+
+def own_ranges_are_explained(board: Json) -> Iterator[str]:
+    """Grafana leaves them aside when the range at the top is absolute, and does not say so."""
+    for panel in panels(board):
+        if "timeFrom" in panel and " absolut" not in panel["description"]:
+            yield f"{panel['title']}: says nothing of absolute ranges"
+
+
 def dashboard_is_provisioned(board: Json) -> Iterator[str]:
     """What all dashboards have in common."""
     expected = {
@@ -240,6 +303,13 @@ RULES: Final[tuple[Rule, ...]] = (
     choices_agree,
     queries_fit_their_panel,
     columns_are_there,
+    bars_begin_at_zero,
+    lone_points_are_drawn,
+    names_of_bars_have_room,
+    bridges_are_named_among_several,
+    ranges_have_ends,
+    nothing_is_no_alarm,
+    own_ranges_are_explained,
     dashboard_is_provisioned,
     links_keep_time_and_variables,
 )

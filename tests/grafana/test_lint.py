@@ -142,6 +142,12 @@ def variable(name: str, /, **values: object) -> Callable[[Json], None]:
     return change
 
 
+def without(title: str, key: str) -> Callable[[Json], None]:
+    return lambda board: panel(board, title)["fieldConfig"]["defaults"]["custom"].pop(key)
+
+
+MAPPINGS: Final = ("fieldConfig", "defaults", "mappings")
+THRESHOLDS: Final = ("fieldConfig", "defaults", "thresholds")
 CHOSEN: Final = 'job=~"$job",instance=~"$instance",bridge=~"$bridge"'
 READ: Final = f'{CHOSEN},meter=~"$meter"'
 OTHER_SOURCE: Final = {"type": "prometheus", "uid": "P1809F7CD0C75ACF3"}
@@ -181,6 +187,46 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         "fleet",
         setting("Bridges, worst first", "fieldConfig", "overrides", 3, "matcher", "options", value="Schwere"),
     ),
+    (lint.bars_begin_at_zero, "energy", without("Energy per day", "axisSoftMin")),
+    (
+        lint.lone_points_are_drawn,
+        "load",
+        setting(
+            "Base load of each night",
+            *("fieldConfig", "defaults", "custom", "showPoints"),
+            value="never",
+        ),
+    ),
+    (
+        lint.names_of_bars_have_room,
+        "energy",
+        setting("Drawn per month", "options", "xTickLabelSpacing", value=0),
+    ),
+    (
+        lint.bridges_are_named_among_several,
+        "home",
+        setting("Grid power now", "options", "textMode", value="value_and_name"),
+    ),
+    (
+        lint.ranges_have_ends,
+        "home",
+        setting("Direction", *MAPPINGS, 0, "options", "from", value=None),
+    ),
+    (
+        lint.nothing_is_no_alarm,
+        "home",
+        setting("Grid power now", *THRESHOLDS, "steps", 0, "color", value="red"),
+    ),
+    (
+        lint.nothing_is_no_alarm,
+        "fleet",
+        setting(
+            "Bridges, worst first",
+            *("fieldConfig", "overrides", 3, "properties", 3, "value", "steps", 0, "color"),
+            value="yellow",
+        ),
+    ),
+    (lint.own_ranges_are_explained, "home", setting("Today", "description", value="Energy of today.")),
     (lint.dashboard_is_provisioned, "home", of_board("editable", True)),
     (lint.dashboard_is_provisioned, "home", of_board("timezone", "utc")),
     (lint.dashboard_is_provisioned, "home", of_board("refresh", "1s")),

@@ -6,7 +6,9 @@ from datetime import datetime
 import pytest
 
 from grafana.histories.history import BATTERY_AT_BEGIN, BATTERY_STEP
-from grafana.histories.plan import BEGIN, END, ZONE, local
+from grafana.histories.plan import BEGIN, END, FIRMWARE_UPDATE, ZONE, local
+from grafana.query import interpolate
+from tests.grafana import boards
 from tests.grafana.pasts import Past
 from tests.grafana.values import (
     OFF,
@@ -221,3 +223,16 @@ def test_the_days_that_the_battery_lasts(past: Past) -> None:
     assert [series.labels["bridge"] for series in found] == sorted(on_battery)
     for series in found:
         assert series.last == pytest.approx((level - 5) * BATTERY_STEP / 86_400, rel=CLOSE)
+
+
+def test_new_firmware_is_marked_when_it_comes(past: Past) -> None:
+    """Once for each bridge; a core that was away for a while comes back with the firmware that it had."""
+    scenario = past.history.scenario
+    board = boards.boards()["iometer-home"] | {"time": {"from": "now-5d", "to": "now"}}
+    [item] = [item for item in board["annotations"]["list"] if item["name"] == "Firmware changes"]
+    query = interpolate.annotation(item, boards.context(board, END, scenario.interval))
+    marks = past.source.run(query)
+    assert sorted(series.labels["bridge"] for series in marks) == sorted(past.history.truths)
+    for series in marks:
+        assert [time - FIRMWARE_UPDATE < 2 * query.step for time, _ in series.samples] == [True]
+        assert series.labels["core_version"]
