@@ -61,7 +61,8 @@ def document(board: Board, language: Language) -> Json:
         "templating": {"list": [*CHOICE, *board.variables]},
         "time": {"from": board.start, "to": "now"},
         "timepicker": {},
-        "timezone": "browser",
+        # As user or organisation have it. With the browser's, days of an absolute range are those of UTC.
+        "timezone": "",
         "title": Text(TITLES[board.name]),
         "uid": uid(board.name, language),
         "version": 1,

@@ -63,7 +63,10 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The moment, the viewer's zone, the data source's scrape interval in s, the dashboard's choices."""
+    """The moment, the viewer's zone, the data source's scrape interval in s, the dashboard's choices.
+
+    The zone is `chosen` if it is set in Grafana, of the dashboard, the user or all, and not the browser's.
+    """
 
     now: float
     zone: tzinfo
@@ -71,6 +74,12 @@ class Context:
     time_from: str
     time_to: str = "now"
     variables: Mapping[str, Variable] = field(default_factory=dict)
+    zone_chosen: bool = False
+
+    @property
+    def relative(self) -> bool:
+        """Whether the range moves on with the clock."""
+        return "now" in self.time_from or "now" in self.time_to
 
     @property
     def range(self) -> TimeRange:
@@ -125,9 +134,9 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 
 def panel_range(panel: Json, context: Context) -> TimeRange:
-    """The range of a panel, whose own `timeFrom` and `timeShift` go first."""
+    """The range of a panel, whose own `timeShift` goes first, and `timeFrom` too in a relative range."""
     found = context.range
-    if own := panel.get("timeFrom"):
+    if (own := panel.get("timeFrom")) and context.relative:
         found = timerange.described(own, context.now, context.zone)
     if back := panel.get("timeShift"):
         found = timerange.shift(back, found, context.zone)
@@ -153,7 +162,9 @@ def query(
         # Grafana takes the smallest step of a target, not of a panel, for its scrape interval.
         lowest = scrape = seconds_of(interpolate(own, context, stretch))
     step = step_of(stretch, points, lowest or scrape)
-    offset = timerange.utc_offset(stretch.end, context.zone)
+    # In an absolute range Grafana, since 11.6, does not ask the browser for its zone, but takes UTC.
+    known = context.relative or context.zone_chosen
+    offset = timerange.utc_offset(stretch.end, context.zone) if known else 0.0
     instant = bool(target.get("instant"))
     begin, end = stretch.begin, stretch.end
     if not instant:

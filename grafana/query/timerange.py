@@ -55,10 +55,12 @@ def seconds_of(text: str) -> float:
 
 
 def moment(text: str, now: float, zone: tzinfo, *, round_up: bool = False) -> float:
-    """The unix time that a text such as `now-1d/d` means; rounding goes down, or up to the last ms.
+    """The unix time of a text such as `now-1d/d`, or of milliseconds as in the address of a dashboard.
 
-    Raises ValueError for a text of another kind.
+    Rounding goes down, or up to the last ms. Raises ValueError for a text of another kind.
     """
+    if text.isdigit():
+        return int(text) / 1000
     if not text.startswith("now"):
         raise ValueError(f"{text!r} does not begin with now")
     return shifted(text.removeprefix("now"), now, zone, round_up=round_up)

@@ -58,10 +58,11 @@ def context(
     scrape_interval: float,
     chosen: Mapping[str, Sequence[str]] | None = None,
 ) -> Context:
-    """A dashboard as somebody in Berlin opens it."""
+    """A dashboard as somebody opens it whose Grafana has Berlin as the default time zone."""
     time = board["time"]
     variables = interpolate.variables(board, chosen)
-    return Context(now, ZONE, scrape_interval, time["from"], time["to"], variables)
+    default = board.get("timezone", "") == ""
+    return Context(now, ZONE, scrape_interval, time["from"], time["to"], variables, zone_chosen=default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ def dashboard_is_provisioned(board: Json) -> Iterator[str]:
         "id": None,
         "schemaVersion": 36,
         "tags": ["iometer"],
-        "timezone": "browser",
+        "timezone": "",
     }
     for key, value in expected.items():
         if board[key] != value:

@@ -1,5 +1,6 @@
 """What Grafana does to an expression before Prometheus sees it."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -242,6 +243,29 @@ def test_a_step_of_a_day_begins_at_the_viewers_midnight() -> None:
     [query] = queries(panel, context(time_from="now-3d"))
     assert (query.kind, query.step, query.expr) == ("range", 86_400, "increase(x[1d])")
     assert (query.begin, query.end) == (at("2026-04-02 00:00:00"), at("2026-04-05 00:00:00"))
+
+
+@pytest.mark.parametrize(
+    ("zone_chosen", "hour"),
+    [(True, "00:00:00"), (False, "02:00:00")],
+    ids=["in a zone that was chosen", "in the browser's"],
+)
+def test_a_step_of_a_day_in_an_absolute_range(zone_chosen: bool, hour: str) -> None:
+    """Grafana 11.6 and newer leave the browser's zone out then."""
+    panel = {"gridPos": {"w": 24}, "interval": "1d", "targets": [{"refId": "A", "expr": "x"}]}
+    begin, end = (f"{at(time) * 1000:.0f}" for time in ("2026-04-02 02:00:00", "2026-04-04 12:00:00"))
+    absolute = replace(context(time_from=begin), time_to=end, zone_chosen=zone_chosen)
+    [query] = queries(panel, absolute)
+    assert (query.begin, query.end) == (at(f"2026-04-02 {hour}"), at(f"2026-04-04 {hour}"))
+
+
+def test_an_absolute_range_goes_before_that_of_a_panel() -> None:
+    begin, end = at("2026-03-01 00:00:00"), at("2026-03-02 00:00:00")
+    absolute = replace(context(time_from=f"{begin * 1000:.0f}"), time_to=f"{end * 1000:.0f}")
+    assert panel_range({"timeFrom": "now/d"}, absolute) == TimeRange(begin, end)
+    assert panel_range({"timeFrom": "now/d", "timeShift": "1d"}, absolute) == TimeRange(
+        at("2026-02-28 00:00:00"), at("2026-03-01 00:00:00")
+    )
 
 
 def test_the_smallest_step_of_a_panel_is_no_scrape_interval_but_that_of_a_target_is() -> None:

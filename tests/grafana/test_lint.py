@@ -228,7 +228,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     ),
     (lint.own_ranges_are_explained, "home", setting("Today", "description", value="Energy of today.")),
     (lint.dashboard_is_provisioned, "home", of_board("editable", True)),
-    (lint.dashboard_is_provisioned, "home", of_board("timezone", "utc")),
+    (lint.dashboard_is_provisioned, "home", of_board("timezone", "browser")),
     (lint.dashboard_is_provisioned, "home", of_board("refresh", "1s")),
     (lint.links_keep_time_and_variables, "home", lambda b: b["links"][0].update(includeVars=False)),
     (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
@@ -133,6 +134,18 @@ def test_the_bar_of_each_day(past: Past) -> None:
         for begin, value in series.samples:
             first, last = max(begin, BEGIN), min(begin + 86_400, END)
             assert value == pytest.approx(-exported(past, first, last), rel=CLOSE)
+
+
+def test_the_bars_of_days_that_were_picked(past: Past) -> None:
+    """With an absolute range too, they are days of the default time zone."""
+    days = [local(f"2026-04-0{day} 00:00:00") for day in range(1, 6)]
+    picked = {"from": f"{days[0] * 1000:.0f}", "to": f"{days[-1] * 1000 - 1:.0f}"}
+    board = boards.boards()["iometer-energy"] | {"time": picked}
+    context = boards.context(board, END, past.history.scenario.interval)
+    query = next(interpolate.queries(boards.panel("iometer-energy", "Energy per day"), context))
+    [drawn] = past.source.run(query)
+    truths = [imported(past, begin, end) for begin, end in pairwise(days)]
+    assert dict(drawn.samples) == pytest.approx(dict(zip(days[:-1], truths, strict=True)), rel=CLOSE)
 
 
 def test_the_days_with_most(past: Past) -> None:
