@@ -12,44 +12,55 @@ WIDTH: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Panels side by side, all `height` high; a heading begins a new row of the dashboard."""
+    """Panels side by side, all `height` high; a heading begins a new row of the dashboard.
+
+    A `folded` row is opened by a click, and asks nothing before.
+    """
 
     height: int
     panels: tuple[Json, ...]
     heading: str = ""
+    folded: bool = False
 
 
-def shelf(height: int, *panels: Json, heading: str = "") -> Shelf:
+def shelf(height: int, *panels: Json, heading: str = "", folded: bool = False) -> Shelf:
     """Panels side by side; raises ValueError if they do not fill the width."""
     width = sum(panel["gridPos"]["w"] for panel in panels)
     if width != WIDTH:
         titles = ", ".join(panel["title"] for panel in panels)
         raise ValueError(f"these panels are {width} wide together, not {WIDTH}: {titles}")
-    return Shelf(height, panels, heading)
+    return Shelf(height, panels, heading, folded)
 
 
 def placed(shelves: tuple[Shelf, ...]) -> list[Json]:
-    """The panels with their places and ids, in reading order."""
+    """The panels with their places and ids, in reading order; a folded row holds those up to the next."""
     result: list[Json] = []
-    y = 0
+    target, number, y, below = result, 0, 0, 0
     for one in shelves:
         if one.heading:
-            result.append(_heading(one.heading, y))
+            # Below a folded row goes on what would be there if it had no panels.
+            y = y if target is result else below
+            number += 1
+            row = _heading(one, y) | {"id": number}
+            result.append(row)
             y += 1
+            target, below = (row["panels"], y) if one.folded else (result, 0)
         x = 0
         for panel in one.panels:
             width = panel["gridPos"]["w"]
-            result.append(panel | {"gridPos": {"h": one.height, "w": width, "x": x, "y": y}})
+            number += 1
+            place = {"h": one.height, "w": width, "x": x, "y": y}
+            target.append(panel | {"gridPos": place, "id": number})
             x += width
         y += one.height
-    return [panel | {"id": number} for number, panel in enumerate(result, 1)]
+    return result
 
 
-def _heading(title: str, y: int) -> Json:
+def _heading(first: Shelf, y: int) -> Json:
     return {
         "type": "row",
-        "title": Text(title),
-        "collapsed": False,
+        "title": Text(first.heading),
+        "collapsed": first.folded,
         "gridPos": {"h": 1, "w": WIDTH, "x": 0, "y": y},
         "panels": [],
     }

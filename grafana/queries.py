@@ -56,10 +56,13 @@ def net(window: str = RANGE, *, fee: str = "") -> str:
 FEE_OF_DAY: Final = "($base_fee) / scalar(days_in_month(vector(time() + 43200)))"
 """The share of the day that begins now in its month's base fee."""
 
-FEE_OF_MONTH: Final = (
-    "($base_fee) * $__range_s / 86400 / scalar(days_in_month(vector(time() - $__range_s / 2)))"
-)
-"""The share of the range so far in the base fee of the one month that it lies in."""
+# An hour and a bit less: the days of a range may have an hour too many.
+_DAYS_BEGUN: Final = "scalar(clamp_min(ceil(vector(($__range_s - 3700) / 86400)), 1))"
+FEE_OF_MONTH: Final = f"($base_fee) * {_DAYS_BEGUN} / scalar(days_in_month(vector(time() - $__range_s / 2)))"
+"""The base fee of the days of the range that have begun, of the one month that it lies in.
+
+A day counts from one o'clock on, for the clock may have been changed in the range.
+"""
 
 FEE_OF_YEAR: Final = (
     f"($base_fee) / {MONTH_DAYS} * count_over_time((sum({metric(metrics.READING_TIMESTAMP)}))[$__range:1d])"

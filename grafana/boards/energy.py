@@ -105,7 +105,7 @@ def top_days(title: str, description: str, family: Family, nothing: str) -> Json
         title,
         description,
         by_day(kwh(family, DAY)),
-        width=6,
+        width=12,
         unit=KWH,
         decimals=2,
         transformations=[
@@ -130,13 +130,13 @@ BOARD: Final = Board(
             5,
             bill(
                 "Bill of today",
-                "Since midnight, with the day's share of the base fee.",
+                "Since midnight, with the base fee of the whole day.",
                 FEE_OF_MONTH,
                 "now/d",
             ),
             bill(
                 "Bill of this month",
-                "Since the first, with this part of the base fee.",
+                "Since the first, with the base fee of each day that has begun.",
                 FEE_OF_MONTH,
                 "now/M",
             ),
@@ -246,24 +246,7 @@ BOARD: Final = Board(
             heading="Months",
         ),
         shelf(
-            13,
-            curve(
-                "Energy per day and tariff",
-                f"For meters with more than one tariff. {DAYS}",
-                at_step(
-                    "1d", query(kwh(metrics.TARIFF_IMPORT, DAY, by="tariff"), "Drawn, tariff {{tariff}}")
-                ),
-                at_step(
-                    "1d",
-                    query(f"-{kwh(metrics.TARIFF_EXPORT, DAY, by='tariff')}", "Fed in, tariff {{tariff}}"),
-                ),
-                width=12,
-                unit=KWH,
-                bars=True,
-                stacked=True,
-                calcs=("sum",),
-                nothing="The meter tells no tariffs",
-            ),
+            11,
             top_days(
                 "Days with most drawn",
                 f"The ten highest days of the range. {DAYS}",
@@ -276,7 +259,29 @@ BOARD: Final = Board(
                 metrics.ENERGY_EXPORT,
                 NO_EXPORT,
             ),
-            heading="Tariffs and top days",
+            heading="Top days",
+        ),
+        shelf(
+            9,
+            curve(
+                "Energy per day and tariff",
+                f"For meters with more than one tariff. {DAYS}",
+                at_step(
+                    "1d", query(kwh(metrics.TARIFF_IMPORT, DAY, by="tariff"), "Drawn, tariff {{tariff}}")
+                ),
+                at_step(
+                    "1d",
+                    query(f"-{kwh(metrics.TARIFF_EXPORT, DAY, by='tariff')}", "Fed in, tariff {{tariff}}"),
+                ),
+                width=24,
+                unit=KWH,
+                bars=True,
+                stacked=True,
+                calcs=("sum",),
+                nothing="The meter tells no tariffs",
+            ),
+            heading="Tariffs",
+            folded=True,
         ),
     ),
 )

@@ -296,6 +296,7 @@ BOARD: Final = Board(
                 nothing="The meter does not tell the frequency",
             ),
             heading="Phases",
+            folded=True,
         ),
     ),
 )

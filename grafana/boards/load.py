@@ -182,6 +182,7 @@ BOARD: Final = Board(
                 NO_EXPORT,
             ),
             heading="Hours of the week",
+            folded=True,
         ),
     ),
 )

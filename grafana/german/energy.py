@@ -29,9 +29,13 @@ TEXTS: Final = {
         "Grundpreis eines Monats, für alle gewählten Zähler zusammen."
     ),
     "Bill of today": "Rechnung heute",
-    "Since midnight, with the day's share of the base fee.": "Seit Mitternacht, mit anteiligem Grundpreis.",
+    "Since midnight, with the base fee of the whole day.": (
+        "Seit Mitternacht, mit dem Grundpreis des ganzen Tages."
+    ),
     "Bill of this month": "Rechnung dieser Monat",
-    "Since the first, with this part of the base fee.": "Seit dem Monatsersten, mit anteiligem Grundpreis.",
+    "Since the first, with the base fee of each day that has begun.": (
+        "Seit dem Monatsersten, mit dem Grundpreis jedes begonnenen Tages."
+    ),
     "Bill of last month": "Rechnung letzter Monat",
     "The month before this one, with its whole base fee even if a part of it was not read.": (
         "Der vorige Monat, mit ganzem Grundpreis, auch wenn er nur zum Teil abgelesen wurde."
@@ -69,7 +73,8 @@ TEXTS: Final = {
     f"Cost with the base fee of the days that were read, less revenue. {_MONTHS_IN_ENGLISH}": (
         f"Kosten mit dem Grundpreis der abgelesenen Tage, abzüglich Erlös. {_MONTHS}"
     ),
-    "Tariffs and top days": "Tarife und Spitzentage",
+    "Top days": "Spitzentage",
+    "Tariffs": "Tarife",
     "Energy per day and tariff": "Energie je Tag und Tarif",
     f"For meters with more than one tariff. {_DAYS_IN_ENGLISH}": f"Für Zähler mit mehreren Tarifen. {_DAYS}",
     "Drawn, tariff {{tariff}}": "Bezug, Tarif {{tariff}}",

@@ -41,6 +41,11 @@ def panels(board: Json) -> list[Json]:
     return list(interpolate.panels(board))
 
 
+def everything(board: Json) -> list[Json]:
+    """All panels and rows."""
+    return [*(panel for panel in board["panels"] if panel["type"] == "row"), *panels(board)]
+
+
 def targets(board: Json) -> Iterator[tuple[str, Json]]:
     """Every query of a panel, with its place in words."""
     for panel in panels(board):
@@ -86,7 +91,7 @@ def panels_say_what_they_are(board: Json) -> Iterator[str]:
 
 def panels_are_of_the_core(board: Json) -> Iterator[str]:
     """A plugin that is not installed leaves a hole."""
-    for panel in board["panels"]:
+    for panel in everything(board):
         if panel["type"] not in CORE_PANELS:
             yield f"{panel['title']}: {panel['type']} is no panel of Grafana itself"
 
@@ -94,7 +99,7 @@ def panels_are_of_the_core(board: Json) -> Iterator[str]:
 def identifiers_are_unique(board: Json) -> Iterator[str]:
     """Of panels in a dashboard, of queries in a panel, and titles too: links and tests go by them."""
     titles = Counter(panel["title"] for panel in panels(board))
-    ids = Counter(panel.get("id") for panel in board["panels"])
+    ids = Counter(panel.get("id") for panel in everything(board))
     yield from (f"{title}: title of {count} panels" for title, count in titles.items() if count > 1)
     yield from (f"id {number} of {count} panels" for number, count in ids.items() if count > 1 or not number)
     for panel in panels(board):
@@ -105,7 +110,13 @@ def identifiers_are_unique(board: Json) -> Iterator[str]:
 
 def grid_has_no_overlap(board: Json) -> Iterator[str]:
     """Panels lie side by side in a grid 24 wide."""
-    places = [(panel["title"], panel["gridPos"]) for panel in board["panels"]]
+    open_panels = [panel for panel in board["panels"] if not panel.get("collapsed")]
+    folded = [panel["panels"] for panel in board["panels"] if panel.get("collapsed")]
+    for together in (open_panels, *folded):
+        yield from _overlaps([(panel["title"], panel["gridPos"]) for panel in together])
+
+
+def _overlaps(places: list[tuple[str, Json]]) -> Iterator[str]:
     for title, at in places:
         if min(at["x"], at["y"]) < 0 or min(at["w"], at["h"]) < 1 or at["x"] + at["w"] > 24:
             yield f"{title}: outside the grid"

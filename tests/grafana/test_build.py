@@ -15,6 +15,7 @@ from grafana.boards.home import BOARD as HOME
 from grafana.german import GERMAN, MODULES
 from grafana.layout import placed, shelf
 from grafana.panels import OWN_RANGE, at_step, curve, query, stat
+from grafana.query.interpolate import panels
 from grafana.texts import LANGUAGES, Text, UntranslatedError, texts, translated
 from tests.grafana.boards import boards
 
@@ -185,17 +186,33 @@ def test_a_shelf_must_be_full() -> None:
 
 def test_shelves_lie_below_one_another_and_headings_between() -> None:
     half = stat("Power", "…", query("up"), width=12, unit="watt")
-    panels = placed((shelf(4, half, half), shelf(6, half, half, heading="More")))
-    assert [(panel["type"], *panel["gridPos"].values()) for panel in panels] == [
+    found = placed((shelf(4, half, half), shelf(6, half, half, heading="More")))
+    assert [(panel["type"], *panel["gridPos"].values()) for panel in found] == [
         ("stat", 4, 12, 0, 0),
         ("stat", 4, 12, 12, 0),
         ("row", 1, 24, 0, 4),
         ("stat", 6, 12, 0, 5),
         ("stat", 6, 12, 12, 5),
     ]
-    assert [panel["id"] for panel in panels] == [1, 2, 3, 4, 5]
+    assert [panel["id"] for panel in found] == [1, 2, 3, 4, 5]
     assert "w" in half["gridPos"]
     assert "x" not in half["gridPos"]
+
+
+def test_a_folded_row_holds_its_panels_and_takes_no_room() -> None:
+    whole = stat("Power", "…", query("up"), width=24, unit="watt")
+    shelves = (
+        shelf(4, whole),
+        shelf(6, whole, heading="Folded", folded=True),
+        shelf(5, whole),
+        shelf(3, whole, heading="Open"),
+    )
+    top, folded, row, below = placed(shelves)
+    assert [panel["gridPos"]["y"] for panel in (top, folded, row, below)] == [0, 4, 5, 6]
+    assert (folded["collapsed"], row["collapsed"]) == (True, False)
+    assert [(panel["id"], panel["gridPos"]["y"]) for panel in folded["panels"]] == [(3, 5), (4, 11)]
+    assert row["panels"] == []
+    assert [panel["id"] for panel in (top, folded, row, below)] == [1, 2, 5, 6]
 
 
 def test_a_panel_has_one_step() -> None:
@@ -206,7 +223,7 @@ def test_a_panel_has_one_step() -> None:
 
 
 def test_bars_of_days_keep_their_step_for_ten_years() -> None:
-    for panel in boards("en")["iometer-energy"]["panels"]:
+    for panel in panels(boards("en")["iometer-energy"]):
         if panel.get("interval") == "1d":
             assert 3650 <= panel["maxDataPoints"] < 11_000
             assert all(target["interval"] == "1d" for target in panel["targets"])

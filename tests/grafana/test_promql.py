@@ -23,7 +23,7 @@ pytestmark = pytest.mark.end_to_end
 
 BRIDGE: Final = 'job="iometer",instance="exporter:10180",bridge="house"'
 READ: Final = f'{BRIDGE},meter="1EMH0012345678"'
-VARIABLES: Final = {
+VARIABLES: Final[dict[str, str]] = {
     "import_price": "0.5",
     "export_price": "0.25",
     "base_fee": "31",
@@ -187,6 +187,19 @@ def test_money_with_and_without_an_export_register(tmp_path: Path) -> None:
         Case(queries.net(fee=queries.FEE_OF_MONTH), 86_400, {"{}": 6}, DRAWN),
         Case(queries.net(queries.DAY, fee=queries.FEE_OF_DAY), 0, {"{}": 6}, DRAWN),
     )
+
+
+@pytest.mark.parametrize(
+    ("hours", "days"),
+    [(0.5, 1), (12, 1), (24, 1), (25, 1), (26, 2), (30 * 24 + 0.5, 30), (31 * 24 - 1, 31), (31 * 24 + 1, 31)],
+)
+def test_the_base_fee_of_days_that_have_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: float, days: int
+) -> None:
+    """A day may have 23 or 25 hours; the days of January 1970 cost 1 each."""
+    monkeypatch.setitem(VARIABLES, "__range_s", f"{hours * 3600:.0f}")
+    fee = Case(f"vector({queries.FEE_OF_MONTH})", hours * 3600, {"{}": days}, {"up": "1x1"})
+    check(tmp_path, fee)
 
 
 def test_two_bridges_are_one_sum_and_one_name_may_follow_the_other(tmp_path: Path) -> None:
