@@ -13,9 +13,11 @@ groups:
   - name: test
     interval: 1s
     rules:
-      - {alert: BatteryLow, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: info}}
+      - {alert: FirmwareMismatch, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: info}}
+      - {alert: BatteryLow, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: warning}}
+      - {alert: BridgeUnreachable, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: critical}}
 """
-"""An alert that fires, so that something is there for the panels that show them."""
+"""Alerts that fire, so that something is there for the panels that show them."""
 
 
 @contextmanager
