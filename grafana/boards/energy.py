@@ -127,7 +127,7 @@ BOARD: Final = Board(
     variables=(IMPORT_PRICE, EXPORT_PRICE, BASE_FEE),
     shelves=(
         shelf(
-            5,
+            6,
             bill(
                 "Bill of today",
                 "Since midnight, with the base fee of the whole day.",

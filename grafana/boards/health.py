@@ -299,7 +299,7 @@ BOARD: Final = Board(
                 "Firmware",
                 "Versions of bridge and core, and the device's identity.",
                 query(metric(metrics.BRIDGE_INFO), table=True),
-                width=16,
+                width=24,
                 unit="none",
                 transformations=[
                     columns(
@@ -315,22 +315,8 @@ BOARD: Final = Board(
                     )
                 ],
                 # As wide as a UUID is.
-                overrides=[column(Text(name), custom__width=300) for name in ("Device", "Installation")],
+                overrides=[column(Text(name), custom__width=320) for name in ("Device", "Installation")],
                 nothing=NO_STATUS,
-            ),
-            table(
-                "Versions",
-                "Version of the exporter and of its Python.",
-                query(metric(metrics.BUILD_INFO), table=True),
-                width=8,
-                unit="none",
-                transformations=[
-                    columns(
-                        {"instance": "Exporter", "version": "Version", "python_version": "Python"},
-                        hidden=("Time", "Value", "__name__", "job"),
-                    )
-                ],
-                nothing="No exporter known",
             ),
             heading="Firmware and registers",
         ),
@@ -340,7 +326,7 @@ BOARD: Final = Board(
                 "Registers as sent",
                 "Every register of the last reading in its own unit, as the bridge sent it and not checked.",
                 query(metric(metrics.REGISTER), table=True),
-                width=24,
+                width=16,
                 unit="none",
                 transformations=[
                     columns(
@@ -355,6 +341,20 @@ BOARD: Final = Board(
                     )
                 ],
                 nothing="No reading",
+            ),
+            table(
+                "Versions",
+                "Version of the exporter and of its Python.",
+                query(metric(metrics.BUILD_INFO), table=True),
+                width=8,
+                unit="none",
+                transformations=[
+                    columns(
+                        {"instance": "Exporter", "version": "Version", "python_version": "Python"},
+                        hidden=("Time", "Value", "__name__", "job"),
+                    )
+                ],
+                nothing="No exporter known",
             ),
         ),
     ),

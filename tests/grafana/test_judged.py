@@ -22,6 +22,7 @@ Everything = dict[Place, Judged]
 NEWEST = VERSIONS[-1]
 
 TEXT, BLUE, GREEN, ORANGE = "#ccccdc", "#5794F2", "#73BF69", "#FF9830"
+RED, YELLOW = "#F2495C", "#FADE2A"
 """Colours of the dark theme."""
 
 _UNITS = {
@@ -182,3 +183,71 @@ def test_the_worst_bridge_comes_first(packages: None, pasts: dict[str, Past]) ->
 def numbers(column: Field) -> list[float]:
     assert all(isinstance(value, int | float) for value in column.values)
     return [value for value in column.values if isinstance(value, int | float)]
+
+
+@pytest.mark.parametrize(
+    ("board", "title", "bridge", "words"),
+    [
+        ("health", "Bridge answers", "house", [("Up", GREEN), ("Down", RED), ("Up", GREEN)]),
+        ("health", "Core reaches bridge", "barn", [("Connected", GREEN)]),
+        ("health", "Core sits on meter", "flat", [("Attached", GREEN)]),
+        ("health", "PIN of the meter", "house", [("Entered", GREEN)]),
+        ("health", "Power source", "house", [("Battery", BLUE)]),
+        ("health", "Power source", "barn", [("Wired", GREEN)]),
+    ],
+)
+def test_a_state_has_its_word_and_colour(
+    judged: Everything, board: str, title: str, bridge: str, words: list[tuple[str, str]]
+) -> None:
+    for language in LANGUAGES:
+        frames = judged[Place("three-60s", language, board, title)].verdicts[NEWEST].frames
+        [state] = [field for fields in frames for field in fields if field.title == bridge]
+        assert list(zip(state.texts, state.colors, strict=True)) == [
+            (in_language(word, language), color) for word, color in words
+        ]
+
+
+def test_the_states_of_today_are_words(judged: Everything) -> None:
+    for title, board, word in (("Connection", "home", "Connected"), ("Configuration", "health", "Valid")):
+        for language, found in zip(LANGUAGES, stats(judged, board, title), strict=True):
+            assert {(stat.text, stat.color) for stat in found} == {(in_language(word, language), GREEN)}
+
+
+def test_a_bridge_of_the_fleet(judged: Everything) -> None:
+    for language in LANGUAGES:
+        fleet = judged[Place("three-60s", language, "fleet", "Bridges, worst first")].verdicts[NEWEST].columns
+        row = fleet["Bridge"].texts.index("barn")
+        for column, text in (
+            ("Answers", "Up"),
+            ("Core", "In place"),
+            ("PIN", "Entered"),
+            ("Battery", "-"),
+            ("Power", r"\d+ W"),
+            ("Drawn 24 h", r"\d+\.\d\d kWh"),
+            ("Radio", r"-\d+ dBm"),
+        ):
+            shown = fleet[in_language(column, language)].texts[row]
+            assert re.fullmatch(GERMAN.get(text, text) if language == "de" else text, shown), column
+
+
+def test_an_empty_panel_says_why_and_is_no_alarm(judged: Everything) -> None:
+    seen = set()
+    for place, panel in judged.items():
+        if panel.asked.panel["type"] == "stat" and not any(answer for _, answer in panel.asked.answers):
+            [stat] = panel.verdicts[NEWEST].stats
+            assert stat.text == panel.asked.panel["fieldConfig"]["defaults"]["noValue"], place
+            assert stat.color not in (RED, ORANGE, YELLOW), place
+            seen.add(place.title)
+    assert seen >= {"Battery of the core", "Highest quarter-hour fed in"}
+
+
+def test_the_distribution_counts_each_quarter_hour(judged: Everything) -> None:
+    for scenario in SCENARIOS:
+        panel = judged[Place(scenario, "en", "load", "Distribution of power")]
+        [(_, [series])] = panel.asked.answers
+        buckets = panel.verdicts[NEWEST].histogram
+        low, high, counts = buckets["xMin"], buckets["xMax"], buckets["Value"]
+        assert {end - begin for begin, end in zip(low, high, strict=True)} == {250}
+        values = [value for _, value in series.samples]
+        assert sum(counts) == len(values)
+        assert low[0] <= min(values) < high[0]
