@@ -25,10 +25,11 @@ const grafana = load(name);
 const { firstValueFrom } = load('rxjs');
 
 // Grafana's application fills these registries, with editors that need a browser; the functions are all here.
-const entry = (id, process, shouldApply = () => true) => ({
-  ...{ id, path: id, name: id, settings: {}, process, shouldApply },
-  ...{ editor: () => null, override: () => null },
-});
+const nothing = () => null;
+const entry = (id, process, shouldApply = () => true) => {
+  const edited = { settings: {}, editor: nothing, override: nothing };
+  return { id, path: id, name: id, process, shouldApply, ...edited };
+};
 const isNumber = (field) => field.type === 'number';
 grafana.standardEditorsRegistry.setInit(() => []);
 grafana.standardFieldConfigEditorRegistry.setInit(() => [
@@ -41,16 +42,15 @@ grafana.standardFieldConfigEditorRegistry.setInit(() => [
   entry('mappings', grafana.valueMappingsOverrideProcessor),
   entry('thresholds', grafana.thresholdsOverrideProcessor),
 ]);
-const custom = (id) => entry(id, grafana.identityOverrideProcessor);
-const fieldConfigRegistry = grafana.createFieldConfigRegistry(
-  { useCustomConfig: (builder) => ['align', 'cellOptions', 'width'].forEach((id) => builder.addCustomEditor(custom(id))) },
-  'judge',
-);
+const custom = ['align', 'cellOptions', 'width'].map((id) => entry(id, grafana.identityOverrideProcessor));
+const useCustomConfig = (builder) => custom.forEach((one) => builder.addCustomEditor(one));
+const fieldConfigRegistry = grafana.createFieldConfigRegistry({ useCustomConfig }, 'judge');
 // Since 13 they are loaded when they are used.
 const loaded = load(`${name}/package.json`).version < '13' ? (one) => one : (one) => async () => one;
-const transformers = Object.values(grafana.standardTransformers);
+// Some are there under two names.
+const transformers = new Map(Object.values(grafana.standardTransformers).map((one) => [one.id, one]));
 grafana.standardTransformersRegistry.setInit(() =>
-  [...new Map(transformers.map((one) => [one.id, one])).values()].map((one) => ({ ...one, transformation: loaded(one) })),
+  [...transformers.values()].map((one) => ({ ...one, transformation: loaded(one) })),
 );
 
 const theme = grafana.createTheme({ colors: { mode: 'dark' } });
@@ -73,11 +73,15 @@ async function judge({ panel, frames }) {
   const common = { fieldConfig, replaceVariables, theme, timeZone: zone };
   const data = grafana.applyFieldOverrides({ ...common, data: series, fieldConfigRegistry });
   const fields = data.flatMap((frame) => frame.fields.map((field) => [field, frame, data]));
-  const matched = ({ id, options: wanted }) => fields.some((one) => grafana.fieldMatchers.get(id).get(wanted)(...one));
+  const matched = ({ matcher: { id, options: wanted } }) => {
+    const matches = grafana.fieldMatchers.get(id).get(wanted);
+    return fields.some((one) => matches(...one));
+  };
+  const reduced = { ...common, data, reduceOptions: options.reduceOptions };
   return {
     frames: data.map((frame) => frame.fields.map((field) => shown(field, frame, data, type))),
-    stats: type === 'stat' ? grafana.getFieldDisplayValues({ ...common, data, reduceOptions: options.reduceOptions }).map(stat) : [],
-    unmatched: fieldConfig.overrides.map(({ matcher }) => matcher).filter((matcher) => !matched(matcher)),
+    stats: options.reduceOptions ? grafana.getFieldDisplayValues(reduced).map(stat) : [],
+    unmatched: fieldConfig.overrides.filter((one) => !matched(one)).map(({ matcher }) => matcher),
     histogram: type === 'histogram' ? histogram(data, options) : {},
   };
 }
@@ -106,7 +110,8 @@ function displayed(field, type) {
 }
 
 function stat({ display }) {
-  return { title: display.title ?? '', text: grafana.formattedValueToString(display), color: asHexString(display.color) };
+  const text = grafana.formattedValueToString(display);
+  return { title: display.title ?? '', text, color: asHexString(display.color) };
 }
 
 function histogram(data, options) {
