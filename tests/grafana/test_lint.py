@@ -10,6 +10,8 @@ import pytest
 from grafana.texts import LANGUAGES
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
+from prometheus.build import ALERTS
+from prometheus.rules import Alert
 from tests.grafana import lint, lint_promql
 from tests.grafana.boards import ROOT, boards, rules
 from tests.grafana.boards import selectors as selectors_of
@@ -91,6 +93,12 @@ def test_no_dashboard_needs_a_recording_rule() -> None:
     shown = set().union(*(lint_promql.used(board) for board in boards("en").values()))
     assert recorded
     assert not recorded & shown
+
+
+def test_every_severity_is_shown() -> None:
+    [target] = panel(boards("en")["iometer-home"], "Firing alerts")["targets"]
+    shown = set(re.findall(r'severity="(\w+)"', target["expr"]))
+    assert shown == {rule.severity for group in ALERTS for rule in group.rules if isinstance(rule, Alert)}
 
 
 def test_every_exception_is_needed() -> None:
