@@ -53,7 +53,14 @@ class IOmeterError(Exception):
 
 
 class ConfigError(IOmeterError):
-    """A configuration file, environment variable or flag that cannot be honoured."""
+    """A configuration file, environment variable or flag that cannot be honoured.
+
+    `problems` has a sentence for each thing that is wrong; the error's text is all of them.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems: tuple[str, ...] = problems
 
 
 class ObisError(IOmeterError):

@@ -10,7 +10,7 @@ import click
 
 from iometer_exporter import __version__
 from iometer_exporter.cli.streams import ReaderGoneError, Streams
-from iometer_exporter.errors import IOmeterError
+from iometer_exporter.errors import ConfigError, IOmeterError
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve:serve",
@@ -59,7 +59,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; exit code 1 and one sentence on stderr for what this package reports."""
+    """Run the command line; exit code 1 and a sentence on stderr for each thing that this package reports."""
     streams = Streams()
     try:
         try:
@@ -69,5 +69,6 @@ def main() -> None:
     except ReaderGoneError:
         sys.exit(1)
     except IOmeterError as error:
-        click.echo(f"Error: {error}", err=True)
+        for sentence in error.problems if isinstance(error, ConfigError) else (str(error),):
+            click.echo(f"Error: {sentence}", err=True)
         sys.exit(1)

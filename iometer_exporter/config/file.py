@@ -1,6 +1,6 @@
 """The configuration: one frozen object from defaults and a YAML file read strictly.
 
-An unknown key, a wrong type or an impossible value is a ConfigError that names the path of the key.
+Unknown keys, wrong types and impossible values are one ConfigError that names the path of each key.
 """
 
 import ipaddress
@@ -11,8 +11,18 @@ from pathlib import Path
 from typing import Final
 
 from iometer_exporter.config.provider import ProviderConfig, provider_config
-from iometer_exporter.config.section import Section, as_boolean, as_text, as_texts, kind, load_file
-from iometer_exporter.config.values import parse_duration, parse_power
+from iometer_exporter.config.section import (
+    Problems,
+    Section,
+    as_boolean,
+    as_duration,
+    as_number,
+    as_text,
+    as_texts,
+    kind,
+    load_file,
+)
+from iometer_exporter.config.values import parse_power
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.net.addresses import HTTP_PORT, Address, check_host, parse_address
@@ -37,6 +47,9 @@ _PRIVATE_NETWORKS: Final[tuple[Network, ...]] = tuple(
 
 LARGEST_DISCOVERY: Final = 1000
 """Bridges that mDNS may add at most: more announcements are not kept."""
+
+WEB_KEYS: Final = frozenset({"tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"})
+"""Keys of a web configuration, none of which this file has."""
 
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -131,17 +144,21 @@ def load_config(path: Path) -> Config:
 def parse_config(text: str) -> Config:
     """The configuration in a YAML text; an empty text gives the defaults.
 
-    Raises ConfigError with the path of the key for what is wrong.
+    Raises ConfigError with the path of the key for each thing that is wrong.
     """
-    section = Section.of(_parse_yaml(text), "")
+    problems = Problems()
+    document = _parse_yaml(text)
+    if is_web_configuration(document):
+        raise ConfigError("is a web configuration, give it as --web.config.file")
+    section = Section(document, "", problems)
     defaults = Config()
     config = Config(
         timeout=section.take("timeout", _positive_duration, defaults.timeout),
-        stale_after=section.take("stale_after", _duration, defaults.stale_after),
+        stale_after=section.take("stale_after", as_duration, defaults.stale_after),
         max_power=section.take("max_power", _power, defaults.max_power),
-        reset_after=section.take("reset_after", _duration, defaults.reset_after),
-        discovery=_discovery(section.child("discovery")),
-        bridges=tuple(_bridge(child) for child in section.children("bridges")),
+        reset_after=section.take("reset_after", as_duration, defaults.reset_after),
+        discovery=_discovery(section.child("discovery", short=_switch)),
+        bridges=_bridges(section),
         probe_allow=_probe_allow(section.child("probe")),
         provider=_provider(section),
         state_file=section.take("state_file", _state_file, defaults.state_file),
@@ -150,8 +167,19 @@ def parse_config(text: str) -> Config:
     try:
         check_names(config.bridges)
     except ConfigError as error:
-        raise ConfigError(f"bridges: {error}") from error
+        problems.add(*(f"bridges: {problem}" for problem in error.problems))
+    problems.check()
     return config
+
+
+def is_web_configuration(document: object) -> bool:
+    """Whether the document of a YAML file is one for `--web.config.file`."""
+    return isinstance(document, dict) and not WEB_KEYS.isdisjoint(document)
+
+
+def _switch(value: object) -> object:
+    """`discovery: off` written out."""
+    return {"enabled": value} if isinstance(value, bool) else value
 
 
 def _discovery(section: Section) -> DiscoveryConfig:
@@ -159,8 +187,8 @@ def _discovery(section: Section) -> DiscoveryConfig:
     discovery = DiscoveryConfig(
         enabled=section.take("enabled", as_boolean, defaults.enabled),
         interfaces=section.take("interfaces", as_texts, defaults.interfaces),
-        forget_after=section.take("forget_after", _duration, defaults.forget_after),
-        limit=section.take("limit", _limit, defaults.limit),
+        forget_after=section.take("forget_after", as_duration, defaults.forget_after),
+        limit=section.take("limit", as_number(1, LARGEST_DISCOVERY), defaults.limit),
     )
     section.done()
     return discovery
@@ -190,18 +218,33 @@ def _state_file(value: object) -> str:
     return "" if value is False else parse_state_file(as_text(value))
 
 
-def _bridge(section: Section) -> BridgeConfig:
-    host = section.take("host", _host, None)
-    if host is None:
-        raise ConfigError(f"{section.path}: has no host, add one such as host: 192.168.1.50")
-    address = Address(host, section.take("port", _port, HTTP_PORT))
-    bridge = BridgeConfig(
-        address=address,
-        name=section.take("name", _name, str(address)),
-        labels=section.take("labels", _labels, {}),
-    )
+def _bridges(section: Section) -> tuple[BridgeConfig, ...]:
+    found = (_bridge(item, path, section.problems) for path, item in section.items("bridges"))
+    return tuple(bridge for bridge in found if bridge is not None)
+
+
+def _bridge(item: object, path: str, problems: Problems) -> BridgeConfig | None:
+    """The bridge of a mapping, or of a text as `--bridge` takes it; None for one that is wrong."""
+    if isinstance(item, str):
+        try:
+            return parse_bridge(item)
+        except ConfigError as error:
+            problems.add(*(f"{path}: {problem}" for problem in error.problems))
+            return None
+    section = Section(item, path, problems)
+    host = section.take("host", _host, "")
+    port = section.take("port", as_number(1, 65535), HTTP_PORT)
+    name = section.take("name", _name, "")
+    no_labels: Mapping[str, str] = {}
+    labels = section.take("labels", _labels, no_labels)
     section.done()
-    return bridge
+    if section.good and not host:
+        # Where a key is unknown, it may well be this one.
+        problems.add(f"{path}: has no host, add one such as host: 192.168.1.50")
+    if not host:
+        return None
+    address = Address(host, port)
+    return BridgeConfig(address, name or str(address), labels)
 
 
 def _parse_yaml(text: str) -> object:
@@ -224,13 +267,8 @@ def _printable(text: str) -> str:
     return text
 
 
-def _duration(value: object) -> float:
-    # A bare 0 needs no unit; any other number would leave open which one is meant.
-    return parse_duration(str(value) if isinstance(value, int | float) else as_text(value))
-
-
 def _positive_duration(value: object) -> float:
-    seconds = _duration(value)
+    seconds = as_duration(value)
     if not seconds:
         raise ConfigError("is 0, expected a duration above it such as 10s")
     return seconds
@@ -243,18 +281,6 @@ def _power(value: object) -> float:
 def _host(value: object) -> str:
     check_host(as_text(value))
     return as_text(value)
-
-
-def _limit(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_DISCOVERY:
-        raise ConfigError(f"is {kind(value)}, expected a number from 1 to {LARGEST_DISCOVERY}")
-    return value
-
-
-def _port(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        raise ConfigError(f"is {kind(value)}, expected a number from 1 to 65535")
-    return value
 
 
 def _labels(value: object) -> Mapping[str, str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from iometer_exporter.config.section import Section, as_text, kind
-from iometer_exporter.config.values import parse_duration
+from iometer_exporter.config.section import Section, as_duration, as_number, as_text, kind
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.net.addresses import check_host
@@ -47,14 +46,14 @@ class ProviderConfig:
 
 
 def provider_config(section: Section) -> ProviderConfig:
-    """The section as an object; raises ConfigError with the path of the key for what is wrong."""
+    """The section as an object; what is wrong is noted with the path of its key."""
     defaults = ProviderConfig()
     config = ProviderConfig(
         url=section.take("url", lambda value: parse_url(as_text(value)), defaults.url),
         token_file=section.take("token_file", _path, None),
         secret_file=section.take("secret_file", _path, None),
         inventory_interval=section.take("inventory_interval", _interval, defaults.inventory_interval),
-        page_size=section.take("page_size", _page_size, defaults.page_size),
+        page_size=section.take("page_size", as_number(1, LARGEST_PAGE), defaults.page_size),
         readings=section.take("readings", _readings, defaults.readings),
         shard=section.take("shard", _shard, defaults.shard),
     )
@@ -113,16 +112,10 @@ def _path(value: object) -> Path:
 
 
 def _interval(value: object) -> float:
-    seconds = parse_duration(str(value) if isinstance(value, int | float) else as_text(value))
+    seconds = as_duration(value)
     if seconds < _SHORTEST_INTERVAL:
         raise ConfigError(f"is {kind(value)}, expected a duration of {_SHORTEST_INTERVAL:g}s or more")
     return seconds
-
-
-def _page_size(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_PAGE:
-        raise ConfigError(f"is {kind(value)}, expected a number from 1 to {LARGEST_PAGE}")
-    return value
 
 
 def _readings(value: object) -> ReadingsMode:

@@ -17,13 +17,16 @@ _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 
 
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+
+
 _POWER: Final = re.compile(r"(\d+(?:\.\d+)?) ?(W|kW|MW)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `10s`, `1h30m` or `0`; raises ConfigError for anything else."""
-    if text == "0":
-        return 0.0
+    """Seconds of a duration such as `10s`, `1h30m` or `10`; raises ConfigError for anything else."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
     if not _DURATION.fullmatch(text):
         raise ConfigError(
             f"{text!r} is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h"

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from iometer_exporter.config.section import Section, as_boolean, as_text, kind, load_file, one_of
+from iometer_exporter.config.section import (
+    Problems,
+    Section,
+    as_boolean,
+    as_text,
+    kind,
+    load_file,
+    one_of,
+)
 from iometer_exporter.config.web_tls import TlsConfig, parse_tls
 from iometer_exporter.config.yaml_text import parse_yaml
 from iometer_exporter.errors import ConfigError
@@ -60,9 +68,10 @@ def load_web_config(path: Path) -> WebConfig:
 def parse_web_config(content: str, directory: Path) -> WebConfig:
     """The web configuration in a YAML text whose relative paths start at the directory.
 
-    Raises ConfigError with the path of the key for what is wrong.
+    Raises ConfigError with the path of the key for each thing that is wrong.
     """
-    section = Section.of(_parse_yaml(content), "", secret=True)
+    problems = Problems()
+    section = Section(_parse_yaml(content), "", problems, secret=True)
     tls, ignored = parse_tls(section.child("tls_server_config"), directory)
     http = section.child("http_server_config")
     if http.take("http2", as_boolean, False):
@@ -73,6 +82,7 @@ def parse_web_config(content: str, directory: Path) -> WebConfig:
     users = section.take("basic_auth_users", _users, no_users)
     rate_limit = _rate_limit(section.child("rate_limit"))
     section.done()
+    problems.check()
     return WebConfig(tls=tls, headers=headers, users=users, rate_limit=rate_limit, ignored=tuple(ignored))
 
 
@@ -117,7 +127,7 @@ def _users(value: object) -> Mapping[str, str]:
         if not name or ":" in name:
             raise ConfigError(f"{name!r} is not a user name, it must not be empty or contain a colon")
         if not isinstance(hashed, str) or not _BCRYPT.fullmatch(hashed):
-            raise ConfigError(f"{name}: is not a bcrypt hash, make one with htpasswd -nBC 10 {name}")
+            raise ConfigError(f"{name}: is not a bcrypt hash, make one with iometer-exporter hash-password")
     return value
 
 
@@ -125,8 +135,8 @@ def _rate_limit(section: Section) -> RateLimit | None:
     interval = section.take("interval", _interval, 0.0)
     burst = section.take("burst", _burst, 0)
     section.done()
-    if interval and not burst:
-        raise ConfigError(
+    if section.good and interval and not burst:
+        section.problems.add(
             f"{section.at('burst')}: is 0, so that every request would be refused, write 1 or more"
         )
     return RateLimit(interval, burst) if interval else None

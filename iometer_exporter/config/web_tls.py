@@ -1,12 +1,19 @@
 """The section `tls_server_config` of the web configuration: its keys, and which of them go together."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from iometer_exporter.config.section import Section, as_boolean, as_secret, as_text, as_texts, one_of
+from iometer_exporter.config.section import (
+    Section,
+    as_boolean,
+    as_secret,
+    as_text,
+    as_texts,
+    one_of,
+    suggestion,
+)
 from iometer_exporter.errors import ConfigError
 
 CLIENT_AUTH_TYPES: Final = (
@@ -67,7 +74,7 @@ class TlsConfig:
 
 
 def parse_tls(section: Section, directory: Path) -> tuple[TlsConfig | None, list[str]]:
-    """TLS as asked for, or None, and what of it has no effect."""
+    """TLS as asked for, or None, and what of it has no effect; what is wrong is noted in the section."""
     ignored: list[str] = []
     cert = _pem(section, "cert", directory, ignored)
     key = _pem(section, "key", directory, ignored)
@@ -86,15 +93,21 @@ def parse_tls(section: Section, directory: Path) -> tuple[TlsConfig | None, list
         curve_preferences=section.take("curve_preferences", _each(one_of(*CURVES)), ()),
     )
     section.done()
-    _check_client_auth(section, tls)
+    if not section.good:
+        return None, ignored
+    with section.checking():
+        _check_client_auth(section, tls)
     if not (cert or key or client_ca or client_auth_type):
         if not section.empty:
             ignored.append(f"{section.path}: TLS is off, it needs cert_file and key_file")
         return None, ignored
-    for name, pem in (("cert", cert), ("key", key)):
-        if pem is None:
-            raise ConfigError(f"{section.path}: has no {name}_file, TLS needs a certificate and its key")
-    _check_versions(section, tls)
+    missing = [f"no {name}_file" for name, pem in (("cert", cert), ("key", key)) if pem is None]
+    if missing:
+        section.problems.add(
+            f"{section.path}: has {' and '.join(missing)}, TLS needs a certificate and its key"
+        )
+    with section.checking():
+        _check_versions(section, tls)
     return tls, ignored + _inexact(section, tls)
 
 
@@ -167,8 +180,7 @@ def _cipher(value: object) -> str:
     name = as_text(value)
     names = (*CIPHERS, *CIPHERS_TLS13)
     if name not in names:
-        [nearest] = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-        raise ConfigError(f"{name!r} is not a secure cipher suite, did you mean {nearest!r}?")
+        raise ConfigError(f"{name!r} is not a secure cipher suite, {suggestion(name, names)}")
     return name
 
 

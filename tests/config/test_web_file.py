@@ -186,6 +186,7 @@ SAN_RULE = (
     "add client_auth_type: RequireAndVerifyClientCert"
 )
 NO_TEXT = "is the value 5, expected a text (put it in quotes)"
+NO_PAIR = "tls_server_config: has no cert_file and no key_file, TLS needs a certificate and its key"
 NO_CERT = "tls_server_config: has no cert_file, TLS needs a certificate and its key"
 NO_KEY = "tls_server_config: has no key_file, TLS needs a certificate and its key"
 AUTH_TYPES = (
@@ -203,7 +204,8 @@ BAD = {
         "http_server_config.headers.x-frame-options: unknown key, did you mean 'X-Frame-Options'?"
     ),
     "http_server_config: {headers: {Server: me}}": (
-        "http_server_config.headers.Server: unknown key, did you mean 'X-XSS-Protection'?"
+        "http_server_config.headers.Server: unknown key, there are Content-Security-Policy, X-Frame-Options, "
+        "X-Content-Type-Options, X-XSS-Protection, Strict-Transport-Security"
     ),
     "rate_limit: {bursts: 1}": "rate_limit.bursts: unknown key, did you mean 'burst'?",
     "geheim": "the file holds a text, expected keys and values",
@@ -215,9 +217,12 @@ BAD = {
     "tls_server_config: {cert: c}": NO_KEY,
     "tls_server_config: {key_file: k}": NO_CERT,
     "tls_server_config: {key: k}": NO_CERT,
-    "tls_server_config: {client_auth_type: NoClientCert}": NO_CERT,
-    "tls_server_config: {client_auth_type: VerifyClientCertIfGiven}": NO_CERT,
-    "tls_server_config: {client_ca: x, client_auth_type: VerifyClientCertIfGiven}": NO_CERT,
+    "tls_server_config: {client_auth_type: NoClientCert}": NO_PAIR,
+    "tls_server_config: {client_auth_type: VerifyClientCertIfGiven}": NO_PAIR,
+    "tls_server_config: {client_ca: x, client_auth_type: VerifyClientCertIfGiven}": NO_PAIR,
+    "timeout: 10s": (
+        "timeout: unknown key, there are tls_server_config, http_server_config, basic_auth_users, rate_limit"
+    ),
     tls("cert_file: 5", pair="key_file: k"): f"tls_server_config.cert_file: {NO_TEXT}",
     tls('cert_file: "a\\0"', pair="key_file: k"): "tls_server_config.cert_file: 'a\\x00' is not a path",
     tls("key: 4711", pair="cert_file: c"): (
@@ -250,7 +255,7 @@ BAD = {
         "add a name or leave the key out"
     ),
     tls("client_allowed_sans: a"): (
-        "tls_server_config.client_allowed_sans: is the text 'a', expected a list"
+        "tls_server_config.client_allowed_sans: is the text 'a', expected a list, write it in brackets: [a]"
     ),
     tls("client_allowed_sans: [5]"): f"tls_server_config.client_allowed_sans: {NO_TEXT}",
     tls("min_version: TLS14"): f"tls_server_config.min_version: is the text 'TLS14', {VERSIONS}",
@@ -293,16 +298,16 @@ BAD = {
     "basic_auth_users: geheim": "basic_auth_users: is a text, expected user names and bcrypt hashes",
     "basic_auth_users: [geheim]": "basic_auth_users: is a list, expected user names and bcrypt hashes",
     "basic_auth_users: {admin: geheim}": (
-        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with iometer-exporter hash-password"
     ),
     "basic_auth_users: {admin: 4711}": (
-        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with iometer-exporter hash-password"
     ),
     f"basic_auth_users: {{admin: {HASH[:-1]}}}": (
-        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with iometer-exporter hash-password"
     ),
     f"basic_auth_users: {{admin: {HASH.replace('$10$', '$03$')}}}": (
-        "basic_auth_users: admin: is not a bcrypt hash, make one with htpasswd -nBC 10 admin"
+        "basic_auth_users: admin: is not a bcrypt hash, make one with iometer-exporter hash-password"
     ),
     f"basic_auth_users: {{12: {HASH}}}": "basic_auth_users: 12: is not a text, put the user name in quotes",
     f"basic_auth_users: {{{HASH}: admin}}": (
@@ -335,6 +340,22 @@ BAD = {
     "basic_auth_users: {admin: !!int geheim}": "not valid YAML: invalid literal for int() with base 10:",
     "basic_auth_users: {admin: !!float geheim}": "not valid YAML: could not convert string to float:",
 }
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(
+            "tls_server_config: {cert_file: c, min_version: TLS14}\n"
+            "basic_auth_users: {admin: geheim}\n"
+            "rate_limit: {interval: 1s}\n"
+            "rate_limits: {}\n"
+        )
+    assert caught.value.problems == (
+        f"tls_server_config.min_version: is the text 'TLS14', {VERSIONS}",
+        "basic_auth_users: admin: is not a bcrypt hash, make one with iometer-exporter hash-password",
+        "rate_limit.burst: is 0, so that every request would be refused, write 1 or more",
+        "rate_limits: unknown key, did you mean 'rate_limit'?",
+    )
 
 
 @pytest.mark.parametrize(("text", "message"), BAD.items())

@@ -528,7 +528,7 @@ def test_the_file_itself_is_followed(certificates: Certificates, caplog: pytest.
     ]
     errors = [str(record.__dict__["error"]) for record in caplog.records if record.levelname == "ERROR"]
     assert errors[0].endswith(
-        "basic_auth_users: prometheus: is not a bcrypt hash, make one with htpasswd -nBC 10 prometheus"
+        "basic_auth_users: prometheus: is not a bcrypt hash, make one with iometer-exporter hash-password"
     )
     assert errors[1] == "tls_server_config: TLS goes on or off at a restart only"
 
