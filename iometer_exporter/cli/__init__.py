@@ -9,8 +9,9 @@ from typing import Final
 import click
 
 from iometer_exporter import __version__
+from iometer_exporter.cli.report import report
 from iometer_exporter.cli.streams import ReaderGoneError, Streams
-from iometer_exporter.errors import ConfigError, IOmeterError
+from iometer_exporter.errors import IOmeterError
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve:serve",
@@ -69,6 +70,5 @@ def main() -> None:
     except ReaderGoneError:
         sys.exit(1)
     except IOmeterError as error:
-        for sentence in error.problems if isinstance(error, ConfigError) else (str(error),):
-            click.echo(f"Error: {sentence}", err=True)
+        report(error)
         sys.exit(1)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from iometer_exporter.config.file import load_config
-from iometer_exporter.config.provider import check_extra
+from iometer_exporter.cli.options import FILE
 
 
 @click.group("config")
@@ -14,15 +13,17 @@ def configuration() -> None:
 
 
 @configuration.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 def check(file: Path) -> None:
-    """Say what is wrong with FILE.
+    """Say everything that is wrong with FILE.
 
-    Names the path of the key; exit code 1 if anything is wrong.
+    With the path of each key, and with the files that it names: token and secret, certificates. FILE is a
+    configuration, or a web configuration. Exit code 1 if anything is wrong.
     """
-    config = load_config(file)
-    if config.provider is not None:
-        check_extra()
-    discovery = "on" if config.discovery.enabled else "off"
-    provider = f", provider API at {config.provider.url}" if config.provider else ""
-    click.echo(f"{file}: good, {len(config.bridges)} bridges configured, discovery {discovery}{provider}")
+    # Imported here: the command line is up before it.
+    from iometer_exporter.web.preflight import check_file
+
+    checked = check_file(file)
+    click.echo(f"{file}: good, {checked.summary}")
+    for warning in checked.warnings:
+        click.echo(f"Warning: {warning}", err=True)

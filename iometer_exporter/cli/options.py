@@ -1,6 +1,7 @@
 """Option types and options that several commands share; each option is also an environment variable."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -45,6 +46,9 @@ def _positive_duration(text: str) -> float:
         raise ConfigError(f"{text!r} is not a time to wait, write one above 0 such as 10s")
     return seconds
 
+
+FILE: Final = click.Path(path_type=Path, readable=False)
+"""A file that is read later: what is wrong with it is said then, whatever it is."""
 
 LISTEN_ADDRESS: Final = Parsed("[HOST]:PORT", parse_listen_address)
 DURATION: Final = Parsed("duration", parse_duration)

@@ -3,13 +3,22 @@
 import gc
 import logging
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from iometer_exporter.cli.options import LISTEN_ADDRESS, POSITIVE_DURATION, Parsed, logging_options, option
+from iometer_exporter.cli.options import (
+    FILE,
+    LISTEN_ADDRESS,
+    POSITIVE_DURATION,
+    Parsed,
+    logging_options,
+    option,
+)
+from iometer_exporter.cli.report import report
 from iometer_exporter.config.file import (
     BridgeConfig,
     Config,
@@ -18,14 +27,18 @@ from iometer_exporter.config.file import (
     parse_bridge,
     parse_state_file,
 )
+from iometer_exporter.config.section import Problems
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.net import event_loop
 from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen
+from iometer_exporter.web.preflight import NOTHING_TO_SERVE, check_config, is_empty
 
 if TYPE_CHECKING:
     from iometer_exporter.web.gate import WebGate
 
 _log = logging.getLogger(__name__)
+
+_WRONG_USAGE: Final = 2
 
 HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
 
@@ -48,7 +61,7 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
 @option(
     "--config.file",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=FILE,
     default=None,
     help="YAML file with the configuration.",
 )
@@ -64,7 +77,7 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
 @option(
     "--web.config.file",
     "web_config_file",
-    type=click.Path(path_type=Path),
+    type=FILE,
     default=None,
     help="YAML file with TLS, authentication and headers, as exporter-toolkit reads it.",
 )
@@ -101,7 +114,10 @@ def serve(
     lifecycle: bool,
     state_file: str | None,
 ) -> None:
-    """Serve the values of bridges on /metrics."""
+    """Serve the values of bridges on /metrics.
+
+    Exit code 2 for a configuration that cannot be used: another start would not help.
+    """
     try:
         check_names(bridges)
     except ConfigError as error:
@@ -113,24 +129,37 @@ def serve(
             config, bridges=bridges, discovery=discovery, timeout=timeout, state_file=state_file
         )
 
-    config = load()
-    gate = _gate(web_config_file, exempt_health=auth_exempt_health) if web_config_file else None
-    sockets = listen(listen_addresses)
-    _warn_if_empty(config)
-    # Modules that load leave no garbage; looking for it is a twentieth of the start.
-    gc.disable()
-    # Imported here, after everything that can be wrong has been said.
-    from iometer_exporter.web import server
+    try:
+        gate = _checked(config_file, web_config_file, exempt_health=auth_exempt_health)
+        config = load()
+        sockets = listen(listen_addresses)
+        if is_empty(config):
+            _log.warning(NOTHING_TO_SERVE)
+        # Modules that load leave no garbage; looking for it is a twentieth of the start.
+        gc.disable()
+        # Imported here, after everything that can be wrong has been said.
+        from iometer_exporter.web import server
 
-    event_loop.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
+        event_loop.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
+    except ConfigError as error:
+        report(error)
+        sys.exit(_WRONG_USAGE)
 
 
-def _warn_if_empty(config: Config) -> None:
-    if not config.bridges and not config.discovery.enabled and config.provider is None:
-        _log.warning(
-            "nothing to serve: no bridge is configured and discovery is off, start the exporter with "
-            "--bridge ADDRESS or --discovery"
-        )
+def _checked(
+    config_file: Path | None, web_config_file: Path | None, *, exempt_health: bool
+) -> "WebGate | None":
+    """The gate of the web configuration; raises ConfigError for all that is wrong with both files."""
+    problems = Problems()
+    gate = None
+    with problems.noted():
+        if config_file is not None:
+            check_config(config_file)
+    with problems.noted():
+        if web_config_file is not None:
+            gate = _gate(web_config_file, exempt_health=exempt_health)
+    problems.check()
+    return gate
 
 
 def _gate(file: Path, *, exempt_health: bool) -> "WebGate":

@@ -48,8 +48,11 @@ _PRIVATE_NETWORKS: Final[tuple[Network, ...]] = tuple(
 LARGEST_DISCOVERY: Final = 1000
 """Bridges that mDNS may add at most: more announcements are not kept."""
 
-WEB_KEYS: Final = frozenset({"tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"})
-"""Keys of a web configuration, none of which this file has."""
+_WEB_KEY: Final = re.compile(
+    r"""^[{\s"']*(?:tls_server_config|http_server_config|basic_auth_users|rate_limit)["']?\s*:""",
+    re.MULTILINE,
+)
+"""A key of a web configuration; this file has none of them."""
 
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -147,10 +150,20 @@ def parse_config(text: str) -> Config:
     Raises ConfigError with the path of the key for each thing that is wrong.
     """
     problems = Problems()
-    document = _parse_yaml(text)
-    if is_web_configuration(document):
+    config = read_config(text, problems)
+    problems.check()
+    return config
+
+
+def read_config(text: str, problems: Problems) -> Config:
+    """The configuration as far as the text is right; what is wrong is noted with the path of the key.
+
+    Raises ConfigError for what is no configuration at all.
+    """
+    if is_web_configuration(text):
+        # Before it is read: what is wrong with it could be a password.
         raise ConfigError("is a web configuration, give it as --web.config.file")
-    section = Section(document, "", problems)
+    section = Section(_parse_yaml(text), "", problems)
     defaults = Config()
     config = Config(
         timeout=section.take("timeout", _positive_duration, defaults.timeout),
@@ -168,13 +181,12 @@ def parse_config(text: str) -> Config:
         check_names(config.bridges)
     except ConfigError as error:
         problems.add(*(f"bridges: {problem}" for problem in error.problems))
-    problems.check()
     return config
 
 
-def is_web_configuration(document: object) -> bool:
-    """Whether the document of a YAML file is one for `--web.config.file`."""
-    return isinstance(document, dict) and not WEB_KEYS.isdisjoint(document)
+def is_web_configuration(text: str) -> bool:
+    """Whether the text is that of a file for `--web.config.file`."""
+    return _WEB_KEY.search(text) is not None
 
 
 def _switch(value: object) -> object:
@@ -210,7 +222,11 @@ def _networks(value: object) -> tuple[Network, ...]:
 def _provider(section: Section) -> ProviderConfig | None:
     # An empty mapping asks for the defaults, with the credentials of the environment.
     given = section.take("provider", lambda _: True, False)
-    return provider_config(section.child("provider")) if given else None
+    if not given:
+        return None
+    child = section.child("provider")
+    provider = provider_config(child)
+    return provider if child.good else None
 
 
 def _state_file(value: object) -> str:

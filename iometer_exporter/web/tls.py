@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from iometer_exporter.config.section import Problems
 from iometer_exporter.config.web_tls import CIPHERS, Pem, TlsConfig
 from iometer_exporter.errors import ConfigError
 
@@ -77,15 +78,15 @@ def _fingerprints(config: TlsConfig) -> object:
 
 
 def build_context(config: TlsConfig) -> ssl.SSLContext:
-    """A server's context; raises ConfigError with the path of the key for what cannot be used."""
+    """A server's context; raises ConfigError with the path of each key for what cannot be used."""
+    problems = Problems()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
-    _set_versions(context, config)
-    _set_ciphers(context, config)
-    _set_curves(context, config)
-    _load_certificate(context, config)
-    _verify_clients(context, config)
+    for set_up in (_set_versions, _set_ciphers, _set_curves, _load_certificate, _verify_clients):
+        with problems.noted():
+            set_up(context, config)
+    problems.check()
     return context
 
 
@@ -142,8 +143,12 @@ def _set_curves(context: ssl.SSLContext, config: TlsConfig) -> None:
 
 def _load_certificate(context: ssl.SSLContext, config: TlsConfig) -> None:
     cert, key = config.cert, config.key
-    _add_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert)
-    _read(key)
+    problems = Problems()
+    with problems.noted():
+        _add_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert)
+    with problems.noted():
+        _read(key)
+    problems.check()
     try:
         with ExitStack() as stack:
             cert_path = cert.path or stack.enter_context(_as_file(_read(cert)))

@@ -108,8 +108,8 @@ def test_version_and_help() -> None:
         (["serv"], "Error: No such command 'serv'. Did you mean 'serve'?"),
         (["serve", "--timout", "3s"], "Error: No such option '--timout'. Did you mean '--timeout'?"),
         (
-            ["serve", "--timeout", "3"],
-            "'3' is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h",
+            ["serve", "--timeout", "3 s"],
+            "'3 s' is not a duration, write a number and a unit such as 500ms, 10s, 20m or 24h",
         ),
         (["serve", "--timeout", "0"], "'0' is not a time to wait, write one above 0 such as 10s"),
         (
@@ -145,20 +145,11 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(words: list[str], text: str
     assert last_line(result.output).endswith(text)
 
 
-def test_an_unknown_configuration_key_is_exit_code_1(tmp_path: Path) -> None:
-    file = tmp_path / "config.yml"
-    file.write_text("timout: 3s\n")
-    text = f"Error: {file}: timout: unknown key, did you mean 'timeout'?\n"
-    for words in (["config", "check", str(file)], ["serve", "--config.file", str(file)]):
-        result = run(*words)
-        assert (result.returncode, result.stdout, result.stderr) == (1, "", text)
-
-
 def test_a_good_configuration_is_said_to_be(tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text("bridges: [{host: 192.0.2.1}]\n")
     result = run("config", "check", str(file))
-    assert (result.returncode, result.stdout) == (0, f"{file}: good, 1 bridges configured, discovery on\n")
+    assert (result.returncode, result.stdout) == (0, f"{file}: good, 1 bridge configured, discovery on\n")
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

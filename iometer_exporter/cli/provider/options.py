@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from iometer_exporter.cli.options import POSITIVE_DURATION, Command, Parsed, logging_options, option
+from iometer_exporter.cli.options import FILE, POSITIVE_DURATION, Command, Parsed, logging_options, option
 from iometer_exporter.config.file import Config, load_config
 from iometer_exporter.config.provider import DEFAULT_URL, ProviderConfig, cleartext_warning, parse_url
 
@@ -75,14 +75,14 @@ def provider_options(command: Command) -> Command:
         option(
             "--provider.secret-file",
             "secret_file",
-            type=click.Path(path_type=Path),
+            type=FILE,
             default=None,
             help="File with the secret of the API key.",
         ),
         option(
             "--provider.token-file",
             "token_file",
-            type=click.Path(path_type=Path),
+            type=FILE,
             default=None,
             help="File with the token of the API key.",
         ),
@@ -96,7 +96,7 @@ def provider_options(command: Command) -> Command:
         option(
             "--config.file",
             "config_file",
-            type=click.Path(path_type=Path),
+            type=FILE,
             default=None,
             help="YAML file with a section provider.",
         ),

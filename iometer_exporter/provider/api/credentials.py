@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from iometer_exporter.config.provider import ProviderConfig
+from iometer_exporter.config.section import Problems
 from iometer_exporter.errors import ConfigError
 
 TOKEN_VARIABLE: Final = "IOMETER_EXPORTER_PROVIDER_TOKEN"  # noqa: S105 (the name of a variable)
@@ -38,12 +39,17 @@ class Credentials:
 def load(config: ProviderConfig, environ: Mapping[str, str] = os.environ) -> Credentials:
     """The credentials as they are now; the environment beats the files of the configuration.
 
-    Raises ConfigError, without quoting them, where one is missing or cannot be one.
+    Raises ConfigError, without quoting them, where one is missing or cannot be one; it names both.
     """
-    token, token_source = _one("token", TOKEN_VARIABLE, config.token_file, environ)
-    if ":" in token:
-        raise ConfigError(f"the provider token of {token_source} contains a colon, which no token does")
-    secret, secret_source = _one("secret", SECRET_VARIABLE, config.secret_file, environ)
+    problems = Problems()
+    token = token_source = secret = secret_source = ""
+    with problems.noted():
+        token, token_source = _one("token", TOKEN_VARIABLE, config.token_file, environ)
+        if ":" in token:
+            raise ConfigError(f"the provider token of {token_source} contains a colon, which no token does")
+    with problems.noted():
+        secret, secret_source = _one("secret", SECRET_VARIABLE, config.secret_file, environ)
+    problems.check()
     return Credentials(token, secret, token_source, secret_source)
 
 
