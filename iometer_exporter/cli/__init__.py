@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -11,6 +12,7 @@ import click
 from iometer_exporter import __version__
 from iometer_exporter.cli.report import report
 from iometer_exporter.cli.streams import ReaderGoneError, Streams
+from iometer_exporter.config.environment import PREFIX
 from iometer_exporter.errors import IOmeterError
 
 _COMMANDS: Final[Mapping[str, str]] = {
@@ -21,6 +23,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "demo": "simulate:demo",
     "config": "config_check:configuration",
     "provider": "provider.group:provider",
+    "hash-password": "hash_password:hash_password",
     "healthcheck": "healthcheck:healthcheck",
 }
 """Module below this package and command in it, by name."""
@@ -54,9 +57,15 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def cli() -> None:
     """Prometheus exporter for IOmeter smart-meter bridges."""
+
+
+def _complete_variable() -> str | None:
+    """The variable by which a shell asks for completions; None for the usual one, which has `_` before it."""
+    name = f"{PREFIX}COMPLETE"
+    return name if name in os.environ else None
 
 
 def main() -> None:
@@ -64,7 +73,7 @@ def main() -> None:
     streams = Streams()
     try:
         try:
-            cli(prog_name="iometer-exporter")
+            cli(prog_name="iometer-exporter", complete_var=_complete_variable())
         finally:
             streams.finish()
     except ReaderGoneError:

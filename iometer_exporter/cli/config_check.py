@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from iometer_exporter.cli.options import FILE
+from iometer_exporter.cli.options import FILE, warn_of_unknown_variables
 
 
 @click.group("config")
@@ -23,6 +23,7 @@ def check(file: Path) -> None:
     # Imported here: the command line is up before it.
     from iometer_exporter.web.preflight import check_file
 
+    warn_of_unknown_variables()
     checked = check_file(file)
     click.echo(f"{file}: good, {checked.summary}")
     for warning in checked.warnings:

@@ -1,8 +1,10 @@
 """`discover`: the bridges that announce themselves here."""
 
 import asyncio
+import functools
 import json
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
@@ -13,10 +15,12 @@ from iometer_exporter.cli.table import table
 from iometer_exporter.config.file import DiscoveryConfig
 from iometer_exporter.errors import IOmeterError
 
+_option: Final = functools.partial(option, command="discover")
+
 
 @click.command()
-@option("--timeout", type=POSITIVE_DURATION, default="5s", show_default=True, help="How long to look.")
-@option("--interface", "interfaces", multiple=True, help="Name or address; all if none is given.")
+@_option("--timeout", type=POSITIVE_DURATION, default="5s", show_default=True, help="How long to look.")
+@_option("--interface", "interfaces", multiple=True, help="Name or address; all if none is given.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @logging_options("error")
 def discover(*, timeout: float, interfaces: tuple[str, ...], as_json: bool) -> None:

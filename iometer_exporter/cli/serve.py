@@ -12,21 +12,16 @@ import click
 
 from iometer_exporter.cli.options import (
     FILE,
-    LISTEN_ADDRESS,
     POSITIVE_DURATION,
     Parsed,
+    bridge_option,
+    listen_option,
     logging_options,
     option,
 )
 from iometer_exporter.cli.report import report
-from iometer_exporter.config.file import (
-    BridgeConfig,
-    Config,
-    check_names,
-    load_config,
-    parse_bridge,
-    parse_state_file,
-)
+from iometer_exporter.config.environment import unknown_variables
+from iometer_exporter.config.file import BridgeConfig, Config, load_config, parse_state_file
 from iometer_exporter.config.section import Problems
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.net import event_loop
@@ -44,12 +39,8 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
 
 
 @click.command()
-@option(
-    "--bridge",
-    "bridges",
-    type=Parsed("[NAME=]HOST[:PORT]", parse_bridge),
-    multiple=True,
-    help="Bridge to read, may be given several times; takes the place of the file's bridges.",
+@bridge_option(
+    "Bridge to read, several separated by commas or given one by one; takes the place of the file's bridges."
 )
 @option("--discovery/--no-discovery", default=None, help="Find bridges by mDNS.  [default: discovery]")
 @option(
@@ -65,14 +56,9 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
     default=None,
     help="YAML file with the configuration.",
 )
-@option(
-    "--web.listen-address",
-    "listen_addresses",
-    type=LISTEN_ADDRESS,
-    multiple=True,
-    default=[f":{DEFAULT_PORT}"],
-    show_default=True,
-    help="Where to serve, may be given several times; without a host on all interfaces, IPv4 and IPv6.",
+@listen_option(
+    f":{DEFAULT_PORT}",
+    "Where to serve, may be given several times; without a host on all interfaces, IPv4 and IPv6.",
 )
 @option(
     "--web.config.file",
@@ -118,10 +104,8 @@ def serve(
 
     Exit code 2 for a configuration that cannot be used: another start would not help.
     """
-    try:
-        check_names(bridges)
-    except ConfigError as error:
-        raise click.BadParameter(str(error), param_hint="'--bridge'") from error
+    for sentence in unknown_variables(os.environ):
+        _log.warning(sentence)
 
     def load() -> Config:
         config = load_config(config_file) if config_file else Config()

@@ -1,10 +1,10 @@
-"""How a command that serves waits for its end."""
+"""Signals that end a command which serves."""
 
 import asyncio
 import signal
 
 
-async def until_told_to_stop() -> None:
+async def wait_for_stop_signal() -> None:
     """Wait for SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,12 +1,15 @@
 """`simulate provider`: the vendor's cloud for those who have no fleet at hand."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from iometer_exporter.cli.options import DURATION, Parsed, logging_options, option
-from iometer_exporter.cli.signals import until_told_to_stop
+from iometer_exporter.cli.options import Parsed, list_option, logging_options, option
+from iometer_exporter.cli.signals import wait_for_stop_signal
+from iometer_exporter.cli.table import table
+from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, StartError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS, parse_provider_fault
@@ -15,46 +18,58 @@ from iometer_exporter.simulator.cloud.identity import SECRET, TOKEN
 if TYPE_CHECKING:
     from iometer_exporter.simulator.cloud import ProviderSimulation
 
+_option: Final = functools.partial(option, command="simulate-provider")
+
+
+def _whole_seconds(text: str) -> int:
+    seconds = parse_duration(text)
+    if seconds != int(seconds):
+        raise ConfigError(f"readings every {seconds:g} s cannot be, choose whole seconds")
+    return int(seconds)
+
 
 @click.command()
-@option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@option(
+@_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@_option(
     "--port",
     type=click.IntRange(0, 65535),
     default=18180,
     show_default=True,
     help="Port to listen on; 0 is any free one.",
 )
-@option(
+@_option(
     "--installations",
     type=click.IntRange(0, 10_000_000),
     default=50,
     show_default=True,
     help="How many installations the provider has.",
 )
-@option("--seed", type=int, default=1, show_default=True, help="Another seed is another fleet.")
-@option(
+@_option("--seed", type=int, default=1, show_default=True, help="Another seed is another fleet.")
+@_option(
     "--interval",
-    type=DURATION,
+    type=Parsed("duration", _whole_seconds),
     default="15m",
     show_default=True,
     help="Time between two readings of a meter, in whole seconds.",
 )
-@option("--token", default=TOKEN, show_default=True, help="Token that may read the fleet.")
-@option("--secret", default=SECRET, show_default=True, help="Secret that belongs to the token.")
-@option(
+@_option("--token", default=TOKEN, show_default=True, help="Token that may read the fleet.")
+@_option("--secret", default=SECRET, show_default=True, help="Secret that belongs to the token.")
+@_option(
     "--fault",
     "faults",
-    type=Parsed("KIND", parse_provider_fault),
+    type=Parsed("KIND", parse_provider_fault, choices=PROVIDER_FAULTS),
     multiple=True,
-    help=f"What goes wrong, may be given several times: {', '.join(PROVIDER_FAULTS)}.",
+    help="What goes wrong, may be given several times.",
 )
-@logging_options("warning")
-def provider(*, interval: float, **settings: Any) -> None:
+@list_option(
+    "--list-faults",
+    lambda: table(("FAULT", "WHAT GOES WRONG"), list(PROVIDER_FAULTS.items())),
+    "Print what --fault knows, and end.",
+)
+@logging_options("warn")
+def provider(**settings: Any) -> None:
     """Serve a simulated provider API."""
-    if interval != int(interval):
-        raise ConfigError(f"readings every {interval:g} s cannot be, choose whole seconds")
-    asyncio.run(_simulate(_simulation(interval=int(interval), **settings)))
+    asyncio.run(_simulate(_simulation(**settings)))
 
 
 def _simulation(**settings: Any) -> "ProviderSimulation":
@@ -73,4 +88,4 @@ async def _simulate(simulation: "ProviderSimulation") -> None:
     async with simulation:
         for line in describe_provider(simulation):
             click.echo(line)
-        await until_told_to_stop()
+        await wait_for_stop_signal()

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -115,15 +116,52 @@ def parse_bridge(text: str) -> BridgeConfig:
         raise ConfigError(f"{text!r} has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]")
     if "," in text:
         raise ConfigError(
-            f"{text!r} looks like several bridges: give --bridge once for each, or separate them by spaces "
-            "in the environment variable; a name with a comma is for the configuration file"
+            f"{text!r} looks like several bridges, write one; a name with a comma is for the key name of the "
+            "configuration file"
         )
     if "=" in name:
         raise ConfigError(
             f"{text!r} has more than one '=', write NAME=HOST[:PORT]; a name with '=' is for the "
             "configuration file"
         )
-    return BridgeConfig(parse_address(address), _printable(name or address))
+    try:
+        return BridgeConfig(parse_address(address), _printable(name or address))
+    except ConfigError as error:
+        if (meant := _with_equals(text)) is not None:
+            raise ConfigError(f"{error}; did you mean {meant}?") from error
+        raise
+
+
+def _with_equals(text: str) -> str | None:
+    """`house:192.168.1.50` with `=` for the colon, if that is a bridge."""
+    name, colon, address = text.partition(":")
+    if not colon or "=" in text or address.startswith(":"):
+        return None
+    try:
+        parse_address(address)
+        check_host(name)
+    except ConfigError:
+        return None
+    return f"{name}={address}"
+
+
+def parse_bridges(text: str) -> tuple[BridgeConfig, ...]:
+    """The bridges in a text, each as `parse_bridge` takes it, separated by commas or spaces.
+
+    Raises ConfigError for what is no bridge, and where a space could as well be part of a name.
+    """
+    bridges: list[BridgeConfig] = []
+    for part in text.strip(", \t\r\n").split(","):
+        words = part.split()
+        for before, after in pairwise(words):
+            # What does not look like an address may be the first word of a name.
+            if "=" in after and not {"=", ".", ":"} & set(before):
+                raise ConfigError(
+                    f"{before!r} before {after!r} is a bridge or part of a name: write NAME=HOST[:PORT] for "
+                    "each bridge; a name with a space is for the configuration file"
+                )
+        bridges += map(parse_bridge, words)
+    return tuple(bridges) or (parse_bridge(text),)
 
 
 def check_names(bridges: Iterable[BridgeConfig]) -> None:

@@ -126,11 +126,17 @@ def load_file(path: Path, parse: Callable[[str], T]) -> T:
         raise ConfigError(*(f"{path}: {problem}" for problem in error.problems)) from error
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is nearest, in whatever case it is written; None where none is near."""
+    words = {each.lower(): each for each in known}
+    return next((words[found] for found in difflib.get_close_matches(word.lower(), words, n=1)), None)
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The known word that is meant, as a question; all of them where none is near."""
-    words = {each.lower(): each for each in known}
-    nearest = difflib.get_close_matches(word.lower(), words, n=1)
-    return f"did you mean {words[nearest[0]]!r}?" if nearest else f"there are {', '.join(words.values())}"
+    words = list(known)
+    near = nearest(word, words)
+    return f"did you mean {near!r}?" if near else f"there are {', '.join(words)}"
 
 
 def kind(value: object, *, secret: bool = False) -> str:

@@ -1,7 +1,7 @@
 """The installations of a provider for a command: all of them page by page, or the one that is meant."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from typing import Final, Protocol, TypeVar
 
@@ -69,10 +69,36 @@ class InstallationPages:
         return await self._ask(lambda: self._client.installations(offset, self._page_size))
 
 
-async def find(client: OneClient, name: str) -> Installation:
-    """The installation with the external id or the id; raises IOmeterError if there is none, or two."""
+async def require_known(client: OneClient, names: Collection[str], pages: InstallationPages) -> None:
+    """Raise IOmeterError for a name that is no id, external id or meter number of an installation.
+
+    All pages are looked through only where a name is neither of the ids.
+    """
+    left = [name for name in names if not any(await _by_ids(client, name))]
+    if not left:
+        return
+    missing = set(left)
+    async for page in pages:
+        missing -= {meter.number for each in page for meter in each.meters}
+        if not missing:
+            return
+    unknown = " or ".join(repr(name) for name in left if name in missing)
+    raise IOmeterError(
+        f"there is no installation with the external id, id or meter number {unknown}, "
+        "look for it with `iometer-exporter provider installations`"
+    )
+
+
+async def _by_ids(client: OneClient, name: str) -> tuple[Installation | None, Installation | None]:
+    """The installation with this external id, and the one with this id."""
     by_external_id = await client.installation(external_id=name)
     by_id = await client.installation(id=name) if _UUID.fullmatch(name) else None
+    return by_external_id, by_id
+
+
+async def find(client: OneClient, name: str) -> Installation:
+    """The installation with the external id or the id; raises IOmeterError if there is none, or two."""
+    by_external_id, by_id = await _by_ids(client, name)
     found = by_external_id or by_id
     if found is None:
         raise IOmeterError(

@@ -9,6 +9,7 @@ from iometer_exporter.simulator.faults import (
     Fault,
     FaultSpec,
     Timing,
+    check_faults,
     parse_fault,
 )
 from iometer_exporter.simulator.home import Home
@@ -29,6 +30,7 @@ __all__ = [
     "SimulatedBridge",
     "Simulation",
     "Timing",
+    "check_faults",
     "describe",
     "parse_fault",
     "power",

@@ -5,6 +5,7 @@ import base64
 import binascii
 import hashlib
 import secrets
+import sys
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import bcrypt
+
+from iometer_exporter.errors import ConfigError
+from iometer_exporter.text import clean
 
 _MAX_VERDICTS: Final = 100
 """Verdicts that are remembered."""
@@ -25,7 +29,25 @@ _MAX_WAITING: Final = 64
 _LONGEST_WAIT_SECONDS: Final = 10.0
 """Seconds that one of them waits at most: after that no scraper is interested any more."""
 
+_COST: Final = 10
+"""Of new hashes: a check takes some 50 ms on a PC, ten times that on a small board."""
+
 T = TypeVar("T")
+
+
+def user_line(user: str, password: str) -> str:
+    """The line of `basic_auth_users` for a user, as YAML; raises ConfigError for what cannot be one."""
+    import yaml
+
+    if not user or ":" in user or clean(user) != user:
+        raise ConfigError(f"{user!r} is not a user name, it must not be empty or contain a colon")
+    secret = password.encode(errors="surrogateescape")
+    if not secret:
+        raise ConfigError("the password is empty, choose one")
+    if len(secret) > _BCRYPT_BYTES:
+        raise ConfigError(f"the password is longer than the {_BCRYPT_BYTES} bytes that bcrypt looks at")
+    hashed = bcrypt.hashpw(secret, bcrypt.gensalt(_COST)).decode("ascii")
+    return yaml.safe_dump({user: hashed}, allow_unicode=True, width=sys.maxsize).strip()
 
 
 class FairQueue(Generic[T]):

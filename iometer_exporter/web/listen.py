@@ -51,10 +51,21 @@ def parse_listen_address(text: str) -> ListenAddress:
     return ListenAddress(host.removeprefix("[").removesuffix("]"), 0 if port == "0" else parse_port(port))
 
 
+def local_url(address: ListenAddress, scheme: str = "http") -> str:
+    """The URL at which this host reaches whatever listens on the address; raises ConfigError for any port."""
+    if not address.port:
+        raise ConfigError("port 0 is any free one: write the URL to ask")
+    return _url(address.host, address.port, scheme)
+
+
 def url_of(listening: socket.socket, scheme: str = "http") -> str:
     """The address of a listening socket as a URL that a person can open on this host."""
     host, port = listening.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
+    return _url(host, port, scheme)
+
+
+def _url(host: str, port: int, scheme: str) -> str:
+    if host in ("", "0.0.0.0", "::"):
         host = "localhost"
     return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 

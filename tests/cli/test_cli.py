@@ -17,9 +17,11 @@ from iometer_exporter import __version__
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.cli import cli
-from iometer_exporter.cli.options import ENV_PREFIX
+from iometer_exporter.config.environment import OPTION_VARIABLES, variable
 from iometer_exporter.errors import IOmeterError
 from iometer_exporter.net.addresses import Address
+from iometer_exporter.simulator import FAULTS, SITUATIONS
+from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS
 from tests import documents
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, get, is_ready, started
 from tests.rawserver import Handler, answering, bridge, hanging, response, served
@@ -77,6 +79,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "provider license set-end",
         "provider watch",
         "provider backfill",
+        "hash-password",
         "healthcheck",
     ]
 
@@ -89,15 +92,45 @@ def test_every_command_and_option_has_help(name: str, command: click.Command) ->
             assert parameter.help, f"{name} {parameter.opts}"
 
 
+WITHOUT_VARIABLE = {"--json", "--yes", "--list-faults"}
+OWN_VARIABLES = {
+    "discover": "discover",
+    "simulate": "simulate",
+    "demo": "simulate",
+    "simulate provider": "simulate-provider",
+    "healthcheck": "healthcheck",
+}
+"""Commands with variables of their own, for options that `serve` has not, and what these begin with."""
+
+
+def options_with_variable(command: click.Command) -> list[click.Option]:
+    return [
+        each
+        for each in command.params
+        if isinstance(each, click.Option) and not WITHOUT_VARIABLE & {*each.opts}
+    ]
+
+
 @pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])
 def test_every_option_has_its_environment_variable(name: str, command: click.Command) -> None:
-    for parameter in command.params:
-        if isinstance(parameter, click.Option) and not {"--json", "--yes"} & {*parameter.opts}:
-            expected = parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()
-            assert parameter.envvar == ENV_PREFIX + expected
+    """One variable means one thing: what `--timeout` waits for is not the same everywhere."""
+    serve = cli.get_command(click.Context(cli), "serve")
+    assert serve is not None
+    shared = {each.opts[0] for each in options_with_variable(serve)} - {"--timeout"}
+    for each in options_with_variable(command):
+        own = OWN_VARIABLES.get(name, "")
+        if each.opts[0] == "--timeout" and name.startswith("provider "):
+            own = "provider"
+        assert each.envvar == variable(each.opts[0], "" if each.opts[0] in shared else own)
+
+
+def test_the_list_of_variables_is_whole() -> None:
+    found = {each.envvar for _, command in commands() for each in options_with_variable(command)}
+    assert found == OPTION_VARIABLES
 
 
 def test_version_and_help() -> None:
+    assert invoke("-V").output == invoke("--version").output
     assert invoke("--version").output == f"iometer-exporter {__version__}\n"
     assert run("-h").stdout.startswith("Usage: iometer-exporter [OPTIONS] COMMAND")
 
@@ -118,10 +151,19 @@ def test_version_and_help() -> None:
             "without http:// and path",
         ),
         (
-            ["serve", "--bridge", "a=x,b=y"],
-            "'a=x,b=y' looks like several bridges: give --bridge once for each, or separate them by spaces "
-            "in the environment variable; a name with a comma is for the configuration file",
+            ["serve", "--bridge", "My House=192.168.1.50"],
+            "'My' before 'House=192.168.1.50' is a bridge or part of a name: write NAME=HOST[:PORT] for each "
+            "bridge; a name with a space is for the configuration file",
         ),
+        (
+            ["serve", "--bridge", "house:192.168.1.50"],
+            "Invalid value for '--bridge': '192.168.1.50' is not a port, write a number from 1 to 65535; "
+            "did you mean house=192.168.1.50?",
+        ),
+        (["serve", "--bridge", "a=x b=x"], "two bridges have the address x, remove one"),
+        (["simulate", "--fault", "battery-low@5"], "is for bridge 5, but there are only 1"),
+        (["simulate", "provider", "--interval", "1500ms"], "cannot be, choose whole seconds"),
+        (["healthcheck", "--web.listen-address", "10180"], "write :10180, 127.0.0.1:10180 or [::1]:10180"),
         (
             ["serve", "--bridge", "=x"],
             "'=x' has no name before the '=', write NAME=HOST[:PORT] or HOST[:PORT]",
@@ -309,6 +351,80 @@ def test_discover_says_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> No
 def bridges_of(url: str) -> set[str]:
     lines = get(f"{url}metrics").decode().splitlines()
     return {line.split('"')[1] for line in lines if line.startswith("iometer_up{")}
+
+
+@pytest.mark.parametrize("separator", [",", " ", ", ", "\n"])
+def test_several_bridges_in_one_variable_or_flag(tmp_path: Path, separator: str) -> None:
+    text = separator.join(["env1=127.0.0.1:2", "127.0.0.1:3", "env2=127.0.0.1:4"])
+    with exporter(tmp_path, "--no-discovery", env={"IOMETER_EXPORTER_BRIDGE": text}) as (_, url):
+        assert bridges_of(url) == {"env1", "127.0.0.1:3", "env2"}
+    with exporter(tmp_path, "--no-discovery", "--bridge", text, "--bridge", "e=127.0.0.1:5") as (_, url):
+        assert bridges_of(url) == {"env1", "127.0.0.1:3", "env2", "e"}
+
+
+def test_a_variable_is_named_where_the_value_came_from_it() -> None:
+    hint = "(env var: 'IOMETER_EXPORTER_TIMEOUT')"
+    wrong = CliRunner().invoke(cli, ["serve"], env={"IOMETER_EXPORTER_TIMEOUT": "soon"})
+    assert f"Invalid value for '--timeout' {hint}: 'soon' is not a duration" in wrong.output
+    flag = CliRunner().invoke(cli, ["serve", "--timeout", "soon"], env={"IOMETER_EXPORTER_TIMEOUT": "3s"})
+    assert "Invalid value for '--timeout': 'soon' is not a duration" in flag.output
+    switch = CliRunner().invoke(cli, ["serve"], env={"IOMETER_EXPORTER_DISCOVERY": "maybe"})
+    assert last_line(switch.output) == (
+        "Error: Invalid value for '--discovery' (env var: 'IOMETER_EXPORTER_DISCOVERY'): "
+        "'maybe' is neither true nor false"
+    )
+
+
+def test_variables_that_nobody_knows_are_a_warning(tmp_path: Path) -> None:
+    env = {
+        "IOMETER_EXPORTER_TIMOUT": "3s",
+        "IOMETER_EXPORTER_SERVICE_HOST": "10.0.0.1",
+        "IOMETER_EXPORTER_PORT": "tcp://10.0.0.1:10180",
+    }
+    file = tmp_path / "config.yml"
+    file.write_text("discovery: off\nbridges: [127.0.0.1:1]\n")
+    sentence = (
+        "IOMETER_EXPORTER_TIMOUT is not a variable of this program, did you mean IOMETER_EXPORTER_TIMEOUT?"
+    )
+    with exporter(tmp_path, "--config.file", str(file), env=env) as (process, _):
+        process.stop()
+    [warning] = [line for line in process.text().splitlines() if "level=warning" in line]
+    assert warning.endswith(f'msg="{sentence}"')
+    checked = run("config", "check", str(file), env=env)
+    assert (checked.returncode, checked.stderr) == (0, f"Warning: {sentence}\n")
+
+
+@pytest.mark.parametrize("level", ["warn", "warning", "WARN"])
+def test_a_level_is_written_as_in_go_or_as_in_python(level: str) -> None:
+    result = run("check", "127.0.0.1:1", "--log.level", level)
+    assert "level=warning" in result.stderr
+
+
+def test_list_faults_tells_situations_from_faults() -> None:
+    for command in ("simulate", "demo"):
+        result = invoke(command, "--list-faults")
+        assert result.exit_code == 0
+        faults, situations = result.output.split("\n\n")
+        assert faults.splitlines()[0].split() == ["FAULT", "WHAT", "THE", "BRIDGE", "DOES"]
+        assert {line.split()[0] for line in situations.splitlines()[1:]} == SITUATIONS
+        assert {line.split()[0] for line in faults.splitlines()[1:]} == FAULTS.keys() - SITUATIONS
+    listed = invoke("simulate", "provider", "--list-faults").output.splitlines()[1:]
+    assert {line.split()[0] for line in listed} == PROVIDER_FAULTS.keys()
+
+
+@pytest.mark.parametrize("name", ["_IOMETER_EXPORTER_COMPLETE", "IOMETER_EXPORTER_COMPLETE"])
+def test_the_shell_completes_commands_and_faults(name: str) -> None:
+    script = run(env={name: "bash_source"})
+    assert script.returncode == 0
+    assert name in script.stdout
+
+    def completed(words: str) -> list[str]:
+        env = {name: "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        return run(env=env).stdout.split()
+
+    assert completed("iometer-exporter heal") == ["plain,healthcheck"]
+    assert completed("iometer-exporter simulate --fault batt") == ["plain,battery-low"]
+    assert completed("iometer-exporter serve --log.level w") == ["plain,warn"]
 
 
 def test_flags_beat_the_environment_and_that_the_file(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from iometer_exporter.cli import cli
 from iometer_exporter.config.web_file import load_web_config
+from iometer_exporter.errors import ConfigError
 from iometer_exporter.web.gate import WebGate
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, free_port
 from tests.rawserver import answering, hanging, response, served
@@ -33,7 +34,37 @@ def test_the_running_exporter_is_well_and_the_stopped_one_is_not(tmp_path: Path)
 
 def test_the_url_comes_from_the_environment_too() -> None:
     with served(answering(response(b"healthy\n"))) as address:
-        assert not healthcheck(env={"IOMETER_EXPORTER_URL": f"http://{address}/-/healthy"}).exit_code
+        assert not healthcheck(
+            env={"IOMETER_EXPORTER_HEALTHCHECK_URL": f"http://{address}/-/healthy"}
+        ).exit_code
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1", "0.0.0.0"])
+def test_it_asks_where_the_exporter_listens(host: str) -> None:
+    with served(answering(response(b"healthy\n"))) as address:
+        listening = f"{host}:{address.port}"
+        assert not healthcheck(env={"IOMETER_EXPORTER_WEB_LISTEN_ADDRESS": f"{listening} :1"}).exit_code
+    result = healthcheck("--web.listen-address", listening)
+    assert result.exit_code == 1
+    place = "127.0.0.1" if host == "127.0.0.1" else "localhost"
+    assert result.output == (
+        f"Error: no answer from http://{place}:{address.port}/-/healthy: Connection refused\n"
+    )
+
+
+def test_it_asks_with_tls_where_the_exporter_has_it(tmp_path: Path) -> None:
+    file = Certificates(tmp_path).config(more=USERS)
+    with serving(WebGate(load_web_config(file), exempt_paths=("/-/healthy",))) as port:
+        env = {"IOMETER_EXPORTER_WEB_LISTEN_ADDRESS": f":{port}"}
+        # Its certificate is of another name than localhost.
+        assert not healthcheck(env=env | {"IOMETER_EXPORTER_WEB_CONFIG_FILE": str(file)}).exit_code
+        assert healthcheck(env=env).exit_code == 1
+
+
+def test_where_any_port_is_free_there_is_none_to_ask() -> None:
+    result = healthcheck("--web.listen-address", "127.0.0.1:0")
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception) == "port 0 is any free one: write the URL to ask"
 
 
 @pytest.mark.parametrize(

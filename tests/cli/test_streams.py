@@ -19,6 +19,9 @@ FULL = Path("/dev/full")
 
 needs_full = pytest.mark.skipif(not FULL.is_char_device(), reason="this system has no /dev/full")
 
+WAITING = "Waiting for readings. Stop with Ctrl-C.\n"
+"""What `watch` says before the first reading is there."""
+
 COMMANDS = [
     ["--help"],
     ["--version"],
@@ -95,7 +98,7 @@ def test_a_full_disk_behind_stdout_is_told_in_a_sentence(
 ) -> None:
     with FULL.open("wb") as full:
         code = ends(monkeypatch, full.fileno(), words(command))
-    said = capfd.readouterr().err
+    said = capfd.readouterr().err.removeprefix(WAITING)
     told = "Error: cannot write to stdout: No space left on device\n"
     assert (code, said) == (1, told)
 
@@ -113,7 +116,7 @@ def test_whoever_has_read_enough_is_told_nothing(
         code = ends(monkeypatch, writer, words(command))
     finally:
         os.close(writer)
-    assert (code, capfd.readouterr().err) == (1, "")
+    assert (code, capfd.readouterr().err.removeprefix(WAITING)) == (1, "")
 
 
 def process(*command: str, **settings: object) -> "subprocess.CompletedProcess[str]":

@@ -12,6 +12,7 @@ from iometer_exporter.config.file import (
     check_names,
     load_config,
     parse_bridge,
+    parse_bridges,
     parse_config,
 )
 from iometer_exporter.config.provider import DEFAULT_URL, ProviderConfig, cleartext_warning
@@ -346,8 +347,7 @@ def test_a_bridge_on_the_command_line_is_named_or_named_as_given(text: str, brid
 
 
 SEVERAL = (
-    "looks like several bridges: give --bridge once for each, or separate them by spaces in the environment "
-    "variable; a name with a comma is for the configuration file"
+    "looks like several bridges, write one; a name with a comma is for the key name of the configuration file"
 )
 
 
@@ -372,6 +372,59 @@ def test_a_bad_bridge_on_the_command_line_is_refused(text: str, message: str) ->
     with pytest.raises(ConfigError) as caught:
         parse_bridge(text)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a=h", ["a"]),
+        ("a=h,b=i", ["a", "b"]),
+        ("a=h b=i", ["a", "b"]),
+        (" a=h ,\n b=i:81,, [fd00::1] ", ["a", "b", "[fd00::1]"]),
+        ("192.168.1.50 b=i", ["192.168.1.50", "b"]),
+        ("h, b=i", ["h", "b"]),
+        ("h i", ["h", "i"]),
+    ],
+)
+def test_several_bridges_in_one_text(text: str, names: list[str]) -> None:
+    assert [bridge.name for bridge in parse_bridges(text)] == names
+
+
+@pytest.mark.parametrize("text", ["My House=192.168.1.50", "a=h My House=i", "a=h,My House=i"])
+def test_a_space_that_may_be_part_of_a_name_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^'My' before 'House=.*' is a bridge or part of a name: write"):
+        parse_bridges(text)
+
+
+@given(st.text() | st.text(alphabet="a=b:,. 1[]\n", max_size=20))
+def test_any_text_is_bridges_or_an_error(text: str) -> None:
+    """And never is what separates bridges part of a name or a host."""
+    try:
+        bridges = parse_bridges(text)
+    except ConfigError:
+        return
+    for bridge in bridges:
+        assert not set(", \n=") & set(f"{bridge.name}{bridge.address}")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("house:192.168.1.50", "house=192.168.1.50"),
+        ("house:iometer-a.local", "house=iometer-a.local"),
+        ("house:192.168.1.50:81", "house=192.168.1.50:81"),
+    ],
+)
+def test_a_colon_in_place_of_the_equals_sign(text: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"; did you mean {meant}\\?$"):
+        parse_bridge(text)
+
+
+@pytest.mark.parametrize("text", ["house:99999999", "fd00:::1", "http://house:80"])
+def test_other_colons_are_not_taken_for_it(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_bridge(text)
+    assert "did you mean" not in str(caught.value)
 
 
 def test_bridges_with_names_and_addresses_of_their_own_are_fine() -> None:

@@ -98,6 +98,12 @@ def test_the_end_of_a_license(cloud: Cloud) -> None:
     assert license_of(cloud, "home-000002")["end"] == "2032-01-01T00:00:00+00:00"
 
 
+def test_nobody_to_ask_is_told_of_yes(cloud: Cloud) -> None:
+    result = cloud.run("license", "set-term", "home-000005", "--months", "6", given="")
+    assert result.exit_code == 1
+    assert str(result.exception) == "nobody answers here, nothing was changed: give --yes to do without"
+
+
 def test_an_answer_that_does_not_come_changes_nothing(cloud: Cloud) -> None:
     before = license_of(cloud, "home-000001")
     result = cloud.run("license", "set-end", "home-000001", "2031-01-01", given="")

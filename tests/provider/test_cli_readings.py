@@ -38,6 +38,25 @@ def test_watch_prints_readings_and_ends() -> None:
         assert [line.split("  ")[1] for line in lines] == [name, name]
 
 
+def test_watch_says_that_it_waits_and_for_whom(cloud: Cloud) -> None:
+    with cloud_of(installations=3, interval=1) as busy:
+        [one] = json.loads(busy.good("installations", "home-000002", "--json"))
+        number = one["meters"][0]["number"]
+        result = busy.run("watch", number, one["id"], "--count", "1")
+        assert result.exit_code == 0
+        assert result.stderr == f"Waiting for readings of {number}, {one['id']}. Stop with Ctrl-C.\n"
+        assert busy.run("watch", "--count", "1").stderr == "Waiting for readings. Stop with Ctrl-C.\n"
+
+
+def test_watch_of_an_installation_that_there_is_not(cloud: Cloud) -> None:
+    result = cloud.run("watch", "home-000001", "nope", "none", "--count", "1")
+    assert (result.exit_code, result.output) == (1, "")
+    assert str(result.exception) == (
+        "there is no installation with the external id, id or meter number 'nope' or 'none', "
+        "look for it with `iometer-exporter provider installations`"
+    )
+
+
 def test_watch_goes_on_after_an_interruption() -> None:
     with cloud_of(installations=100, interval=1) as busy:
 

@@ -1,5 +1,6 @@
 """`provider license`: change the license of one installation, after a look at it."""
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,7 +115,7 @@ def _change(
     name = f"{installation.external_id} ({installation.id})" if installation.external_id else installation.id
     click.echo(f"License of {name}")
     click.echo(_compared(before, _facts(before) | after, "AFTER"))
-    if not yes and not click.confirm("Change it?", err=True):
+    if not yes and not _confirmed():
         click.echo("Nothing was changed.", err=True)
         ctx.exit(1)
 
@@ -125,6 +126,16 @@ def _change(
     result = event_loop.run(update())
     click.echo("Changed.")
     click.echo(_compared(before, _facts(result), "NOW"))
+
+
+def _confirmed() -> bool:
+    """The answer; raises IOmeterError where there is nobody who could give one."""
+    try:
+        return click.confirm("Change it?", err=True)
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise IOmeterError("nobody answers here, nothing was changed: give --yes to do without") from error
 
 
 def _compared(before: "License", after: dict[str, str], head: str) -> str:

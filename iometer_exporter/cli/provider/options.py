@@ -2,7 +2,6 @@
 
 import functools
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +66,7 @@ def provider_options(command: Command) -> Command:
         logging_options("error"),
         option(
             "--timeout",
+            command="provider",
             type=POSITIVE_DURATION,
             default="30s",
             show_default=True,
@@ -104,12 +104,6 @@ def provider_options(command: Command) -> Command:
         decorated = decorate(decorated)
     result: Command = decorated
     return result
-
-
-def json_option(command: Command) -> Command:
-    """Add `--json`."""
-    add: Callable[[Command], Command] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    return add(command)
 
 
 def _credentials(provider: ProviderConfig) -> "Credentials":

@@ -13,7 +13,8 @@ import click
 
 from iometer_exporter import wording
 from iometer_exporter.bridges import diagnosis as facts
-from iometer_exporter.cli.provider.options import Access, json_option, provider_options
+from iometer_exporter.cli.options import json_option
+from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, with_progress
 from iometer_exporter.cli.table import table
 from iometer_exporter.net import event_loop

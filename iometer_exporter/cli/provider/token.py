@@ -10,8 +10,8 @@ from urllib.parse import urljoin
 
 import click
 
-from iometer_exporter.cli.options import Parsed, option
-from iometer_exporter.cli.provider.options import Access, json_option, provider_options
+from iometer_exporter.cli.options import Parsed, json_option, option
+from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.errors import ConfigError, IOmeterError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.net import event_loop

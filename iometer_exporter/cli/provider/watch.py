@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from iometer_exporter import wording
-from iometer_exporter.cli.options import option
-from iometer_exporter.cli.provider.options import Access, json_option, provider_options
-from iometer_exporter.cli.signals import until_told_to_stop
+from iometer_exporter.cli.options import json_option, option
+from iometer_exporter.cli.provider.options import Access, provider_options
+from iometer_exporter.cli.signals import wait_for_stop_signal
 from iometer_exporter.errors import ProviderError, StartError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.meter import quantities
 from iometer_exporter.net import event_loop
+from iometer_exporter.provider.lookup import InstallationPages, require_known
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.api.models import MeterReading
@@ -34,12 +35,12 @@ def watch(*, access: Access, installation: tuple[str, ...], count: int | None, a
     """
     if (missing := advice_if_missing("provider", "websockets")) is not None:
         raise StartError(f"readings come over a socket: {missing}")
-    event_loop.run(_watch(access, frozenset(installation), count, as_json=as_json))
+    event_loop.run(_watch(access, tuple(dict.fromkeys(installation)), count, as_json=as_json))
 
 
 async def _watch(access: Access, wanted: Collection[str], count: int | None, *, as_json: bool) -> None:
     printing = asyncio.create_task(_print(access, wanted, count, as_json=as_json))
-    stopping = asyncio.create_task(until_told_to_stop())
+    stopping = asyncio.create_task(wait_for_stop_signal())
     await asyncio.wait([printing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not printing.done():
@@ -54,6 +55,9 @@ async def _print(access: Access, wanted: Collection[str], count: int | None, *, 
     from iometer_exporter.provider.reading.subscription import fresh_readings
 
     async with access.client() as client, aclosing(fresh_readings(client, interrupted=_interrupted)) as items:
+        await require_known(client, wanted, InstallationPages(client, access.provider.page_size))
+        whose = f" of {', '.join(wanted)}" if wanted else ""
+        click.echo(f"Waiting for readings{whose}. Stop with Ctrl-C.", err=True)
         async for each in items:
             if isinstance(each, ProviderError):
                 click.echo(f"Left out: {each}", err=True)
