@@ -80,11 +80,12 @@ class ProbeTargetError(IOmeterError):
 
 
 class FetchError(IOmeterError):
-    """An endpoint of a bridge that gave no document, and why."""
+    """An endpoint of a bridge that gave no document, and why; `status` is that of an HTTP answer."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.reason: Reason = reason
+        self.status = status
 
 
 class ProviderError(IOmeterError):

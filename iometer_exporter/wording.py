@@ -1,5 +1,6 @@
 """Values in words, as a meter shows them and a person says them."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -39,6 +40,17 @@ def duration(seconds: float) -> str:
         elif parts:
             break
     return sign + " ".join(parts[:2])
+
+
+def waited(seconds: float) -> str:
+    """A short wait, as it is set: `0.3 s`, `3 s`, `60 s`."""
+    digits = 1 if seconds < 9.95 else 0
+    return f"{seconds:.{digits}f}".removesuffix(".0") + " s"
+
+
+def local_time(time: datetime) -> str:
+    """A time as the clock on the wall shows it, with the zone: `2026-11-20 23:10:47 CET`."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def totals(reading: Reading) -> tuple[str | None, str | None]:

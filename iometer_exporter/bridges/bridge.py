@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from iometer_exporter import wording
+from iometer_exporter.bridges.bridge_log import BridgeLog
 from iometer_exporter.bridges.client import BridgeClient, Network
 from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
@@ -82,6 +84,7 @@ class Bridge:
         self.reading = SingleFlight(self._fetch_reading)
         self.status = SingleFlight(self._fetch_status)
         self._client = BridgeClient(addresses, network)
+        self._bridge_log = BridgeLog()
         self._guard = Guard(limits, memory)
         self._meter = ""
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
@@ -191,6 +194,7 @@ class Bridge:
             is_held=judgement is not None and judgement.is_held,
         )
         self.answering = snapshot.up
+        self._bridge_log.report(snapshot)
         return snapshot
 
     def _leave(
@@ -205,7 +209,7 @@ class Bridge:
         if task.done() and not task.cancelled():
             return task.result()
         waited = asyncio.get_running_loop().time() - flight.started
-        failure = FetchError("timeout", f"no complete answer within {waited:.1f} s")
+        failure = FetchError("timeout", f"no complete answer within {wording.waited(waited)}")
         if given_up and count_timeouts:
             self._note(endpoint, failure)
         return Fetched(waited, failure=failure)
@@ -269,7 +273,7 @@ class Bridge:
         return reading if reading.meter else replace(reading, meter=self._meter)
 
     def _note(self, endpoint: Endpoint, failure: FetchError | None) -> None:
-        """Count a failure, and log it when it is another one than before: not once per scrape."""
+        """Count a failure, and note one that is another than before for the log: not once per scrape."""
         reason = failure.reason if failure else None
         if reason:
             self._errors[endpoint, reason] += 1
@@ -277,11 +281,7 @@ class Bridge:
         self._state[endpoint] = reason
         if reason == before:
             return
-        fields = {"bridge": self.name, "endpoint": endpoint}
-        if failure:
-            _log.warning("no document: %s", failure, extra={**fields, "reason": reason})
-        else:
-            _log.info("endpoint answers again", extra=fields)
+        self._bridge_log.note(endpoint, failure)
 
     def _note_problems(self, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
         if problems:

@@ -165,11 +165,11 @@ class BridgeClient:
         response = await self._transport.handle_async_request(self._request(endpoint))
         status = response.status_code
         if status == httpx.codes.NOT_FOUND:
-            raise FetchError("no_data", "answered 404 Not Found")
+            raise FetchError("no_data", "answered 404 Not Found", status=status)
         if 300 <= status < 400:
-            raise FetchError("http_status", f"answered {status}, a redirect: not followed")
+            raise FetchError("http_status", f"answered {status}, a redirect: not followed", status=status)
         if status != httpx.codes.OK:
-            raise FetchError("http_status", f"answered status {status}")
+            raise FetchError("http_status", f"answered status {status}", status=status)
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 (what such a transport gives)
         return b"".join([part async for part in response.stream])
 

@@ -1,11 +1,12 @@
 """Diagnosis of a bridge, in words for a person: what is wrong, and what to do about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from iometer_exporter.bridges.snapshot import Snapshot
-from iometer_exporter.meter.models import ENDPOINTS, Status
+from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.meter.models import ENDPOINTS, WEB_PAGE, Status
 from iometer_exporter.wording import duration
 
 LOW_BATTERY: Final = 0.2
@@ -76,22 +77,57 @@ def probe_log(snapshot: Snapshot, *, target: str, duration: float) -> Iterator[s
     yield f"probe {'succeeded' if snapshot.up else 'failed'} after {duration:.3f} s"
 
 
-_UNREACHABLE: Final = {
+_NOT_A_BRIDGE: Final = "check that the address is that of an IOmeter bridge and no other device"
+_OTHER_DEVICE: Final = "this is another device, such as a router or a printer: correct the address"
+
+_ADVICE: Final[Mapping[Reason, str]] = {
     "resolve": "check the spelling of the name, or use the IP address that your router shows for the bridge",
     "connect": "check that the address is that of the bridge, that it has power and is in this network",
-    "timeout": "check that the bridge has power and good Wi-Fi, and that no firewall is in between; "
-    "if it is only slow, raise --timeout",
-    "http_status": "check that the address is that of the bridge, and restart the bridge if it is",
+    "timeout": "check that the bridge has power and good Wi-Fi, and that no firewall is in between",
+    "protocol": "bring the bridge nearer to the access point, for weak Wi-Fi breaks connections off; "
+    "if it stays, " + _NOT_A_BRIDGE,
 }
 
-_NOT_A_BRIDGE: Final = "check that the address is that of an IOmeter bridge and no other device"
+_LOGIN: Final = (401, 403)
+
+
+def headline(snapshot: Snapshot) -> str:
+    """What a bridge does, in a few words."""
+    if snapshot.up:
+        return "answers"
+    silent = {failure.reason for failure in snapshot.failures.values()} <= {"resolve", "connect", "timeout"}
+    return "does not answer" if silent else "does not answer as a bridge"
 
 
 def _unreachable(snapshot: Snapshot) -> Problem:
-    failure = next(iter(snapshot.failures.values()))
-    return Problem(
-        f"the bridge gives no document: {failure}", _UNREACHABLE.get(failure.reason, _NOT_A_BRIDGE)
+    failures = snapshot.failures.values()
+    # One 404 beside something else tells less than that.
+    failure = next((each for each in failures if each.reason != "no_data"), next(iter(failures)))
+    if failure.reason == "resolve" and snapshot.address.partition(":")[0].endswith(".local"):
+        return Problem(
+            f"the bridge does not answer: {failure}",
+            "a name in .local needs mDNS on this host: use the IP address that your router shows",
+        )
+    if failure.status in _LOGIN:
+        return Problem(f"what answers asks for a login (status {failure.status})", _OTHER_DEVICE)
+    if str(failure) == WEB_PAGE:
+        return Problem("what answers is a web page", _OTHER_DEVICE)
+    if failure.status is not None and failure.status >= 500:
+        return Problem(
+            f"the bridge {failure}",
+            "restart the bridge; if it stays, check that the address is that of the bridge",
+        )
+    what = (
+        "does not answer"
+        if failure.reason in ("resolve", "connect", "timeout")
+        else "does not answer as a bridge"
     )
+    return Problem(f"the bridge {what}: {in_words(failure)}", _ADVICE.get(failure.reason, _NOT_A_BRIDGE))
+
+
+def in_words(failure: FetchError) -> str:
+    """The failure for a person: without the words of a parser, which the log has."""
+    return "what it sends is not JSON" if failure.reason == "invalid_json" else str(failure)
 
 
 def _reading_problems(snapshot: Snapshot) -> Iterator[Problem]:
@@ -102,10 +138,12 @@ def _reading_problems(snapshot: Snapshot) -> Iterator[Problem]:
             "wait some minutes after set-up; if it stays, check the core on the meter",
         )
     elif failure is not None:
-        yield Problem(f"there is no reading: {failure}", "try again; restart the bridge if it stays")
+        yield Problem(
+            f"there is no reading: {in_words(failure)}", "try again; restart the bridge if it stays"
+        )
     failure = snapshot.failures.get("status")
     if failure is not None and failure.reason != "no_data":
-        yield Problem(f"there is no status: {failure}", "try again; restart the bridge if it stays")
+        yield Problem(f"there is no status: {in_words(failure)}", "try again; restart the bridge if it stays")
     for document in (snapshot.sent, snapshot.status):
         if document is not None and document.problems:
             yield Problem(

@@ -18,6 +18,9 @@ from iometer_exporter.meter.obis import ObisCode
 
 _FULL_BATTERY: Final = 100
 
+WEB_PAGE: Final = "the body is not JSON: it is a web page"
+"""What is wrong with the answer of most devices that are no bridge."""
+
 
 @dataclass(frozen=True, slots=True)
 class Register:
@@ -157,6 +160,8 @@ def _document(body: bytes, typename: str) -> JsonObject:
 
 
 def _decode(body: bytes) -> object:
+    if body.lstrip()[:1] == b"<":
+        raise PayloadError(WEB_PAGE, reason="invalid_json")
     try:
         # Decimal keeps every digit that the meter shows through the conversion of units.
         return decode(body, parse_int=Decimal)

@@ -60,11 +60,12 @@ async def read(bridge: Bridge) -> Snapshot:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
-    """Level, text and fields of each line."""
+    """Level, text and fields of each line but that of the first answer."""
     fields = ("bridge", "endpoint", "reason", "meter")
     return [
         (line.levelname, line.getMessage(), {f: line.__dict__[f] for f in fields if f in line.__dict__})
         for line in caplog.records
+        if line.getMessage() != "bridge answers"
     ]
 
 
@@ -76,7 +77,7 @@ async def turns() -> None:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "iometer_exporter.bridges.bridge")
+    caplog.set_level(logging.INFO, "iometer_exporter.bridges")
     return caplog
 
 
@@ -131,6 +132,51 @@ async def test_a_failure_is_logged_when_it_is_news(log: pytest.LogCaptureFixture
     ]
     assert snapshot.errors == {("reading", "no_data"): 3, ("reading", "invalid_json"): 1}
     assert snapshot.failures == {}
+
+
+async def test_the_first_answer_is_one_line(log: pytest.LogCaptureFixture) -> None:
+    """Whatever came before it: it need not be told that the endpoints answer `again`."""
+    answers = {"reading": b"", "status": b""}
+    handler = bridge(lambda: answers["reading"], lambda: answers["status"])
+    async with raw_server(handler) as server, running(server.address) as house:
+        await read(house)
+        answers |= {"reading": fresh(power=-432.5, meter="M1"), "status": documents.status(meter="M1")}
+        await read(house)
+        await read(house)
+    assert [record.getMessage() for record in log.records] == [
+        "no document: answered 404 Not Found",
+        "bridge answers",
+    ]
+    answer = log.records[-1].__dict__
+    assert log.records[-1].levelname == "INFO"
+    assert (answer["bridge"], answer["meter"], answer["power"]) == ("house", "M1", "-432.5 W")
+
+
+async def test_the_first_answer_without_power(log: pytest.LogCaptureFixture) -> None:
+    async with raw_server(bridge(lambda: b"", documents.status)) as server, running(server.address) as house:
+        await read(house)
+    assert [record.getMessage() for record in log.records] == [
+        "no document: answered 404 Not Found",
+        "bridge answers",
+    ]
+    assert "power" not in log.records[-1].__dict__
+
+
+async def test_one_cause_is_one_line(log: pytest.LogCaptureFixture) -> None:
+    answers = {"reading": fresh(), "status": documents.status()}
+    handler = bridge(lambda: answers["reading"], lambda: answers["status"])
+    async with raw_server(handler) as server, running(server.address) as house:
+        for document in (True, False, False, True):
+            answers |= {
+                "reading": fresh() if document else b"",
+                "status": documents.status() if document else b"",
+            }
+            await read(house)
+    both = {"bridge": "house", "endpoint": "reading,status"}
+    assert told(log) == [
+        ("WARNING", "no document: answered 404 Not Found", {**both, "reason": "no_data"}),
+        ("INFO", "endpoints answer again", both),
+    ]
 
 
 async def test_a_bridge_that_answers_from_the_first_is_no_news(log: pytest.LogCaptureFixture) -> None:
@@ -246,8 +292,7 @@ async def test_a_fault_of_this_program_is_told_with_its_traceback_once(
     monkeypatch.setattr(bridge_module, "parse_status", broken)
     async with raw_server(bridge(fresh, documents.status)) as server, running(server.address) as house:
         for _ in range(2):
-            failure = (await fetched(house.status)).failure
-    assert failure is not None
+            failure = (await read(house)).failures["status"]
     assert (failure.reason, str(failure)) == ("protocol", "fault of the exporter (TypeError)")
     fields = {"bridge": "house", "endpoint": "status"}
     assert told(log) == [
@@ -273,12 +318,12 @@ async def test_who_waited_in_vain_is_told_how_long(
         snapshot = house.snapshot(Outcomes(outcome, status))
     assert outcome.duration == pytest.approx(9.04)
     assert (outcome.failure, outcome.result) == (snapshot.failures["reading"], None)
-    assert str(outcome.failure) == "no complete answer within 9.0 s"
+    assert str(outcome.failure) == "no complete answer within 9 s"
     assert outcome.failure is not None
     assert outcome.failure.reason == "timeout"
     endpoints = ("reading", "status") if counted else ()
     assert snapshot.errors == dict.fromkeys([(endpoint, "timeout") for endpoint in endpoints], 1)
-    assert len(told(log)) == len(endpoints)
+    assert [fields["endpoint"] for _, _, fields in told(log)] == (["reading,status"] if counted else [])
     assert (snapshot.up, snapshot.meter, snapshot.seen_for, snapshot.is_held) == (False, "", 0.0, False)
 
 

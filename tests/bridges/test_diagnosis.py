@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -5,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from iometer_exporter.bridges.diagnosis import Problem, problems
+from iometer_exporter.bridges.diagnosis import Problem, headline, problems
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
-from iometer_exporter.meter.models import Endpoint, Status
+from iometer_exporter.meter.models import WEB_PAGE, Endpoint, Status
 from iometer_exporter.meter.quantities import energies
-from iometer_exporter.wording import duration, kilowatt_hours, totals, watts
+from iometer_exporter.wording import duration, kilowatt_hours, local_time, totals, waited, watts
 from tests import payloads
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()
@@ -110,6 +111,25 @@ def test_durations_are_in_their_two_largest_units(seconds: float, text: str) -> 
     assert duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.3, "0.3 s"), (3.0, "3 s"), (2.54, "2.5 s"), (9.96, "10 s"), (10.04, "10 s"), (60.1, "60 s")],
+)
+def test_a_wait_is_told_as_it_was_set(seconds: float, text: str) -> None:
+    assert waited(seconds) == text
+
+
+def test_a_time_is_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert local_time(datetime(2026, 11, 20, 22, 10, 47, tzinfo=UTC)) == "2026-11-20 23:10:47 CET"
+        assert local_time(datetime(2026, 6, 20, 22, 10, 47, tzinfo=UTC)) == "2026-06-21 00:10:47 CEST"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_totals_are_those_that_the_meter_has() -> None:
     assert totals(payloads.reading("wired")) == ("12345.6789 kWh", "98.7654321 kWh")
     assert totals(payloads.reading("import-only")) == ("12345.6789 kWh", None)
@@ -131,23 +151,100 @@ def test_404_on_both_endpoints_is_a_local_api_that_is_not_unlocked() -> None:
     ]
 
 
+NOT_A_BRIDGE = "check that the address is that of an IOmeter bridge and no other device"
+SILENT = "the bridge does not answer: reading failed"
+STRANGE = "the bridge does not answer as a bridge: reading failed"
+
+
 @pytest.mark.parametrize(
-    ("reason", "advice"),
+    ("reason", "what", "advice"),
     [
-        ("resolve", "check the spelling of the name"),
-        ("connect", "check that the address is that of the bridge, that it has power"),
-        ("timeout", "check that the bridge has power and good Wi-Fi"),
-        ("http_status", "check that the address is that of the bridge, and restart"),
-        ("invalid_json", "check that the address is that of an IOmeter bridge and no other device"),
-        ("invalid_document", "check that the address is that of an IOmeter bridge and no other device"),
-        ("too_large", "check that the address is that of an IOmeter bridge and no other device"),
-        ("protocol", "check that the address is that of an IOmeter bridge and no other device"),
+        ("resolve", SILENT, "check the spelling of the name"),
+        ("connect", SILENT, "check that the address is that of the bridge, that it has power"),
+        ("timeout", SILENT, "check that the bridge has power and good Wi-Fi"),
+        ("http_status", STRANGE, NOT_A_BRIDGE),
+        (
+            "invalid_json",
+            "the bridge does not answer as a bridge: what it sends is not JSON",
+            NOT_A_BRIDGE,
+        ),
+        ("invalid_document", STRANGE, NOT_A_BRIDGE),
+        ("too_large", STRANGE, NOT_A_BRIDGE),
+        ("protocol", STRANGE, "bring the bridge nearer to the access point, for weak Wi-Fi"),
     ],
 )
-def test_a_bridge_that_gives_nothing_has_one_problem_with_advice(reason: Reason, advice: str) -> None:
+def test_a_bridge_that_gives_nothing_has_one_problem_with_advice(
+    reason: Reason, what: str, advice: str
+) -> None:
     (problem,) = found(failed(reading=reason, status=reason))
-    assert problem.what == "the bridge gives no document: reading failed"
+    assert problem.what == what
     assert problem.advice.startswith(advice)
+
+
+OTHER_DEVICE = "this is another device, such as a router or a printer: correct the address"
+
+
+@pytest.mark.parametrize(
+    ("failure", "what", "advice"),
+    [
+        (
+            FetchError("http_status", "answered status 401", status=401),
+            "what answers asks for a login (status 401)",
+            OTHER_DEVICE,
+        ),
+        (
+            FetchError("http_status", "answered status 403", status=403),
+            "what answers asks for a login (status 403)",
+            OTHER_DEVICE,
+        ),
+        (
+            FetchError("http_status", "answered status 500", status=500),
+            "the bridge answered status 500",
+            "restart the bridge; if it stays, check that the address is that of the bridge",
+        ),
+        (
+            FetchError("http_status", "answered 302, a redirect: not followed", status=302),
+            "the bridge does not answer as a bridge: answered 302, a redirect: not followed",
+            NOT_A_BRIDGE,
+        ),
+        (FetchError("invalid_json", WEB_PAGE), "what answers is a web page", OTHER_DEVICE),
+    ],
+)
+def test_what_answers_in_place_of_a_bridge_is_recognised(failure: FetchError, what: str, advice: str) -> None:
+    snapshot = failed(reading="no_data", status="no_data")
+    both: dict[Endpoint, FetchError] = {"reading": failure, "status": failure}
+    one: dict[Endpoint, FetchError] = {**snapshot.failures, "status": failure}
+    for failures in (both, one):
+        assert found(replace(snapshot, failures=failures)) == [Problem(what, advice)]
+
+
+def test_a_name_of_mdns_that_does_not_resolve_needs_mdns() -> None:
+    snapshot = replace(failed(reading="resolve", status="resolve"), address="iometer-a.local:81")
+    [problem] = found(snapshot)
+    assert (
+        problem.advice
+        == "a name in .local needs mDNS on this host: use the IP address that your router shows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "words"),
+    [
+        (snapshot_of("battery"), "answers"),
+        (failed(reading="timeout"), "answers"),
+        (failed(reading="connect", status="timeout"), "does not answer"),
+        (failed(reading="no_data", status="no_data"), "does not answer as a bridge"),
+        (failed(reading="timeout", status="http_status"), "does not answer as a bridge"),
+    ],
+)
+def test_a_bridge_in_a_few_words(snapshot: Snapshot, words: str) -> None:
+    assert headline(snapshot) == words
+
+
+def test_the_words_of_a_parser_are_for_the_log() -> None:
+    failure = FetchError("invalid_json", "the body is not JSON: Expecting value: line 1 column 1 (char 0)")
+    snapshot = replace(failed(status="invalid_json"), failures={"status": failure})
+    assert told(snapshot) == ["there is no status: what it sends is not JSON"]
 
 
 @pytest.mark.parametrize(

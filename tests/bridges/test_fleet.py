@@ -299,6 +299,7 @@ async def test_a_change_of_state_is_logged_once(caplog: pytest.LogCaptureFixture
             await scrape(fleet)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "no document: answered 404 Not Found"),
+        ("INFO", "bridge answers"),
         ("INFO", "endpoint answers again"),
     ]
 
@@ -320,7 +321,9 @@ async def test_two_addresses_of_one_device_are_one_bridge(caplog: pytest.LogCapt
     # Only the first scrape could not know it.
     assert len(second.requests) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "bridge is another address of house and is shown under that name"
+        "bridge answers",
+        "bridge answers",
+        "bridge is another address of house and is shown under that name",
     ]
 
 

@@ -178,7 +178,7 @@ def test_version_and_help() -> None:
         ),
         (["serve", "--log.format", "xml"], "'xml' is not one of 'logfmt', 'json'."),
         (["simulate", "--fault", "spice"], "there is no fault 'spice', the nearest is 'spike'"),
-        (["check"], "Error: Missing argument 'HOST[:PORT]'."),
+        (["check", "http://x"], "without http:// and path"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_exit_code_2(words: list[str], text: str) -> None:
@@ -250,8 +250,10 @@ def test_check_of_a_good_bridge() -> None:
             "bring the bridge nearer",
         ),
         (healthy(core=core(batteryLevel=7)), "the battery of the core is at 7%", "replace the batteries now"),
-        (answering(response(b"<html>")), "the body is not JSON", "no other device"),
-        (hanging, "no complete answer within 0.3 s", "raise --timeout"),
+        (answering(response(b"<html>")), "what answers is a web page", "another device, such as a router"),
+        (answering(response(b"", status="401 No")), "asks for a login (status 401)", "another device"),
+        (answering(response(b"hello")), "what it sends is not JSON", "no other device"),
+        (hanging, "no complete answer within 0.3 s", "give it more time with --timeout"),
     ],
 )
 def test_check_says_what_is_wrong_and_what_to_do(handler: Handler, what: str, advice: str) -> None:

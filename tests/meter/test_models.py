@@ -273,7 +273,7 @@ def test_a_long_value_is_cut_in_a_message(length: int, shown: str) -> None:
 
 INVALID_JSON: Final = {
     b"": "Expecting value: line 1 column 1 (char 0)",
-    b"<!doctype html><title>Router</title>": "Expecting value: line 1 column 1 (char 0)",
+    b"\r\n <!doctype html><title>Router</title>": "it is a web page",
     b'{"meter": {"number": "1IS': "Unterminated string starting at: line 1 column 22 (char 21)",
     b'{"meter": "\xff"}': "it is not UTF-8 text",
     b"[" * 60_000: "nested too deeply",
