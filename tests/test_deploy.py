@@ -13,6 +13,7 @@ import yaml
 from iometer_exporter.web.listen import DEFAULT_PORT
 from tests.cli.test_cli import commands
 from tests.conftest import require_program
+from tests.processes import CLEAN_ENVIRONMENT, COMMAND
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -218,6 +219,19 @@ def test_the_unit_starts_the_program_and_waits_until_it_is_ready() -> None:
     assert service["NotifyAccess"] == ["main"]
     assert service["ExecStart"] == ["/opt/iometer-exporter/bin/iometer-exporter serve"]
     assert service["ExecReload"] == ["/bin/sh -c 'kill -HUP $MAINPID'"]
+
+
+def test_the_unit_gives_up_where_another_start_would_not_help(tmp_path: Path) -> None:
+    assert unit_keys("Service")["RestartPreventExitStatus"] == ["2"]
+    (tmp_path / "iometer.yml").write_text("timout: 3s")
+    serve = [*COMMAND, "serve", "--config.file", str(tmp_path / "iometer.yml")]
+    assert subprocess.run(serve, capture_output=True, check=False, env=CLEAN_ENVIRONMENT).returncode == 2
+
+
+def test_the_unit_leads_to_its_documentation() -> None:
+    [page] = unit_keys("Unit")["Documentation"]
+    assert page.startswith("https://")
+    assert (ROOT / "docs" / page.rpartition("/docs/")[2]).exists()
 
 
 def test_the_unit_keeps_the_state_in_a_folder_of_its_own() -> None:

@@ -203,7 +203,7 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str
     """The names of its parameters, but for those that click gives to everybody."""
     given = function.args
     for each in (*given.posonlyargs, *given.args, *given.kwonlyargs):
-        if not each.arg.startswith("_") and each.arg not in ("self", "cls", "ctx"):
+        if not each.arg.startswith("_") and each.arg not in ("self", "cls", "ctx", "param"):
             yield each.arg
 
 
@@ -245,7 +245,7 @@ def test_every_key_of_the_file_is_in_the_page_of_configuration() -> None:
     pages = "".join(page.read_text() for page in texts)
     keys = {
         call.args[0].value
-        for call in calls("take", "child", "children")
+        for call in calls("take", "child", "items")
         if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
     }
     assert {"timeout", "bridges", "shard"} <= keys

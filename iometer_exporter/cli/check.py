@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from iometer_exporter import wording
-from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter.bridges import diagnosis
 from iometer_exporter.bridges.selection import ask, choose
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.cli.options import (
@@ -61,7 +61,7 @@ def check(
     snapshots = asyncio.run(_ask(hosts, config, timeout))
     now = time.time()
     found = [
-        (each, list(facts.problems(each, now=now, stale_after=config.stale_after))) for each in snapshots
+        (each, list(diagnosis.problems(each, now=now, stale_after=config.stale_after))) for each in snapshots
     ]
     if as_json:
         documents = [_as_json(snapshot, problems) for snapshot, problems in found]
@@ -69,7 +69,7 @@ def check(
     else:
         sections = [section for snapshot, problems in found for section in _sections(snapshot, problems, now)]
         if len(found) > 1:
-            sections.append(_summary(found))
+            sections.append(_overall_result(found))
         click.echo("\n\n".join(sections))
     if any(problems for _, problems in found):
         ctx.exit(1)
@@ -85,15 +85,15 @@ async def _ask(hosts: Sequence[BridgeConfig], config: Config, timeout: float) ->
     return snapshots
 
 
-def _summary(found: Sequence[tuple[Snapshot, list[facts.Problem]]]) -> str:
+def _overall_result(found: Sequence[tuple[Snapshot, list[diagnosis.Problem]]]) -> str:
     ill = [snapshot.bridge for snapshot, problems in found if problems]
     if not ill:
         return f"{len(found)} bridges, nothing is wrong with any."
     return f"{len(found)} bridges, something is wrong with {len(ill)}: {', '.join(ill)}."
 
 
-def _sections(snapshot: Snapshot, problems: list[facts.Problem], now: float) -> list[str]:
-    sections = [f"Bridge {snapshot.bridge}: {facts.headline(snapshot)}"]
+def _sections(snapshot: Snapshot, problems: list[diagnosis.Problem], now: float) -> list[str]:
+    sections = [f"Bridge {snapshot.bridge}: {diagnosis.headline(snapshot)}"]
     if snapshot.sent is not None:
         sections.append(_reading_section(snapshot.sent, now))
     if snapshot.status is not None:
@@ -117,17 +117,17 @@ def _reading_section(reading: Reading, now: float) -> str:
         f"({wording.duration(max(age, 0.0))} ago)"
     ]
     rows = [
-        (str(register.code), *_shown(reading, register), obis.describe(register.code))
+        (str(register.code), *_display_value(reading, register), obis.describe(register.code))
         for register in reading.registers.values()
     ]
     if rows:
-        lines.append(_indented(table(("REGISTER", "VALUE", "UNIT", "MEANING"), rows, right=(1,))))
+        lines.append(_indent(table(("REGISTER", "VALUE", "UNIT", "MEANING"), rows, right=(1,))))
     else:
         lines.append("  no registers")
     return "\n".join(lines)
 
 
-def _shown(reading: Reading, register: Register) -> tuple[str, str]:
+def _display_value(reading: Reading, register: Register) -> tuple[str, str]:
     """Value and unit as the meter's display shows them: energy in kWh, anything else as sent."""
     joules = quantities.energies(reading).get(register.code)
     if joules is not None:
@@ -154,11 +154,11 @@ def _status_section(status: Status) -> str:
     return "\n".join(["Status", *(f"  {label:<17}{value}" for label, value in known)])
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
-def _as_json(snapshot: Snapshot, problems: list[facts.Problem]) -> dict[str, Any]:
+def _as_json(snapshot: Snapshot, problems: list[diagnosis.Problem]) -> dict[str, Any]:
     reading, status = snapshot.sent, snapshot.status
     return {
         "bridge": snapshot.bridge,

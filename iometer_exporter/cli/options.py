@@ -118,7 +118,7 @@ def bridge_option(help_text: str) -> Callable[[Command], Command]:
         "bridges",
         type=_Bridges("[NAME=]HOST[:PORT]", parse_bridges),
         multiple=True,
-        callback=_joined,
+        callback=_join_bridges,
         help=help_text,
     )
 
@@ -136,7 +136,7 @@ def listen_option(default: str, help_text: str) -> Callable[[Command], Command]:
     )
 
 
-def _joined(
+def _join_bridges(
     ctx: click.Context, param: click.Parameter, value: tuple[tuple[BridgeConfig, ...], ...]
 ) -> tuple[BridgeConfig, ...]:
     bridges = tuple(chain.from_iterable(value))
@@ -179,7 +179,7 @@ def logging_options(default_level: str = "info") -> Callable[[Command], Command]
         default=default_level,
         show_default=True,
         expose_value=False,
-        callback=lambda ctx, _param, value: _remember_logging(ctx, level=value),
+        callback=lambda ctx, _param, value: _set_up_when_complete(ctx, level=value),
         help="Least severe log lines to print.",
     )
     log_format = option(
@@ -189,13 +189,13 @@ def logging_options(default_level: str = "info") -> Callable[[Command], Command]
         default="logfmt",
         show_default=True,
         expose_value=False,
-        callback=lambda ctx, _param, value: _remember_logging(ctx, log_format=value),
+        callback=lambda ctx, _param, value: _set_up_when_complete(ctx, log_format=value),
         help="Form of log lines, on stderr.",
     )
     return lambda command: level(log_format(command))
 
 
-def _remember_logging(ctx: click.Context, **setting: str) -> None:
+def _set_up_when_complete(ctx: click.Context, **setting: str) -> None:
     """Set up the log when level and format are both known, in whichever order they came."""
     settings = ctx.meta.setdefault("iometer_exporter.logging", {})
     settings |= setting

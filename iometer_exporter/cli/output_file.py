@@ -48,21 +48,21 @@ class Output:
         self._target: Path | None = None
         self._partial: Path | None = None
         self._handlers: dict[int, signal.Handlers] = {}
-        descriptor = 1 if path == STDOUT else _descriptor(path)
-        with self._failing():
+        descriptor = 1 if path == STDOUT else _standard_descriptor(path)
+        with self._as_output_errors():
             if descriptor is None and _is_replaced(path):
                 self._target = Path(os.path.realpath(path))
             # Beside a file there is room for as much again; in /tmp there may be none.
             self.folder: Final = self._target.parent if self._target else Path(tempfile.gettempdir())
             """Where files may be kept that are about as large."""
-            self._file = self._opened(descriptor)
+            self._file = self._open(descriptor)
 
     @property
     def is_file(self) -> bool:
         """Whether it is a file that stays, under the name that was given."""
         return self._target is not None
 
-    def _opened(self, descriptor: int | None) -> BinaryIO:
+    def _open(self, descriptor: int | None) -> BinaryIO:
         if descriptor == 1:
             # What it cannot take is reported as that of all that is printed.
             return sys.stdout.buffer
@@ -70,7 +70,7 @@ class Output:
             return open(os.dup(descriptor), "wb")
         if self._target is None:
             return open(self._path, "wb")
-        number = _nameless(self._target.parent)
+        number = _open_unnamed(self._target.parent)
         if number is None:
             _remove_leftovers(self._target.parent)
             number, name = tempfile.mkstemp(_SUFFIX, _PREFIX, self._target.parent)
@@ -86,18 +86,18 @@ class Output:
 
         An OSError of the block is taken for one of the file.
         """
-        with self._failing():
+        with self._as_output_errors():
             yield self._file
             self._file.flush()
             if self._target is not None:
-                self._take_its_place(self._target)
+                self._replace_target(self._target)
 
-    def _take_its_place(self, target: Path) -> None:
+    def _replace_target(self, target: Path) -> None:
         number = self._file.fileno()
         _keep_mode(number, target)
         os.fsync(number)
         if self._partial is None:
-            self._partial = _named(number, target.parent)
+            self._partial = _link_hidden(number, target.parent)
         os.replace(self._partial, target)
         self._partial = None
 
@@ -116,7 +116,7 @@ class Output:
             signal.signal(number, handler)
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _as_output_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -135,7 +135,7 @@ class Output:
                 self._handlers[number] = signal.SIG_DFL
 
 
-def _descriptor(path: Path) -> int | None:
+def _standard_descriptor(path: Path) -> int | None:
     """The number of the open file that a path such as /dev/stdout or /dev/fd/3 stands for."""
     here = {os.path.realpath(folder) for folder in ("/proc/self/fd", "/dev/fd")}
     # Links one by one: the last one, from /proc/self/fd/1 to a file, is the one not to follow.
@@ -156,7 +156,7 @@ def _is_replaced(path: Path) -> bool:
         return True
 
 
-def _nameless(folder: Path) -> int | None:
+def _open_unnamed(folder: Path) -> int | None:
     """A descriptor of a file in the folder that has no name; None where there can be none."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
@@ -175,7 +175,7 @@ def _nameless(folder: Path) -> int | None:
     return None
 
 
-def _named(number: int, folder: Path) -> Path:
+def _link_hidden(number: int, folder: Path) -> Path:
     """The nameless file under a name of its own, from which it can be moved in one step."""
     opened = os.open(folder, os.O_RDONLY)
     try:

@@ -114,7 +114,7 @@ def serve(
         )
 
     try:
-        gate = _checked(config_file, web_config_file, exempt_health=auth_exempt_health)
+        gate = _check_files(config_file, web_config_file, exempt_health=auth_exempt_health)
         config = load()
         sockets = listen(listen_addresses)
         if is_empty(config):
@@ -130,7 +130,7 @@ def serve(
         sys.exit(_WRONG_USAGE)
 
 
-def _checked(
+def _check_files(
     config_file: Path | None, web_config_file: Path | None, *, exempt_health: bool
 ) -> "WebGate | None":
     """The gate of the web configuration; raises ConfigError for all that is wrong with both files."""
@@ -141,12 +141,12 @@ def _checked(
             check_config(config_file)
     with problems.noted():
         if web_config_file is not None:
-            gate = _gate(web_config_file, exempt_health=exempt_health)
+            gate = _load_gate(web_config_file, exempt_health=exempt_health)
     problems.check()
     return gate
 
 
-def _gate(file: Path, *, exempt_health: bool) -> "WebGate":
+def _load_gate(file: Path, *, exempt_health: bool) -> "WebGate":
     # Imported here: most exporters are not guarded, and TLS and bcrypt are large.
     from iometer_exporter.config.web_file import load_web_config
     from iometer_exporter.web.gate import WebGate

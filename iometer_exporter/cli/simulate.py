@@ -107,7 +107,7 @@ class _Simulate(click.Group):
 def simulate(ctx: click.Context, /, **settings: Any) -> None:
     """Serve simulated bridges, or with `provider` the vendor's cloud."""
     if ctx.invoked_subcommand is not None:
-        _refuse_options(ctx)
+        _reject_bridge_options(ctx)
         return
     settings["mdns_interfaces"] = settings["mdns_interfaces"] or None
     asyncio.run(_simulate(_simulation(**settings)))
@@ -116,7 +116,7 @@ def simulate(ctx: click.Context, /, **settings: Any) -> None:
 simulate.add_command(provider)
 
 
-def _refuse_options(ctx: click.Context) -> None:
+def _reject_bridge_options(ctx: click.Context) -> None:
     """Raise a usage error for an option of the bridges that is given to something else."""
     for parameter in ctx.command.params:
         given = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE

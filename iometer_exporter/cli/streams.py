@@ -61,13 +61,13 @@ class _Stream(io.RawIOBase):
         return count
 
 
-def _cannot_write(error: OSError) -> OutputError:
+def _output_error(error: OSError) -> OutputError:
     if error.errno == errno.EPIPE:
         return ReaderGoneError("nobody reads stdout any more")
     return OutputError(f"cannot write to stdout: {error.strerror}")
 
 
-def _say_nothing(_error: OSError) -> None:
+def _ignore(_error: OSError) -> None:
     """What cannot be said on stderr is no reason to leave the work undone."""
 
 
@@ -76,10 +76,10 @@ class Streams:
 
     def __init__(self) -> None:
         """Replace both."""
-        self._stdout: Final = _Stream(_raw(sys.stdout), _cannot_write)
-        sys.stdout = _text(self._stdout, sys.stdout)
+        self._stdout: Final = _Stream(_unbuffered(sys.stdout), _output_error)
+        sys.stdout = _text_stream(self._stdout, sys.stdout)
         if sys.stderr is not None:
-            sys.stderr = _text(_Stream(_raw(sys.stderr), _say_nothing), sys.stderr)
+            sys.stderr = _text_stream(_Stream(_unbuffered(sys.stderr), _ignore), sys.stderr)
 
     def finish(self) -> None:
         """Write what is still in a buffer; raises OutputError if that, or anything before it, failed."""
@@ -88,7 +88,7 @@ class Streams:
             raise self._stdout.failure
 
 
-def _raw(stream: Any) -> Any:
+def _unbuffered(stream: Any) -> Any:
     """The stream without buffers; None where the process was started without it."""
     if stream is None:
         return None
@@ -97,7 +97,7 @@ def _raw(stream: Any) -> Any:
     return getattr(stream.buffer, "raw", stream.buffer)
 
 
-def _text(raw: _Stream, like: Any) -> io.TextIOWrapper:
+def _text_stream(raw: _Stream, like: Any) -> io.TextIOWrapper:
     """A text stream over the raw one, in the encoding of the one it replaces."""
     return io.TextIOWrapper(
         io.BufferedWriter(raw),

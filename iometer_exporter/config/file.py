@@ -298,7 +298,7 @@ def _bridge(item: object, path: str, problems: Problems) -> BridgeConfig | None:
     if not host:
         return None
     address = Address(host, port)
-    return BridgeConfig(address, name or str(address), labels)
+    return BridgeConfig(address=address, name=name or str(address), labels=labels)
 
 
 def _parse_yaml(text: str) -> object:

@@ -159,13 +159,13 @@ def test_keys_and_pools_that_leave_no_choice() -> None:
         SigningKey("k3", "new", True),
         SigningKey("k4", "new", True),
     ]
-    assert provider_token._chosen_key(keys, None).id == "k3"
-    assert provider_token._chosen_key(keys, "k4").id == "k4"
+    assert provider_token._select_key(keys, None).id == "k3"
+    assert provider_token._select_key(keys, "k4").id == "k4"
     with pytest.raises(click.BadParameter, match="2 signing keys are called 'new', name one of old \\(k1\\)"):
-        provider_token._chosen_key(keys, "new")
+        provider_token._select_key(keys, "new")
     with pytest.raises(IOmeterError, match="has no enabled signing key"):
-        provider_token._chosen_key([disabled], None)
+        provider_token._select_key([disabled], None)
     pool = LicensePool("l1", "", 1, 0, None)
-    assert provider_token._chosen_pool([pool], None) is pool
+    assert provider_token._select_pool([pool], None) is pool
     with pytest.raises(IOmeterError, match="has no license pool"):
-        provider_token._chosen_pool([], None)
+        provider_token._select_pool([], None)

@@ -85,9 +85,9 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
         event_loop.run(_collect(access, since, filling))
         if not filling.report.received:
             raise IOmeterError(f"the API has no readings of the last {wording.duration(since)}")
-        with output.writing() as out, _bar("Sorting and writing", filling.report.received) as bar:
+        with output.writing() as out, _progress_bar("Sorting and writing", filling.report.received) as bar:
             filling.write(out, bar.update)
-        _report(filling.report, path if output.is_file else None)
+        _print_report(filling.report, path if output.is_file else None)
 
 
 async def _collect(access: Access, since: float, filling: "Backfill") -> None:
@@ -95,14 +95,14 @@ async def _collect(access: Access, since: float, filling: "Backfill") -> None:
     from iometer_exporter.provider.reading.retrying import Retrying
 
     start = datetime.now(UTC) - timedelta(seconds=since)
-    problems, retrying = FirstFew(), Retrying(_interrupted)
+    problems, retrying = FirstFew(), Retrying(_report_interruption)
     async with access.client() as client:
         try:
             async for found in name_installations(client, filling, access.provider.page_size, retrying):
                 show_progress(f"{found} installations so far")
         finally:
             show_progress("")
-        with _bar("Fetching readings", round(since)) as bar:
+        with _progress_bar("Fetching readings", round(since)) as bar:
             async for received in collect_readings(client, filling, start, retrying, problems):
                 # How many there will be is not known, but they come in the order in which they were received.
                 reached = round((received - start).total_seconds())
@@ -111,17 +111,17 @@ async def _collect(access: Access, since: float, filling: "Backfill") -> None:
     report_problems(problems)
 
 
-def _interrupted(error: ProviderError, wait: float) -> None:
+def _report_interruption(error: ProviderError, wait: float) -> None:
     # The bar stands on the line before.
     before = "\n" if sys.stderr.isatty() else ""
     click.echo(f"{before}Interrupted: {error}; trying again in {wording.duration(wait)}.", err=True)
 
 
-def _bar(label: str, length: int) -> "click._termui_impl.ProgressBar[int]":
+def _progress_bar(label: str, length: int) -> "click._termui_impl.ProgressBar[int]":
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _report(report: "Report", file: Path | None) -> None:
+def _print_report(report: "Report", file: Path | None) -> None:
     """Say what has become of the readings, and where there is a file, what to do with it."""
     click.echo(
         f"{report.written} readings of {report.meters} meters written, {report.duplicates} duplicates and "

@@ -28,7 +28,7 @@ def license_() -> None:
     """The license of an installation."""
 
 
-def _changing(command: Command) -> Command:
+def _change_options(command: Command) -> Command:
     """Add what both commands take."""
     # Without an environment variable: what is not asked each time should be said each time.
     yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -38,7 +38,7 @@ def _changing(command: Command) -> Command:
 
 
 @license_.command("set-term")
-@_changing
+@_change_options
 @option("--months", type=click.IntRange(1, _LONGEST_TERM_MONTHS), required=True, help="Length of the term.")
 @option(
     "--auto-renewal/--no-auto-renewal",
@@ -67,7 +67,7 @@ def set_term(
         auto_renewal = bool(before.term and before.term.auto_renewal)
     wanted = LicenseTerm(months, auto_renewal)
     after = {"term": term_in_words(wanted), "end": _BY_API, "status": _BY_API}
-    _change(ctx, access, found, before, after, yes=yes, term=wanted)
+    _confirm_and_change(ctx, access, found, before, after, yes=yes, term=wanted)
 
 
 def _parse_time(text: str) -> datetime:
@@ -79,7 +79,7 @@ def _parse_time(text: str) -> datetime:
 
 
 @license_.command("set-end")
-@_changing
+@_change_options
 @click.argument("time", type=Parsed("TIME", _parse_time))
 @click.pass_context
 def set_end(ctx: click.Context, *, access: Access, installation: str, time: datetime, yes: bool) -> None:
@@ -89,8 +89,8 @@ def set_end(ctx: click.Context, *, access: Access, installation: str, time: date
     term any more. Shows what changes and asks; exit code 1 if the answer is no.
     """
     found, before = event_loop.run(_look_up(access, installation))
-    after = {"term": "none", "end": _moment(time), "status": _BY_API}
-    _change(ctx, access, found, before, after, yes=yes, end=time)
+    after = {"term": "none", "end": _format_time(time), "status": _BY_API}
+    _confirm_and_change(ctx, access, found, before, after, yes=yes, end=time)
 
 
 async def _look_up(access: Access, name: str) -> "tuple[Installation, License]":
@@ -101,7 +101,7 @@ async def _look_up(access: Access, name: str) -> "tuple[Installation, License]":
     return found, found.license
 
 
-def _change(
+def _confirm_and_change(
     ctx: click.Context,
     access: Access,
     installation: "Installation",
@@ -114,8 +114,8 @@ def _change(
     """Show before and after, ask, change, and show what has become of it."""
     name = f"{installation.external_id} ({installation.id})" if installation.external_id else installation.id
     click.echo(f"License of {name}")
-    click.echo(_compared(before, _facts(before) | after, "AFTER"))
-    if not yes and not _confirmed():
+    click.echo(_comparison(before, _license_fields(before) | after, "AFTER"))
+    if not yes and not _is_confirmed():
         click.echo("Nothing was changed.", err=True)
         ctx.exit(1)
 
@@ -125,10 +125,10 @@ def _change(
 
     result = event_loop.run(update())
     click.echo("Changed.")
-    click.echo(_compared(before, _facts(result), "NOW"))
+    click.echo(_comparison(before, _license_fields(result), "NOW"))
 
 
-def _confirmed() -> bool:
+def _is_confirmed() -> bool:
     """The answer; raises IOmeterError where there is nobody who could give one."""
     try:
         return click.confirm("Change it?", err=True)
@@ -138,20 +138,20 @@ def _confirmed() -> bool:
         raise IOmeterError("nobody answers here, nothing was changed: give --yes to do without") from error
 
 
-def _compared(before: "License", after: dict[str, str], head: str) -> str:
-    rows = [(name, value, after[name]) for name, value in _facts(before).items()]
+def _comparison(before: "License", after: dict[str, str], head: str) -> str:
+    rows = [(name, value, after[name]) for name, value in _license_fields(before).items()]
     return "\n".join(f"  {line}" for line in table(("", "BEFORE", head), rows).splitlines())
 
 
-def _facts(license_: "License") -> dict[str, str]:
+def _license_fields(license_: "License") -> dict[str, str]:
     return {
         "status": license_.status or "unknown",
         "term": term_in_words(license_.term) if license_.term else "none",
-        "start": _moment(license_.start) if license_.start else "unknown",
-        "end": _moment(license_.end) if license_.end else "never",
+        "start": _format_time(license_.start) if license_.start else "unknown",
+        "end": _format_time(license_.end) if license_.end else "never",
         "pool": (license_.pool.name or license_.pool.id) if license_.pool else "unknown",
     }
 
 
-def _moment(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from iometer_exporter import wording
-from iometer_exporter.bridges import diagnosis as facts
+from iometer_exporter.bridges import diagnosis
 from iometer_exporter.cli.options import json_option
 from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, with_progress
@@ -41,7 +41,7 @@ _STATES: Final = ("license", "cloud", "core", "meter", "power", "PIN", "HTTP pus
 @provider_options
 def status(*, access: Access, as_json: bool) -> None:
     """Say what the API key sees."""
-    summary = event_loop.run(_ask(access))
+    summary = event_loop.run(_collect_summary(access))
     click.echo(json.dumps(_as_json(summary), indent=2) if as_json else "\n\n".join(_sections(summary)))
     report_problems(summary.pages.problems)
 
@@ -86,10 +86,10 @@ class _Summary:
         ):
             self.states[name][state or "unknown"] += 1
         if device.power == "battery" and device.battery_ratio is not None:
-            self.low_batteries += device.battery_ratio <= facts.LOW_BATTERY
+            self.low_batteries += device.battery_ratio <= diagnosis.LOW_BATTERY
 
 
-async def _ask(access: Access) -> _Summary:
+async def _collect_summary(access: Access) -> _Summary:
     async with access.client() as client:
         account = await client.account()
         summary = _Summary(access.provider.url, account, InstallationPages(client, access.provider.page_size))
@@ -115,12 +115,14 @@ def _sections(summary: _Summary) -> Iterable[str]:
     yield f"Provider {account.name} ({account.id}) at {summary.url}"
     yield _installations_section(summary)
     rows = [
-        (pool.name or "(no name)", pool.id, *_sizes(pool), term_in_words(pool.term))
+        (pool.name or "(no name)", pool.id, *_pool_sizes(pool), term_in_words(pool.term))
         for pool in account.license_pools
     ]
-    yield _titled("License pools", ("NAME", "ID", "SIZE", "USED", "FREE", "TERM"), rows, right=(2, 3, 4))
+    yield _titled_table(
+        "License pools", ("NAME", "ID", "SIZE", "USED", "FREE", "TERM"), rows, right=(2, 3, 4)
+    )
     keys = [(key.name or "(no name)", key.id, _yes_no(key.enabled)) for key in account.signing_keys]
-    yield _titled("Signing keys", ("NAME", "ID", "ENABLED"), keys)
+    yield _titled_table("Signing keys", ("NAME", "ID", "ENABLED"), keys)
     yield _readings_section(summary)
 
 
@@ -131,9 +133,9 @@ def _installations_section(summary: _Summary) -> str:
         for index, (state, count) in enumerate(states.most_common())
     ]
     if summary.low_batteries:
-        rows.append(("battery", f"{facts.LOW_BATTERY:.0%} or less", str(summary.low_batteries)))
+        rows.append(("battery", f"{diagnosis.LOW_BATTERY:.0%} or less", str(summary.low_batteries)))
     title = f"Installations: {summary.installations}, with {summary.meters} meters"
-    return _titled(title, ("OF", "STATE", "INSTALLATIONS"), rows, right=(2,))
+    return _titled_table(title, ("OF", "STATE", "INSTALLATIONS"), rows, right=(2,))
 
 
 def _readings_section(summary: _Summary) -> str:
@@ -148,7 +150,7 @@ def _readings_section(summary: _Summary) -> str:
     return "\n".join(lines)
 
 
-def _titled(
+def _titled_table(
     title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> str:
     body = table(head, rows, right=right) if rows else "none"
@@ -163,7 +165,7 @@ def term_in_words(term: "LicenseTerm | None") -> str:
     return f"{term.period} months{renewal}"
 
 
-def _sizes(pool: "LicensePool") -> Iterable[str]:
+def _pool_sizes(pool: "LicensePool") -> Iterable[str]:
     """Size, used and free licenses."""
     free = None if pool.size is None or pool.usage is None else pool.size - pool.usage
     return ("unknown" if number is None else str(number) for number in (pool.size, pool.usage, free))

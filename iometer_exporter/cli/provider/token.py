@@ -67,8 +67,8 @@ def create(
             account = await client.account()
             return await client.create_registration_token(
                 external_id=external_id,
-                signing_key_id=_chosen_key(account.signing_keys, signing_key).id,
-                pool_id=_chosen_pool(account.license_pools, pool).id,
+                signing_key_id=_select_key(account.signing_keys, signing_key).id,
+                pool_id=_select_pool(account.license_pools, pool).id,
                 start=start_date or datetime.now(UTC).date(),
                 installation_id=installation_id,
             )
@@ -86,7 +86,7 @@ def create(
                     "external_id": external_id,
                     "token": made.token,
                     "deeplink": made.deeplink,
-                    "qr_code": _address(access.provider.url, made.qr_code),
+                    "qr_code": _absolute_url(access.provider.url, made.qr_code),
                 },
                 indent=2,
             )
@@ -97,12 +97,12 @@ def create(
     click.echo(f"Registration token of {name}, for the installation {made.installation_id or 'unknown'}")
     click.echo(f"  token      {clean(made.token)}")
     click.echo(f"  deep link  {deep_link or 'none'}")
-    click.echo(f"  QR code    {clean(_address(access.provider.url, made.qr_code)) or 'none'}")
+    click.echo(f"  QR code    {clean(_absolute_url(access.provider.url, made.qr_code)) or 'none'}")
     if deep_link:
         click.echo(f"\n{_qr_code(deep_link)}")
 
 
-def _address(url: str, reference: str) -> str:
+def _absolute_url(url: str, reference: str) -> str:
     """The address of the QR code, which the API gives relative to its own; as it was sent if it is none."""
     try:
         return urljoin(url, reference) if reference else ""
@@ -110,12 +110,14 @@ def _address(url: str, reference: str) -> str:
         return reference
 
 
-def _chosen_key(keys: Sequence["SigningKey"], wanted: str | None) -> "SigningKey":
+def _select_key(keys: Sequence["SigningKey"], wanted: str | None) -> "SigningKey":
     named = [f"{key.name or 'without a name'} ({key.id})" for key in keys]
     if wanted is not None:
         found = [key for key in keys if wanted in (key.id, key.name)]
         if len(found) != 1:
-            raise _choose("--signing-key", f"{len(found) or 'no'} signing keys are called {wanted!r}", named)
+            raise _selection_error(
+                "--signing-key", f"{len(found) or 'no'} signing keys are called {wanted!r}", named
+            )
         if found[0].enabled is False:
             raise IOmeterError(f"the signing key {wanted!r} is disabled, tokens signed with it are void")
         return found[0]
@@ -125,7 +127,7 @@ def _chosen_key(keys: Sequence["SigningKey"], wanted: str | None) -> "SigningKey
     raise IOmeterError("the provider has no enabled signing key, create one in the admin backend")
 
 
-def _chosen_pool(pools: Sequence["LicensePool"], wanted: str | None) -> "LicensePool":
+def _select_pool(pools: Sequence["LicensePool"], wanted: str | None) -> "LicensePool":
     named = [f"{pool.name or 'without a name'} ({pool.id})" for pool in pools]
     if not pools:
         raise IOmeterError("the provider has no license pool, ask your key account manager for one")
@@ -136,11 +138,11 @@ def _chosen_pool(pools: Sequence["LicensePool"], wanted: str | None) -> "License
             if wanted is None
             else f"{len(found) or 'no'} pools are called {wanted!r}"
         )
-        raise _choose("--pool", what, named)
+        raise _selection_error("--pool", what, named)
     return found[0]
 
 
-def _choose(option_name: str, what: str, names: Sequence[str]) -> click.UsageError:
+def _selection_error(option_name: str, what: str, names: Sequence[str]) -> click.UsageError:
     return click.BadParameter(f"{what}, name one of {', '.join(names)}", param_hint=f"'{option_name}'")
 
 

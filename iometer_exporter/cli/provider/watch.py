@@ -39,7 +39,7 @@ def watch(*, access: Access, installation: tuple[str, ...], count: int | None, a
 
 
 async def _watch(access: Access, wanted: Collection[str], count: int | None, *, as_json: bool) -> None:
-    printing = asyncio.create_task(_print(access, wanted, count, as_json=as_json))
+    printing = asyncio.create_task(_print_readings(access, wanted, count, as_json=as_json))
     stopping = asyncio.create_task(wait_for_stop_signal())
     await asyncio.wait([printing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -51,10 +51,15 @@ async def _watch(access: Access, wanted: Collection[str], count: int | None, *, 
         return
 
 
-async def _print(access: Access, wanted: Collection[str], count: int | None, *, as_json: bool) -> None:
+async def _print_readings(
+    access: Access, wanted: Collection[str], count: int | None, *, as_json: bool
+) -> None:
     from iometer_exporter.provider.reading.subscription import fresh_readings
 
-    async with access.client() as client, aclosing(fresh_readings(client, interrupted=_interrupted)) as items:
+    async with (
+        access.client() as client,
+        aclosing(fresh_readings(client, interrupted=_report_interruption)) as items,
+    ):
         await require_known(client, wanted, InstallationPages(client, access.provider.page_size))
         whose = f" of {', '.join(wanted)}" if wanted else ""
         click.echo(f"Waiting for readings{whose}. Stop with Ctrl-C.", err=True)
@@ -65,19 +70,19 @@ async def _print(access: Access, wanted: Collection[str], count: int | None, *, 
             names = (each.installation_id, each.external_id, each.reading.meter)
             if wanted and not any(name in wanted for name in names):
                 continue
-            click.echo(_as_json(each) if as_json else _line(each))
+            click.echo(_as_json(each) if as_json else _format_line(each))
             if count is not None:
                 count -= 1
                 if not count:
                     return
 
 
-def _interrupted(error: ProviderError | None, wait: float) -> None:
+def _report_interruption(error: ProviderError | None, wait: float) -> None:
     what_happened = error or "the provider API has ended the subscription"
     click.echo(f"Interrupted: {what_happened}; trying again in {wording.duration(wait)}.", err=True)
 
 
-def _line(each: "MeterReading") -> str:
+def _format_line(each: "MeterReading") -> str:
     reading = each.reading
     imported, exported = wording.totals(reading)
     power = quantities.power(reading)
