@@ -101,8 +101,8 @@ def headline(snapshot: Snapshot) -> str:
 
 def _unreachable(snapshot: Snapshot) -> Problem:
     failures = snapshot.failures.values()
-    # One 404 beside something else tells less than that.
-    failure = next((each for each in failures if each.reason != "no_data"), next(iter(failures)))
+    # A web page tells most, and one 404 beside something else least.
+    failure = min(failures, key=lambda each: (str(each) != WEB_PAGE, each.reason == "no_data"))
     if failure.reason == "resolve" and snapshot.address.partition(":")[0].endswith(".local"):
         return Problem(
             f"the bridge does not answer: {failure}",

@@ -144,7 +144,7 @@ def test_a_log_of_everything_has_no_secret(words: list[str]) -> None:
 def test_config_check_names_the_provider(tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text("provider: {page_size: 50}\n")
-    result = CliRunner().invoke(cli, ["config", "check", str(file)])
+    result = CliRunner().invoke(cli, ["config", "check", str(file)], env=ENVIRONMENT)
     assert result.output == (
         f"{file}: good, 0 bridges configured, discovery on, "
         "provider API at https://provider-api.prod.iometer.cloud/v1/query\n"

@@ -127,7 +127,7 @@ def test_a_meter_without_power_shows_its_totals_and_what_to_do() -> None:
 def test_a_bridge_that_is_down_shows_why() -> None:
     page = page_of(down())
     assert page.after("house") == "down"
-    assert "the bridge gives no document: connection refused" in page.texts
+    assert "the bridge does not answer: connection refused" in page.texts
     assert "Import total" not in page.texts
     assert "Meter" not in page.texts
 
@@ -171,7 +171,7 @@ def test_what_comes_from_outside_is_escaped() -> None:
     assert page.texts.count(EVIL) == 4
     assert [text for text in page.texts if EVIL in text and text != EVIL] == [
         f"the bridge sent what cannot be used: {EVIL}",
-        f"the bridge gives no document: {EVIL}",
+        f"the bridge does not answer: {EVIL}",
     ]
 
 
