@@ -35,14 +35,15 @@ def without(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["serve", "--web.listen-address", "127.0.0.1:0", "--config.file"], ["config", "check"]]
+    ("words", "code"),
+    [(["serve", "--web.listen-address", "127.0.0.1:0", "--config.file"], 2), (["config", "check"], 1)],
 )
-def test_a_configuration_with_a_provider_is_refused(words: list[str], tmp_path: Path) -> None:
+def test_a_configuration_with_a_provider_is_refused(words: list[str], code: int, tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text("discovery: {enabled: false}\nprovider: {url: 'http://127.0.0.1:9/q'}\n")
     result = without(*words, str(file))
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"Error: provider: websockets is not installed, {ADVICE}\n"
+    assert (result.returncode, result.stdout) == (code, "")
+    assert result.stderr == f"Error: {file}: provider: websockets is not installed, {ADVICE}\n"
 
 
 def test_a_household_needs_none_of_it(tmp_path: Path) -> None:
