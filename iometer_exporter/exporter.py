@@ -50,6 +50,8 @@ class Exporter:
         self.loaded_at = time.time()
         """Unix time at which a good configuration was last read."""
         self.reload_successful = True
+        self.reload_error = ""
+        """Why the configuration was not reloaded, empty if it was."""
         self._discovery: Discovery | None = None
         self._memory = Memory()
         self._state: StateKeeper | None = None
@@ -105,11 +107,13 @@ class Exporter:
                     self._on_reload()
             except ConfigError as error:
                 self.reload_successful = False
+                self.reload_error = str(error)
                 _log.error("configuration not reloaded, the old one stays: %s", error)
                 raise
             await self._apply(config, provider)
             self.loaded_at = time.time()
             self.reload_successful = True
+            self.reload_error = ""
             _log.info("configuration reloaded", extra={"bridges": len(config.bridges)})
 
     async def _apply(self, config: Config, provider: "ProviderSource | None") -> None:

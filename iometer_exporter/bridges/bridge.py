@@ -6,14 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from iometer_exporter import wording
 from iometer_exporter.bridges.bridge_log import BridgeLog
 from iometer_exporter.bridges.client import BridgeClient, Network
+from iometer_exporter.bridges.glance import Glance
 from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
 from iometer_exporter.errors import FetchError, PayloadError, Reason
+from iometer_exporter.meter.course import Course
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import Endpoint, Reading, Status, parse_reading, parse_status
@@ -89,10 +92,16 @@ class Bridge:
         self._meter = ""
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
         self._rejected: Counter[Rejection] = Counter()
-        self._state: dict[Endpoint, Reason | None] = {}
+        self._outcomes: dict[Endpoint, FetchError | None] = {}
+        """How the last fetch of each endpoint has failed, None if it has not."""
+        self._missed: dict[Endpoint, FetchError] = {}
+        """Timeouts since then of `refresh`, which are no news to the log."""
+        self._answered_at: float | None = None
+        """Unix time of the last valid document."""
+        self._judgement: Judgement | None = None
+        self._status: Status | None = None
+        self._course = Course()
         self._problems: dict[Endpoint, frozenset[str]] = {}
-        self._rejection: Rejection | None = None
-        self._is_held = False
 
     async def aclose(self) -> None:
         """Give up what is under way."""
@@ -197,6 +206,48 @@ class Bridge:
         self._bridge_log.report(snapshot)
         return snapshot
 
+    async def refresh(self, timeout: float) -> None:
+        """Fetch both endpoints for `glance`, within so many seconds; what is missed is not counted.
+
+        Scrapes that wait for the same fetches count as if nobody else did.
+        """
+        answered = await asyncio.gather(
+            self._refresh("reading", self.reading, timeout), self._refresh("status", self.status, timeout)
+        )
+        self.answering = any(answered)
+
+    def glance(self) -> Glance:
+        """What is known of the bridge now, by the last fetches of each endpoint; waits for nothing."""
+        judgement, now = self._judgement, asyncio.get_running_loop().time()
+        outcomes = self._outcomes | self._missed
+        return Glance(
+            name=self.name,
+            address=str(self.addresses[0]),
+            meter=self._meter,
+            reading=self._named(judgement.served) if judgement else None,
+            status=self._status,
+            is_asked=bool(outcomes),
+            failures={endpoint: failure for endpoint, failure in outcomes.items() if failure},
+            answered_at=self._answered_at,
+            seen_for=now - judgement.seen if judgement else 0.0,
+            rejection=judgement.rejection if judgement else None,
+            rejected=dict(self._rejected),
+            recent=self._course.recent(now, datetime.now(UTC)),
+        )
+
+    async def _refresh(
+        self, endpoint: Endpoint, flight: SingleFlight[Fetched[Result]], timeout: float
+    ) -> bool:
+        """Fetch an endpoint; whether it gave a valid document."""
+        task, started = flight.watch(), flight.started
+        try:
+            done, _ = await asyncio.wait([task], timeout=timeout)
+        finally:
+            flight.unwatch(task)
+        if not done:
+            self._missed[endpoint] = _timed_out(asyncio.get_running_loop().time() - started)
+        return bool(done) and not task.cancelled() and task.result().failure is None
+
     def _leave(
         self,
         endpoint: Endpoint,
@@ -209,7 +260,7 @@ class Bridge:
         if task.done() and not task.cancelled():
             return task.result()
         waited = asyncio.get_running_loop().time() - flight.started
-        failure = FetchError("timeout", f"no complete answer within {wording.waited(waited)}")
+        failure = _timed_out(waited)
         if given_up and count_timeouts:
             self._note(endpoint, failure)
         return Fetched(waited, failure=failure)
@@ -238,12 +289,13 @@ class Bridge:
             # The last guard of a bridge: a fault of this program that one document brings to light must
             # not hide all the others.
             failure = FetchError("protocol", f"fault of the exporter ({type(error).__name__})")
-            if self._state.get(endpoint) != failure.reason:
+            if _reason(self._outcomes.get(endpoint)) != failure.reason:
                 fields = {"bridge": self.name, "endpoint": endpoint}
                 _log.exception("document could not be read, please report this", extra=fields)
         else:
             duration = loop.time() - started
             self.has_answered = True
+            self._answered_at = time.time()
             self._note(endpoint, None)
             self._note_problems(endpoint, document.problems)
             return Fetched(duration, take(document))
@@ -253,6 +305,7 @@ class Bridge:
     def _take_status(self, status: Status) -> Status:
         self._meter = self._meter or status.meter
         self.device_id = status.device_id or self.device_id
+        self._status = status
         return status
 
     def _take_reading(self, sent: Reading) -> Judged:
@@ -264,8 +317,8 @@ class Bridge:
         if judgement.rejection:
             self._rejected[judgement.rejection] += 1
         self._log_judgement(reading, judgement)
-        self._rejection = judgement.rejection
-        self._is_held = judgement.is_held
+        self._judgement = judgement
+        self._course.follow(judgement.served, now, is_held=judgement.is_held)
         return Judged(reading, judgement)
 
     def _named(self, reading: Reading) -> Reading:
@@ -277,8 +330,9 @@ class Bridge:
         reason = failure.reason if failure else None
         if reason:
             self._errors[endpoint, reason] += 1
-        before = self._state.get(endpoint)
-        self._state[endpoint] = reason
+        before = _reason(self._outcomes.get(endpoint))
+        self._outcomes[endpoint] = failure
+        self._missed.pop(endpoint, None)
         if reason == before:
             return
         self._bridge_log.note(endpoint, failure)
@@ -296,20 +350,30 @@ class Bridge:
 
     def _log_judgement(self, reading: Reading, judgement: Judgement) -> None:
         fields = {"bridge": self.name, "meter": reading.meter}
+        before = self._judgement
+        was_refused = before is not None and before.rejection is not None
         if judgement.reset:
             _log.warning("the refused readings agree with one another: served from now on", extra=fields)
-        elif judgement.rejection and not self._rejection:
+        elif judgement.rejection and not was_refused:
             _log.warning(
                 "reading of %s refused, serving that of %s",
                 reading.time.isoformat(),
                 judgement.served.time.isoformat(),
                 extra={**fields, "reason": judgement.rejection},
             )
-        elif self._rejection and not judgement.rejection:
+        elif was_refused and not judgement.rejection:
             _log.info("readings are believable again", extra=fields)
-        if judgement.is_held and not self._is_held:
+        if judgement.is_held and not (before is not None and before.is_held):
             _log.info(
                 "counters held back: the reading of %s may be a replay",
                 judgement.served.time.isoformat(),
                 extra=fields,
             )
+
+
+def _timed_out(waited: float) -> FetchError:
+    return FetchError("timeout", f"no complete answer within {wording.waited(waited)}")
+
+
+def _reason(failure: FetchError | None) -> Reason | None:
+    return failure.reason if failure is not None else None

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from iometer_exporter.bridges.background_reads import BackgroundReads
 from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.discovery.announcements import Service
+from iometer_exporter.bridges.glance import Glance
 from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.inventory import BridgeInventory
 from iometer_exporter.bridges.probed import Probed
@@ -48,6 +50,7 @@ class Fleet:
         memory = Memory() if memory is None else memory
         self._inventory = BridgeInventory(config, services, network, self._names, memory)
         self._probed = Probed(config.limits, network, memory, _MAX_PROBED)
+        self._background = BackgroundReads()
 
     async def __aenter__(self) -> "Fleet":
         return self
@@ -57,6 +60,7 @@ class Fleet:
 
     async def aclose(self) -> None:
         """Give up what is under way and close all connections."""
+        await self._background.aclose()
         await self._inventory.aclose()
         await self._probed.aclose()
         await self._transport.aclose()
@@ -103,6 +107,21 @@ class Fleet:
             for bridge, snapshot in zip(bridges, snapshots, strict=True)
             if not self._inventory.is_alias(bridge)
         ]
+
+    async def look(self, patience: float) -> list[Glance]:
+        """What is known of every bridge, for people: they are read now, and waited for so many seconds.
+
+        Those that take longer are shown as they were last seen, and read on in the background. What they
+        miss is neither logged nor counted.
+        """
+        self._inventory.sync()
+        reads, timeout = self._background, self._config.timeout
+        bridges = self._inventory.to_ask()
+        await reads.refresh(bridges, patience=patience, timeout=timeout)
+        if others := self._inventory.standbys(bridges):
+            await reads.refresh(others, patience=patience, timeout=timeout)
+        self._inventory.find_aliases()
+        return [bridge.glance() for bridge in self._inventory.shown()]
 
     async def probe(self, text: str, deadline: float, *, count_timeouts: bool = True) -> Snapshot:
         """A snapshot of one bridge, read now: a known one by name or address, else one that is allowed.

@@ -11,6 +11,7 @@ class SingleFlight(Generic[T]):
     """Runs a coroutine function; whoever joins while it runs shares that run and its result.
 
     The run is cancelled when the last one who waits for it has left; nothing is kept once it is done.
+    Who only watches has no say in that: when those who wait give it up, it ends as if nobody watched.
     """
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
@@ -24,13 +25,23 @@ class SingleFlight(Generic[T]):
 
     def join(self) -> asyncio.Task[T]:
         """The task of the run under way, or of a new one; `leave` it when done or tired of waiting."""
+        task = self.watch()
+        self.waiters += 1
+        return task
+
+    def watch(self) -> asyncio.Task[T]:
+        """The task of the run under way, or of a new one, without waiting for it; `unwatch` it in the end."""
         if self._task is None or self._task.done():
             loop = asyncio.get_running_loop()
             self.started = loop.time()
             self._task = loop.create_task(self._work())
             self.waiters = 0
-        self.waiters += 1
         return self._task
+
+    def unwatch(self, task: asyncio.Task[T]) -> None:
+        """Give up the run of the task unless somebody waits for it."""
+        if task is self._task and not self.waiters and not task.done():
+            self._give_up(task)
 
     def leave(self, task: asyncio.Task[T]) -> bool:
         """Stop waiting for the task; True if that was the last one to wait and the run is given up."""

@@ -25,6 +25,7 @@ from iometer_exporter.config.file import BridgeConfig, Config, load_config, pars
 from iometer_exporter.config.section import Problems
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.net import event_loop
+from iometer_exporter.web.landing.links import parse_dashboard_url
 from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen
 from iometer_exporter.web.preflight import NOTHING_TO_SERVE, check_config, is_empty
 
@@ -80,6 +81,13 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
     help="Allow to reload the configuration with POST /-/reload (SIGHUP always does).",
 )
 @option(
+    "--web.dashboard-url",
+    "dashboard_url",
+    type=Parsed("URL", parse_dashboard_url),
+    default="",
+    help="Address of your dashboards, such as Grafana's, for a link on the landing page.",
+)
+@option(
     "--state.file",
     "state_file",
     type=Parsed("PATH", parse_state_file),
@@ -98,6 +106,7 @@ def serve(
     web_config_file: Path | None,
     auth_exempt_health: bool,
     lifecycle: bool,
+    dashboard_url: str,
     state_file: str | None,
 ) -> None:
     """Serve the values of bridges on /metrics.
@@ -124,7 +133,8 @@ def serve(
         # Imported here, after everything that can be wrong has been said.
         from iometer_exporter.web import server
 
-        event_loop.run(server.serve(load, sockets, gate=gate, lifecycle=lifecycle))
+        serving = server.serve(load, sockets, gate=gate, lifecycle=lifecycle, dashboard_url=dashboard_url)
+        event_loop.run(serving)
     except ConfigError as error:
         report(error)
         sys.exit(_WRONG_USAGE)

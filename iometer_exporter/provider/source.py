@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, Self
 
 from prometheus_client.registry import Collector
 
-from iometer_exporter.config.provider import ProviderConfig, cleartext_warning
+from iometer_exporter.config.provider import ProviderConfig, ReadingsMode, cleartext_warning
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.metrics.exposition import Format
 from iometer_exporter.provider.api.credentials import Credentials
@@ -49,12 +49,16 @@ class Client(InventoryClient, ReadingsClient, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The source at a glance, for people; `age` is that of the inventory in seconds."""
+    """The source at a glance, for people.
+
+    `inventory_at` is the Unix time of the last whole inventory, `problems` are sentences.
+    """
 
     name: str
     installations: int
-    age: float | None
-    readings: str
+    inventory_at: float | None
+    readings: ReadingsMode
+    is_subscribed: bool
     problems: tuple[str, ...]
 
 
@@ -128,17 +132,12 @@ class ProviderSource:
     def summary(self) -> Summary:
         """The source at a glance."""
         inventory = self.inventory
-        mode = self.config.readings
-        readings = {
-            "subscribe": "readings as they come" if self.readings.is_up else "no subscription to readings",
-            "poll": "readings polled",
-            "off": "readings of the inventory only",
-        }
         return Summary(
             name=inventory.account.name if inventory.account is not None else "",
             installations=len(self.installations),
-            age=None if inventory.completed is None else self.clock.time() - inventory.completed,
-            readings=readings[mode],
+            inventory_at=inventory.completed,
+            readings=self.config.readings,
+            is_subscribed=self.readings.is_up,
             problems=tuple(self.request_log.failing),
         )
 

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from iometer_exporter.bridges.collector import BridgeCollector, ProbeCollector
@@ -24,7 +24,8 @@ from iometer_exporter.errors import ConfigError, ProbeTargetError
 from iometer_exporter.exporter import Exporter, ExporterCollector
 from iometer_exporter.metrics.exposition import TEXT, accepts_gzip, choose_format, chunks, render
 from iometer_exporter.net.addresses import parse_address
-from iometer_exporter.web.landing import landing_page
+from iometer_exporter.web.landing.language import choose_language
+from iometer_exporter.web.landing.page import Page, headers_of, render_page
 from iometer_exporter.web.service_discovery import bridge_groups, probe_groups
 
 _log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ _LEAST_TIMEOUT_SECONDS: Final = 0.25
 _NO_TIMEOUT_SECONDS: Final = 0.01
 """Seconds: nobody who names less can be answered in time, so that it counts as none named."""
 
-_PAGE_SECONDS: Final = 3.0
-"""Seconds that a person waits for a hung bridge."""
+_PAGE_SECONDS: Final = 0.3
+"""Seconds that a person waits for bridges; those that take longer are shown as they were last seen."""
 
 _GZIP_LEVEL: Final = 6
 """Level 9 costs three times as much and saves 3 %."""
@@ -71,17 +72,13 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _NO_LIFECYCLE: Final = "reloading by HTTP is off: start with --web.enable-lifecycle, or send SIGHUP"
 
-_SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
 
+def create_app(exporter: Exporter, *, lifecycle: bool = False, dashboard_url: str = "") -> Starlette:
+    """The ASGI application of the exporter; `lifecycle` allows to reload it by HTTP.
 
-def create_app(exporter: Exporter, *, lifecycle: bool = False) -> Starlette:
-    """The ASGI application of the exporter; `lifecycle` allows to reload it by HTTP."""
-    handlers = _Handlers(exporter, lifecycle=lifecycle)
+    The page for people links to `dashboard_url`, if there is one.
+    """
+    handlers = _Handlers(exporter, lifecycle=lifecycle, dashboard_url=dashboard_url)
     return Starlette(
         routes=[
             Route("/", _guarded(handlers.landing)),
@@ -124,9 +121,10 @@ def _scrapers_timeout(header: str | None) -> float | None:
 
 
 class _Handlers:
-    def __init__(self, exporter: Exporter, *, lifecycle: bool) -> None:
+    def __init__(self, exporter: Exporter, *, lifecycle: bool, dashboard_url: str) -> None:
         self._exporter = exporter
         self._lifecycle = lifecycle
+        self._dashboard_url = dashboard_url
         self._zippers = ThreadPoolExecutor(_ZIPPERS, "gzip")
         # Without a registry: nothing of this process stands on a global one.
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
@@ -182,19 +180,25 @@ class _Handlers:
             groups = bridge_groups(bridges)
         return JSONResponse(groups)
 
-    async def landing(self, _request: Request) -> Response:
-        config, fleet, provider = self._exporter.config, self._exporter.fleet, self._exporter.provider
-        budget = min(config.timeout, _PAGE_SECONDS)
-        deadline = asyncio.get_running_loop().time() + budget
-        snapshots = await fleet.scrape(deadline, count_timeouts=budget >= config.timeout)
-        page = landing_page(
-            snapshots,
+    async def landing(self, request: Request) -> Response:
+        exporter = self._exporter
+        config, fleet, provider = exporter.config, exporter.fleet, exporter.provider
+        page = Page(
+            glances=await fleet.look(_PAGE_SECONDS),
             now=time.time(),
             stale_after=config.stale_after,
             discovery=config.discovery.enabled,
+            is_searching=not exporter.is_discovered,
+            is_limited=fleet.limited,
+            loaded_at=exporter.loaded_at,
+            reload_error=exporter.reload_error,
             provider=provider.summary() if provider is not None else None,
+            dashboard_url=self._dashboard_url,
         )
-        return HTMLResponse(page, headers=_SECURITY_HEADERS)
+        language = choose_language(request.headers.get("Accept-Language", ""))
+        answer = _compressed(request, render_page(page, language).encode(), "text/html; charset=utf-8")
+        answer.headers.update(headers_of(language))
+        return answer
 
     async def reload(self, _request: Request) -> Response:
         if not self._lifecycle:

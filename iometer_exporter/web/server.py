@@ -42,12 +42,16 @@ async def serve(
     *,
     gate: "WebGate | None" = None,
     lifecycle: bool = False,
+    dashboard_url: str = "",
 ) -> None:
     """Serve on the listening sockets until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 
-    The gate, if there is one, is what `--web.config.file` asks for: TLS, authentication, headers.
+    The gate, if there is one, is what `--web.config.file` asks for: TLS, authentication, headers. The page
+    for people links to `dashboard_url`, if there is one.
     """
-    async with running(load, sockets, gate=gate, lifecycle=lifecycle) as exporter:
+    async with running(
+        load, sockets, gate=gate, lifecycle=lifecycle, dashboard_url=dashboard_url
+    ) as exporter:
         loop = asyncio.get_running_loop()
         stop, hangup = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,6 +69,7 @@ async def running(
     *,
     gate: "WebGate | None" = None,
     lifecycle: bool = False,
+    dashboard_url: str = "",
     limits: ClientLimits | None = None,
 ) -> AsyncIterator[Exporter]:
     """The exporter, serving; it drains on exit.
@@ -76,7 +81,8 @@ async def running(
         limits = ClientLimits(connections=client_connections(raise_limit()))
     async with Exporter(load, on_reload=gate.reload if gate else None) as exporter:
         config = exporter.config
-        server = HttpServer(create_app(exporter, lifecycle=lifecycle), sockets, gate=gate, limits=limits)
+        app = create_app(exporter, lifecycle=lifecycle, dashboard_url=dashboard_url)
+        server = HttpServer(app, sockets, gate=gate, limits=limits)
         # What is loaded by now stays: the collector need not walk it in every scrape, a tenth of its CPU.
         gc.freeze()
         gc.enable()

@@ -509,3 +509,16 @@ def test_simulate_with_a_port_in_use_is_one_sentence() -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.end_to_end
+def test_the_landing_page_links_to_the_dashboards_that_are_named(tmp_path: Path) -> None:
+    url = "https://grafana.example/d/iometer?from=now-6h&to=now"
+    with exporter(tmp_path, "--no-discovery", env={"IOMETER_EXPORTER_WEB_DASHBOARD_URL": url}) as (_, own):
+        assert f'href="{url.replace("&", "&amp;")}"' in get(own).decode()
+
+
+def test_dashboards_that_no_browser_can_follow_are_wrong_usage() -> None:
+    result = invoke("serve", "--web.dashboard-url", "javascript:alert(1)")
+    assert result.exit_code == 2
+    assert "is no address of a web page, write one such as https://" in " ".join(result.output.split())

@@ -310,12 +310,12 @@ def test_a_start_without_credentials_says_what_to_do(monkeypatch: pytest.MonkeyP
         Exporter(lambda: Config(discovery=OFF, provider=ProviderConfig()))
 
 
-async def test_the_page_for_people_has_one_line_of_the_provider() -> None:
+async def test_the_page_for_people_has_a_card_of_the_provider() -> None:
     async with cloud() as simulation, running(ConfigFile(config_of(simulation))) as exporter:
         await exporter.tried()
         page = (await exporter.client.get("/")).text
     assert simulation.cloud.name in page
-    assert "20 installations" in page
+    assert '<span class="value">20</span>' in page
     assert "home-000001" not in page
     assert "start the exporter with" not in page
 

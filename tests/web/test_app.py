@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.bridges.fleet import Fleet
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
+from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.web import app as web
 from iometer_exporter.web.app import create_app, is_impatient, scrape_budget
@@ -219,8 +220,50 @@ async def test_landing_page_shows_the_bridges() -> None:
         answer = await client.get("/")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "script" not in answer.headers["Content-Security-Policy"]
-    for text in ("bridge0", "1500 W", "into the grid", "12345.6789 kWh", "5.4321 kWh", "80%", "metrics"):
+    assert answer.headers["Vary"] == "Accept-Language, Accept-Encoding"
+    assert answer.headers["Content-Encoding"] == "gzip"
+    for text in ("bridge0", "1500", "into the grid", "12,345.7", "5.4", "80%", "metrics"):
         assert text in answer.text
+
+
+async def test_landing_page_speaks_the_language_of_its_reader() -> None:
+    async with exporter() as client:
+        answer = await client.get("/", headers={"Accept-Language": "de-DE,de;q=0.9,en;q=0.8"})
+        assert answer.headers["Content-Language"] == "de"
+        assert '<html lang="de">' in answer.text
+        assert (await client.get("/")).headers["Content-Language"] == "en"
+
+
+async def test_landing_page_does_not_wait_for_a_bridge_that_hangs() -> None:
+    async with raw_server(hanging) as sick, raw_server(healthy()) as well, exporter(sick, well) as client:
+        started = time.monotonic()
+        answer = await client.get("/")
+        assert time.monotonic() - started < 2
+        assert "being asked" in answer.text
+        assert "12,345.7" in answer.text
+        text = (await client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "0.3"})).text
+    # The scrape counts what it missed, the page has not.
+    timeouts = re.findall(r'iometer_scrape_errors_total\{bridge="bridge0",.*reason="timeout"\} (\S+)', text)
+    assert timeouts == ["1.0", "1.0"]
+
+
+async def test_landing_page_says_why_a_configuration_was_refused() -> None:
+    def load() -> Config:
+        if load_count:
+            raise ConfigError("config.yml: timout: unknown key")
+        load_count.append(1)
+        return CONFIG
+
+    load_count: list[int] = []
+    async with Exporter(load) as running:
+        transport = httpx.ASGITransport(create_app(running, dashboard_url="https://grafana.example/"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+            assert "mistake" not in (await client.get("/")).text
+            with pytest.raises(ConfigError):
+                await running.reload()
+            answer = await client.get("/")
+    assert "config.yml: timout: unknown key" in answer.text
+    assert 'href="https://grafana.example/"' in answer.text
 
 
 @pytest.mark.parametrize(
