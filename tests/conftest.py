@@ -14,6 +14,7 @@ settings.load_profile("patient")
 
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
     "ip": "iproute2",
     "node": "nodejs",
     "openssl": "openssl",

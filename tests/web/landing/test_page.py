@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devtools.landing import NOON, PROVIDER, glances_of_every_kind
@@ -285,6 +285,7 @@ def test_the_page_may_load_and_run_nothing_but_its_style() -> None:
         max_size=30,
     )
 )
+@settings(max_examples=40)
 def test_names_of_strangers_stay_names(evil: str) -> None:
     def page(text: str) -> Page:
         assert WELL.status is not None
@@ -300,7 +301,7 @@ def test_names_of_strangers_stay_names(evil: str) -> None:
 
 
 def test_every_kind_of_bridge_is_shown_in_both_languages() -> None:
-    page = replace(page_of(glances_of_every_kind(step=3600)), now=NOON)
+    page = replace(page_of(glances_of_every_kind(quick=True)), now=NOON)
     for language in LANGUAGES:
         html = seen(page, language)
         assert html.tags.count("article") == 15
