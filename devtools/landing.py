@@ -58,6 +58,9 @@ EVERYDAY: Final = (
     Sample("Workshop", 3, silent_for=2_760.0),
 )
 
+NAMES: Final = {"de": {"House": "Haus", "Heat pump": "Wärmepumpe", "Workshop": "Werkstatt"}}
+"""By language, where they are other ones."""
+
 
 def glance_of(sample: Sample, *, quick: bool = False) -> Glance:
     """The glance at noon at a bridge that was read every minute; `quick`: less often and not for so long."""
@@ -199,17 +202,20 @@ def main() -> None:
                 html = render_page(page, localized(language))
                 (options.output / f"{name}.{language.code}.html").write_text(html, encoding="utf-8")
         return
-    page = page_of(everyday_glances())
+    glances = everyday_glances()
     for language, name in ((ENGLISH, "landing.png"), (DEUTSCH, "landing.de.png")):
-        shoot(render_page(page, localized(language)), options.output / name, width=1200, height=760)
+        names = NAMES.get(language.code, {})
+        page = page_of(replace(glance, name=names.get(glance.name, glance.name)) for glance in glances)
+        shoot(render_page(page, localized(language)), options.output / name, width=1200, height=820)
         _shrink(options.output / name)
 
 
 def _shrink(picture: Path) -> None:
-    """Write the picture with a palette, which is a quarter of the bytes."""
+    """Write the picture with a palette, which is half the bytes."""
     from PIL import Image
 
-    Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
+    image = Image.open(picture).convert("RGB")
+    image.quantize(192, kmeans=2, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

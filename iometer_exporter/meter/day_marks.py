@@ -52,18 +52,26 @@ class DayMarks:
     All by the clock of the readings: that of this host may jump when it is told the time.
     """
 
-    __slots__ = ("_last", "_marks", "_zone")
+    __slots__ = ("_last", "_marks", "_midnight_after", "_zone")
 
     def __init__(self, zone: tzinfo | None = None) -> None:
         """Days begin at midnight in this time zone; None is that of this host."""
         self._zone = zone
         self._last: Totals | None = None
         self._marks: dict[date, _Mark] = {}
+        self._midnight_after = datetime.min.replace(tzinfo=UTC)
+        """The end of the day of the newest totals."""
 
     def add(self, totals: Totals) -> None:
         """Go on to the totals of a newer reading; older ones or lower ones are a new beginning."""
-        last, day = self._last, self._day_of(totals.time)
-        if last is None or _falls(last, totals):
+        last = self._last
+        is_fall = last is not None and _falls(last, totals)
+        if last is not None and not is_fall and totals.time < self._midnight_after:
+            self._last = totals
+            return
+        day = self._day_of(totals.time)
+        self._midnight_after = self._midnight(day + _DAY)
+        if last is None or is_fall:
             self._marks = {day: _Mark(totals, is_first=True, is_estimated=False)}
         else:
             # Of a gap of years, only the last midnights count.

@@ -126,6 +126,7 @@ class _Handlers:
         self._lifecycle = lifecycle
         self._dashboard_url = dashboard_url
         self._zippers = ThreadPoolExecutor(_ZIPPERS, "gzip")
+        self._writers = ThreadPoolExecutor(1, "page")
         # Without a registry: nothing of this process stands on a global one.
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
 
@@ -196,9 +197,14 @@ class _Handlers:
             dashboard_url=self._dashboard_url,
         )
         language = choose_language(request.headers.get("Accept-Language", ""))
-        answer = _compressed(request, render_page(page, language).encode(), "text/html; charset=utf-8")
-        answer.headers.update(headers_of(language))
-        return answer
+
+        def write() -> Response:
+            answer = _compressed(request, render_page(page, language).encode(), "text/html; charset=utf-8")
+            answer.headers.update(headers_of(language))
+            return answer
+
+        # Hundreds of bridges take a tenth of a second: scrapes get their turns meanwhile.
+        return await asyncio.get_running_loop().run_in_executor(self._writers, write)
 
     async def reload(self, _request: Request) -> Response:
         if not self._lifecycle:

@@ -26,10 +26,8 @@ def energies(glance: Glance, say: Language, now: float) -> Html | None:
     digits = 0 if quantities.is_coarse(reading, known) else 1
     today, yesterday = glance.recent.today, glance.recent.yesterday
     rows = []
-    for code, (direction, tariff) in obis.ENERGIES.items():
-        total = known.get(code)
-        if total is None:
-            continue
+    registers = sorted((code.c, code.e, total, *obis.ENERGIES[code]) for code, total in known.items())
+    for _, _, total, direction, tariff in registers:
         name = (
             say.say("tariff {tariff}", tariff=tariff)
             if tariff
