@@ -143,7 +143,7 @@ class Exporter:
             # Imported here: most have no file, and the start-up is theirs.
             from iometer_exporter.state.keeper import StateKeeper
 
-            keepers: list[Keeper] = [self._memory]
+            keepers: list[Keeper] = [self._memory, self._memory.days]
             if self.provider is not None:
                 keepers.append(self.provider.memory)
             self._state = StateKeeper(Path(path), keepers, started=time.time())

@@ -100,7 +100,7 @@ class Bridge:
         """Unix time of the last valid document."""
         self._judgement: Judgement | None = None
         self._status: Status | None = None
-        self._course = Course()
+        self._course = Course(memory=memory.days if memory is not None else None)
         self._problems: dict[Endpoint, frozenset[str]] = {}
 
     async def aclose(self) -> None:

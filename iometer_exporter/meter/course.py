@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from iometer_exporter.meter import obis, quantities
 from iometer_exporter.meter.day_marks import DayEnergy, DayMarks, Totals
+from iometer_exporter.meter.day_memory import DayMemory
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.meter.power_ring import PowerRing
 
@@ -21,13 +22,17 @@ class Recent:
 
 
 class Course:
-    """Follows the readings that a guard believes, a few kilobytes whatever comes; kept in memory only."""
+    """Follows the readings that a guard believes, in a few kilobytes whatever comes."""
 
-    __slots__ = ("_days", "_is_held", "_last", "_meter", "_ring", "_zone")
+    __slots__ = ("_days", "_is_held", "_last", "_memory", "_meter", "_ring", "_zone")
 
-    def __init__(self, zone: tzinfo | None = None) -> None:
-        """Days begin at midnight in this time zone; None is that of this host."""
+    def __init__(self, zone: tzinfo | None = None, memory: DayMemory | None = None) -> None:
+        """Days begin at midnight in this time zone; None is that of this host.
+
+        The memory knows what was seen of them before.
+        """
         self._zone = zone
+        self._memory = DayMemory(zone) if memory is None else memory
         self._meter = ""
         self._last: datetime | None = None
         self._is_held = False
@@ -51,8 +56,10 @@ class Course:
                 _float(energies.get(obis.ENERGY_IMPORT)),
                 _float(energies.get(obis.ENERGY_EXPORT)),
             )
-            self._days = self._days or DayMarks(self._zone)
+            if self._days is None:
+                self._days = self._memory.recall(self._meter)
             self._days.add(totals)
+            self._memory.keep(self._meter, self._days)
         self._last, self._is_held = reading.time, is_held
         if is_new:
             watts = quantities.power(reading)

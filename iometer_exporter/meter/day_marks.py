@@ -1,5 +1,6 @@
 """Energy of today and yesterday, from the totals that a meter showed at midnight."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
@@ -8,6 +9,9 @@ _DAY: Final = timedelta(days=1)
 
 _NEAR: Final = timedelta(hours=1)
 """Two readings around midnight that lie further apart only let the total at midnight be estimated."""
+
+TIMES: Final = (datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
+"""Times that have a day before and after them in every zone."""
 
 _WHOLE: Final = timedelta(minutes=15)
 """A day whose last reading is so near its end is known whole."""
@@ -38,7 +42,7 @@ class DayEnergy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class DayMark:
     """The totals at the beginning of a day, or at the first reading of it if none came before."""
 
     totals: Totals
@@ -52,45 +56,65 @@ class DayMarks:
     All by the clock of the readings: that of this host may jump when it is told the time.
     """
 
-    __slots__ = ("_last", "_marks", "_midnight_after", "_zone")
+    __slots__ = ("_midnight_after", "_zone", "last", "marks")
 
-    def __init__(self, zone: tzinfo | None = None) -> None:
-        """Days begin at midnight in this time zone; None is that of this host."""
+    def __init__(
+        self,
+        zone: tzinfo | None = None,
+        *,
+        last: Totals | None = None,
+        marks: Mapping[date, DayMark] | None = None,
+    ) -> None:
+        """Days begin at midnight in this time zone; None is that of this host.
+
+        Goes on from the newest totals and the marks of an earlier run, if there are any.
+        """
         self._zone = zone
-        self._last: Totals | None = None
-        self._marks: dict[date, _Mark] = {}
+        self.last = last
+        """The newest totals."""
+        self.marks = dict(marks or {})
+        """The marks of the last two days."""
         self._midnight_after = datetime.min.replace(tzinfo=UTC)
-        """The end of the day of the newest totals."""
+        """The end of the day of the newest totals, once it is known."""
+
+    def copy(self) -> "DayMarks":
+        """Days that begin with the same knowledge and go on by themselves."""
+        return DayMarks(self._zone, last=self.last, marks=self.marks)
 
     def add(self, totals: Totals) -> None:
-        """Go on to the totals of a newer reading; older ones or lower ones are a new beginning."""
-        last = self._last
+        """Go on to the totals of a newer reading; older ones or lower ones are a new beginning.
+
+        Those of a clock that is centuries wrong are left out.
+        """
+        if not TIMES[0] <= totals.time <= TIMES[1]:
+            return
+        last = self.last
         is_fall = last is not None and _falls(last, totals)
         if last is not None and not is_fall and totals.time < self._midnight_after:
-            self._last = totals
+            self.last = totals
             return
         day = self._day_of(totals.time)
         self._midnight_after = self._midnight(day + _DAY)
         if last is None or is_fall:
-            self._marks = {day: _Mark(totals, is_first=True, is_estimated=False)}
+            self.marks = {day: DayMark(totals, is_first=True, is_estimated=False)}
         else:
             # Of a gap of years, only the last midnights count.
             first = max(self._day_of(last.time) + _DAY, day - _DAY)
             for passed in range((day - first).days + 1):
                 self._mark(first + passed * _DAY, last, totals)
-        self._marks = {each: mark for each, mark in self._marks.items() if each >= day - _DAY}
-        self._last = totals
+        self.marks = {each: mark for each, mark in self.marks.items() if each >= day - _DAY}
+        self.last = totals
 
     def newest_day(self) -> date | None:
         """The local day of the newest reading; None before the first."""
-        return None if self._last is None else self._day_of(self._last.time)
+        return None if self.last is None else self._day_of(self.last.time)
 
     def energy(self, day: date) -> DayEnergy | None:
         """The energy of a day as far as it is known; None if there is nothing to say of it."""
-        mark, last = self._marks.get(day), self._last
+        mark, last = self.marks.get(day), self.last
         if mark is None or last is None:
             return None
-        after = self._marks.get(day + _DAY)
+        after = self.marks.get(day + _DAY)
         end = last if after is None else after.totals
         is_open = after is None and self._midnight(day + _DAY) - end.time > _WHOLE
         return DayEnergy(
@@ -111,7 +135,7 @@ class DayMarks:
             _between(before.imported, after.imported, share),
             _between(before.exported, after.exported, share),
         )
-        self._marks[day] = _Mark(totals, is_first=False, is_estimated=gap > _NEAR)
+        self.marks[day] = DayMark(totals, is_first=False, is_estimated=gap > _NEAR)
 
     def _day_of(self, moment: datetime) -> date:
         return moment.astimezone(self._zone).date()

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from iometer_exporter.errors import IOmeterError, StateError
+from iometer_exporter.meter.day_memory import DayMemory
 from iometer_exporter.meter.history import Counter, History
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGIES, ObisCode
@@ -37,6 +38,8 @@ class Memory:
         """Keys of histories that a bridge adds to now."""
         self.on_change: Callable[[], None] | None = None
         """Called after whatever changes what `entries` gives."""
+        self.days = DayMemory()
+        """What is known of days, which is kept for itself: guards do without."""
 
     def __len__(self) -> int:
         return len(self._known)

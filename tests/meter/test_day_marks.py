@@ -67,7 +67,7 @@ def test_a_gap_of_days_marks_the_last_two_midnights_only() -> None:
     energy = found.energy(last - timedelta(days=1))
     assert energy is not None
     assert energy.imported == pytest.approx(1.0)
-    assert len(found._marks) == 2
+    assert len(found.marks) == 2
 
 
 def test_a_day_that_was_not_seen_to_its_end_says_until_when() -> None:
@@ -134,4 +134,10 @@ def test_energies_of_two_days_are_never_negative_nor_more_than_was_counted(
     energies = [part.imported for part in parts if part is not None and part.imported is not None]
     assert all(energy >= -1e-6 for energy in energies)
     assert sum(energies) <= total + 1e-6
-    assert len(found._marks) <= 2
+    assert len(found.marks) <= 2
+
+
+@pytest.mark.parametrize("time", [datetime.min, datetime.max])
+def test_clocks_that_are_centuries_wrong_are_left_out(time: datetime) -> None:
+    found = marks((time.replace(tzinfo=UTC), 1.0, 1.0))
+    assert found.newest_day() is None

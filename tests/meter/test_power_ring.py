@@ -93,3 +93,11 @@ def test_it_takes_the_same_memory_whatever_comes() -> None:
     for second in range(100_000):
         ring.add(float(second), 1.0)
     assert sys.getsizeof(ring._means) < 1024
+
+
+@given(st.lists(st.tuples(times, st.floats(allow_nan=False))), times)
+def test_no_power_is_too_large_for_it(added: list[tuple[float, float]], now: float) -> None:
+    ring = PowerRing()
+    for at, watts in added:
+        ring.add(at, watts)
+    assert all(math.isfinite(mean) for mean in known(ring, now).values())

@@ -163,6 +163,31 @@ async def test_a_reload_moves_the_file_and_what_is_in_it(tmp_path: Path) -> None
                 source.config = replace(config, state_file=path)
                 await running_.reload()
     for file in (first, second):
-        assert [json.loads(line)[1] for line in file.read_text().splitlines()[1:-1]] == [
-            "meter:1ISK0000000001"
+        assert [json.loads(line)[:2] for line in file.read_text().splitlines()[1:-1]] == [
+            ["meter", "meter:1ISK0000000001"],
+            ["days", "1ISK0000000001"],
         ]
+
+
+async def test_today_goes_on_after_a_restart(tmp_path: Path) -> None:
+    now = [time.time() - 50.0]
+    handler = bridge(
+        lambda: documents.reading(now[0], imported=1000.0 + (now[0] % 100_000) / 10), documents.status
+    )
+    since = []
+    async with raw_server(handler) as server:
+        config = Config(
+            discovery=DiscoveryConfig(enabled=False),
+            bridges=(BridgeConfig(server.address, "house"),),
+            state_file=str(tmp_path / "state.json"),
+        )
+        for _ in range(2):
+            async with reloadable(config) as (_, _client, exporter_):
+                [glance] = await exporter_.fleet.look(10.0)
+                assert glance.recent.today is not None
+                since.append((glance.recent.today.since, glance.recent.today.imported))
+                now[0] += 40.0
+    (first, none), (second, some) = since
+    assert first == second
+    assert none == 0.0
+    assert some == pytest.approx(4.0 * 3600, rel=1e-3)

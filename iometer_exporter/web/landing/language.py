@@ -17,6 +17,12 @@ _QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """In English; German dates have numbers."""
 
+_LATEST: Final = 253_370_764_800.0
+"""Unix time of the year 9999."""
+
+_ABSURD: Final = 1e12
+"""Numbers from here on are nonsense, and are kept short."""
+
 _KWH: Final = 3.6e6
 """Joules."""
 
@@ -45,7 +51,7 @@ class Language:
 
     def number(self, value: float, digits: int = 0) -> str:
         """With so many digits after the point, in groups of three: `12,345.6`."""
-        text = f"{abs(value):,.{digits}f}"
+        text = f"{abs(value):,.{digits}f}" if abs(value) < _ABSURD else f"{abs(value):.0e}"
         sign = MINUS if value < 0 and any(digit in text for digit in "123456789") else ""
         return sign + text.translate({ord(","): self.group_separator, ord("."): self.decimal_point})
 
@@ -103,7 +109,9 @@ class Language:
         return f"{date}, {moment:%H:%M}".replace(" ", NO_BREAK_SPACE)
 
     def _local(self, unix: float) -> datetime:
-        return datetime.fromtimestamp(unix, self.zone).astimezone(self.zone)
+        # Clocks of bridges may be centuries wrong.
+        near = min(max(unix, 0.0), _LATEST)
+        return datetime.fromtimestamp(near, self.zone).astimezone(self.zone)
 
 
 ENGLISH: Final = Language("en", ".", ",", "{day} {month}")

@@ -74,6 +74,7 @@ def test_no_header_is_an_error(header: str) -> None:
         (12345.0, "12.3 kW", "12,3 kW"),
         (1_234_567.0, "1.23 MW", "1,23 MW"),
         (-0.01, "0.0 W", "0,0 W"),
+        (1e30, "1e+24 MW", "1e+24 MW"),
     ],
 )
 def test_a_power_has_no_more_digits_than_a_person_needs(watts: float, english: str, german: str) -> None:
@@ -142,3 +143,13 @@ def test_each_german_text_says_the_same_values(english: str) -> None:
     assert fields(german) == fields(english)
     assert german.strip() == german or english.strip() != english
     assert english[-1:] == german[-1:] or not re.search(r"[.…]$", english)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_nonsense_is_short_and_no_error(value: float) -> None:
+    for language in (ENGLISH, DEUTSCH):
+        assert len(language.power(value)) < 25
+        assert len(language.quantity(value, "dBm")) < 30
+        assert len(language.moment(value, NOW)) < 20
+        assert len(language.duration(value)) < 350
+        assert len(language.clock(value)) == 8
