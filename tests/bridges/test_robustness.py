@@ -1292,7 +1292,7 @@ async def test_a_page_for_people_is_short_whatever_the_number() -> None:
     async with raw_server(serving(body)) as server, exporter(server) as client:
         answer = await client.get("/")
     assert answer.status_code == 200
-    assert "5.4321 kWh" in answer.text
+    assert "<td>5.4</td>" in answer.text
     assert len(answer.text) < 20_000
 
 
