@@ -55,7 +55,7 @@ def bridge_card(card: BridgeCard, say: Language, *, number: int, now: float) -> 
     reading, status = glance.reading, glance.status
     tables = None
     if reading is not None:
-        tables = tag("div", energies(glance, say, now), phases(reading, say), class_="tables")
+        tables = tag("div", energies(reading, glance.recent, say, now), phases(reading, say), class_="tables")
     return article(
         card.state,
         say,

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from iometer_exporter.bridges.glance import Glance
 from iometer_exporter.meter import obis, quantities
+from iometer_exporter.meter.course import Recent
 from iometer_exporter.meter.day_marks import DayEnergy
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.web.landing.language import NARROW_SPACE, Language
@@ -17,14 +17,13 @@ _DAY_DIGITS: Final = 2
 _TOTAL_DIGITS: Final = 1
 
 
-def energies(glance: Glance, say: Language, now: float) -> Html | None:
+def energies(reading: Reading, recent: Recent, say: Language, now: float) -> Html | None:
     """Energy of the days, the totals and the registers of tariffs; None if there are none."""
-    reading = glance.reading
-    known = quantities.energies(reading) if reading is not None else {}
-    if reading is None or not known:
+    known = quantities.energies(reading)
+    if not known:
         return None
     digits = 0 if quantities.is_coarse(reading, known) else 1
-    today, yesterday = glance.recent.today, glance.recent.yesterday
+    today, yesterday = recent.today, recent.yesterday
     rows = []
     registers = sorted((code.c, code.e, total, *obis.ENERGIES[code]) for code, total in known.items())
     for _, _, total, direction, tariff in registers:

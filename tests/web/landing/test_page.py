@@ -130,6 +130,19 @@ def test_a_bridge_that_never_answered_has_a_dash() -> None:
     assert page.after("down", 2) == ["\u2013", "no answer yet"]
 
 
+def test_a_bridge_that_is_down_and_never_gave_a_reading_says_when_it_was_seen() -> None:
+    page = seen(page_of([replace(DOWN, reading=None)], age=3605))
+    assert page.after("Last seen") == ["11:11"]
+
+
+def test_a_meter_without_energies_has_no_table_of_them() -> None:
+    assert WELL.reading is not None
+    bare = replace(WELL, reading=replace(WELL.reading, registers={}))
+    page = seen(page_of([bare]))
+    assert "table" not in page.tags
+    assert "the meter sends no power" in page.texts
+
+
 @pytest.mark.parametrize(
     ("glance", "words"),
     [
