@@ -22,6 +22,9 @@ _ARROWS: Final = {1: "\N{DOWNWARDS ARROW}", -1: "\N{UPWARDS ARROW}", 0: "="}
 _OLD_SECONDS: Final = 60.0
 """Seconds from which on the age of a power stands beside it."""
 
+_LEAST_SLOTS: Final = 15
+"""Half an hour, which a curve shows at least."""
+
 _DATED_SECONDS: Final = 12 * 3600.0
 """Seconds from which on a time of day is not enough to tell when."""
 
@@ -126,10 +129,12 @@ def _why_no_power(card: BridgeCard, say: Language) -> str:
 
 
 def _course(glance: Glance, say: Language, name: str) -> Html | None:
-    means = glance.recent.powers
+    means = _begun(glance.recent.powers)
     known = [mean for mean in means if mean is not None]
     if not known:
         return None
+    if len(known) == 1:
+        return tag("p", say.say("The curve of the last hours begins here."), class_="begins")
     hours = say.duration(len(means) * SLOT_SECONDS)
     peaks = [(1, max(known), "up to {power} drawn"), (-1, -min(known), "up to {power} fed in")]
     peaks = [peak for peak in peaks if peak[1] > 0]
@@ -143,6 +148,12 @@ def _course(glance: Glance, say: Language, name: str) -> Html | None:
         tag("span", say.say("now")),
     )
     return tag("figure", picture, caption)
+
+
+def _begun(means: Sequence[float | None]) -> Sequence[float | None]:
+    """The means without the time before the first: a young curve is not pressed against the edge."""
+    first = next((slot for slot, mean in enumerate(means) if mean is not None), 0)
+    return means[min(first, max(0, len(means) - _LEAST_SLOTS)) :]
 
 
 def _peak(sign: int, power: float, say: Language) -> Html:

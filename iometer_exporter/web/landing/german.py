@@ -22,6 +22,7 @@ GERMAN: Final[Mapping[str, str]] = {
     "up to {power} drawn": "bis {power} Bezug",
     "up to {power} fed in": "bis {power} Einspeisung",
     "Power of the last {hours}: {extent}": "Leistung der letzten {hours}: {extent}",
+    "The curve of the last hours begins here.": "Hier beginnt die Kurve der letzten Stunden.",
     "no answer yet": "noch keine Antwort",
     "no reading yet": "noch kein Messwert",
     "no power without the PIN": "ohne PIN keine Leistung",

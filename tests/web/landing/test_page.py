@@ -115,6 +115,24 @@ def test_the_course_is_a_picture_with_its_extremes() -> None:
     assert "6\u00a0min ago" in page.texts
 
 
+def label_of(means: list[float | None]) -> str:
+    page = seen(page_of([replace(WELL, recent=Recent(means))]))
+    [label] = [each["aria-label"] for each in page.attributes if each.get("class") == "spark"]
+    return (label or "").replace("\u00a0", " ").partition(":")[0]
+
+
+def test_a_young_curve_has_half_an_hour_at_least() -> None:
+    assert label_of([None] * 178 + [1.0, 2.0]) == "Power of the last 30 min"
+    assert label_of([None] * 150 + [1.0] * 30) == "Power of the last 1 h"
+    assert label_of([1.0] * 180) == "Power of the last 6 h"
+
+
+def test_a_curve_of_one_point_is_announced() -> None:
+    page = seen(page_of([replace(WELL, recent=Recent([None] * 179 + [1.0]))]))
+    assert "The curve of the last hours begins here." in page.texts
+    assert "figure" not in page.tags
+
+
 def test_a_bridge_that_is_down_keeps_its_last_values_and_says_when_it_was_seen() -> None:
     page = seen(page_of([DOWN], age=3605))
     assert page.after("house", 2) == ["down", "10"]
