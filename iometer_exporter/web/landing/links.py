@@ -1,5 +1,6 @@
-"""Addresses that people give for the page to link to."""
+"""Addresses that the page links to: the dashboards that people name, and the documentation."""
 
+from functools import cache
 from urllib.parse import urlsplit
 
 from iometer_exporter.errors import ConfigError
@@ -26,6 +27,20 @@ def parse_dashboard_url(text: str) -> str:
     if parts.password is not None:
         raise ConfigError("an address with a password would be shown to everybody who sees the page")
     return text
+
+
+@cache
+def documentation_url() -> str:
+    """Where the package says that its documentation is (`project.urls`); empty if it does not."""
+    # Imported here: the command line has no need of it.
+    from importlib import metadata
+
+    try:
+        urls = metadata.metadata("iometer-exporter").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    named = (url.partition(",") for url in urls)
+    return next((url.strip() for name, _, url in named if name.strip().lower() == "documentation"), "")
 
 
 def _is_plain(text: str) -> bool:

@@ -13,6 +13,7 @@ from iometer_exporter.bridges.glance import Glance
 from iometer_exporter.web.landing.bridge_card import BridgeCard, bridge_card
 from iometer_exporter.web.landing.findings import STATES, State
 from iometer_exporter.web.landing.language import Language
+from iometer_exporter.web.landing.links import documentation_url
 from iometer_exporter.web.landing.markup import Html, join, tag
 from iometer_exporter.web.landing.parts import STATE_WORDS, notice
 from iometer_exporter.web.landing.provider_card import provider_card, provider_state
@@ -24,8 +25,6 @@ REFRESH_SECONDS: Final = 15
 
 ASKING_REFRESH_SECONDS: Final = 2
 """While there is a bridge of which nothing is known yet."""
-
-DOCUMENTATION: Final = "https://github.com/iometer-exporter/iometer-exporter/tree/main/docs"
 
 _STYLE: Final = files("iometer_exporter.web.landing").joinpath("page.css").read_text(encoding="utf-8")
 
@@ -213,7 +212,7 @@ def _cards(page: Page, cards: Sequence[BridgeCard], say: Language) -> list[Html]
 def _footer(page: Page, refresh: int, say: Language) -> Html:
     links = [
         (say.say("Dashboards"), page.dashboard_url),
-        (say.say("Documentation"), DOCUMENTATION),
+        (say.say("Documentation"), documentation_url()),
         (say.say("Metrics"), "metrics"),
         (say.say("Targets"), "sd"),
         (say.say("Health"), "-/healthy"),

@@ -1,6 +1,9 @@
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.message import Message
+from importlib import metadata
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -15,9 +18,8 @@ from iometer_exporter.meter.day_marks import DayEnergy
 from iometer_exporter.meter.models import Status
 from iometer_exporter.provider.source import Summary
 from iometer_exporter.web.landing.language import DEUTSCH, ENGLISH, LANGUAGES
-from iometer_exporter.web.landing.links import parse_dashboard_url
-from iometer_exporter.web.landing.page import DOCUMENTATION, Page, headers_of, render_page
-from prometheus.thresholds import RUNBOOKS
+from iometer_exporter.web.landing.links import documentation_url, parse_dashboard_url
+from iometer_exporter.web.landing.page import Page, headers_of, render_page
 from tests.web.landing.pages import READ_AT, Seen, failing, glance_of, page_of, seen
 
 WELL = glance_of("battery")
@@ -269,15 +271,42 @@ def test_the_provider_is_a_card_of_its_own(summary: Summary, state: str, words: 
     assert seen(page, DEUTSCH).texts
 
 
-def test_links_are_relative_but_those_that_lead_elsewhere() -> None:
+@pytest.fixture
+def project_urls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets what the installed package says of its places; None for one that is not installed."""
+
+    def set_to(*urls: str | None) -> None:
+        def of(name: str) -> Message:
+            if None in urls:
+                raise metadata.PackageNotFoundError(name)
+            message = Message()
+            for url in urls:
+                message["Project-URL"] = str(url)
+            return message
+
+        documentation_url.cache_clear()
+        monkeypatch.setattr(metadata, "metadata", of)
+
+    yield set_to
+    documentation_url.cache_clear()
+
+
+def test_links_are_relative_but_those_that_lead_elsewhere(project_urls: Callable[..., None]) -> None:
+    project_urls("Source, https://git.example/iometer", "Documentation, https://git.example/iometer/docs")
     page = seen(replace(page_of([WELL]), dashboard_url="/grafana"))
-    elsewhere = {DOCUMENTATION, "/grafana"}
+    elsewhere = {"https://git.example/iometer/docs", "/grafana"}
     assert elsewhere <= set(page.links)
     assert all(not urlsplit(address).scheme and address[0] != "/" for address in set(page.links) - elsewhere)
     assert {"metrics", "sd", "-/healthy"} <= set(page.links)
-    assert "/grafana" not in seen(page_of([WELL])).links
-    # The same place as the runbooks of the alerts.
-    assert RUNBOOKS.partition("/blob/")[0] == DOCUMENTATION.partition("/tree/")[0]
+
+
+@pytest.mark.parametrize("urls", [(), ("Source, https://git.example/iometer",), (None,)])
+def test_nothing_leads_to_where_nothing_is(
+    urls: tuple[str | None, ...], project_urls: Callable[..., None]
+) -> None:
+    project_urls(*urls)
+    page = seen(page_of([WELL]))
+    assert not {"Documentation", "Dashboards"} & set(page.texts)
 
 
 @pytest.mark.parametrize("address", ["192.168.1.50", "[fd00::1%eth0]:8080", "bridge.example.org:81"])
