@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
-
 from iometer_exporter import __version__
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.discovery.browser import Discovery
@@ -26,8 +23,8 @@ from iometer_exporter.metrics.families import (
     DISCOVERY_LIMITED,
     RELOAD_SUCCESSFUL,
     RELOAD_TIMESTAMP,
+    Sample,
 )
-from iometer_exporter.metrics.family_builder import FamilyBuilder
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.source import ProviderSource
@@ -96,6 +93,15 @@ class Exporter:
         if self.provider is not None and not self.provider.tried:
             return "the first inventory of the provider API is under way"
         return None
+
+    def samples(self) -> Iterator[Sample]:
+        """The samples of the exporter itself."""
+        return exporter_samples(
+            bridges=self.fleet.counts,
+            limited=self.fleet.limited,
+            reload_successful=self.reload_successful,
+            reload_timestamp=self.loaded_at,
+        )
 
     async def reload(self) -> None:
         """Read the configuration again and follow it; raises ConfigError, and keeps the old one, if bad."""
@@ -197,29 +203,17 @@ class Exporter:
         return self._discovery.services() if self._discovery is not None else ()
 
 
-class ExporterCollector(Collector):
-    """The families of the exporter itself; the time of the last good configuration is Unix time."""
-
-    def __init__(
-        self,
-        *,
-        bridges: Mapping[Source, int],
-        limited: bool = False,
-        reload_successful: bool,
-        reload_timestamp: float,
-    ) -> None:
-        self._bridges = bridges
-        self._limited = limited
-        self._reload_successful = reload_successful
-        self._reload_timestamp = reload_timestamp
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        """The families, each with its samples."""
-        builder = FamilyBuilder()
-        for source in SOURCES:
-            builder.add(BRIDGES, (source,), self._bridges.get(source, 0))
-        builder.add(DISCOVERY_LIMITED, (), int(self._limited))
-        builder.add(BUILD_INFO, (__version__, platform.python_version()), 1)
-        builder.add(RELOAD_SUCCESSFUL, (), int(self._reload_successful))
-        builder.add(RELOAD_TIMESTAMP, (), self._reload_timestamp)
-        yield from builder
+def exporter_samples(
+    *,
+    bridges: Mapping[Source, int],
+    limited: bool = False,
+    reload_successful: bool,
+    reload_timestamp: float,
+) -> Iterator[Sample]:
+    """The samples of the exporter itself; the time of the last good configuration is Unix time."""
+    for source in SOURCES:
+        yield BRIDGES, (source,), bridges.get(source, 0)
+    yield DISCOVERY_LIMITED, (), int(limited)
+    yield BUILD_INFO, (__version__, platform.python_version()), 1
+    yield RELOAD_SUCCESSFUL, (), int(reload_successful)
+    yield RELOAD_TIMESTAMP, (), reload_timestamp

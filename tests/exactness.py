@@ -1,6 +1,6 @@
 """Eight days of bridges with every fault that touches a counter, and exporters that are killed in them.
 
-Simulated meters, the exporter's parser, guard and collectors, at the times of scrapes; only HTTP and the
+Simulated meters, the exporter's parser, guard and samples, at the times of scrapes; only HTTP and the
 waiting are left out. What Prometheus makes of it is compared with what the meters counted.
 """
 
@@ -14,8 +14,8 @@ from typing import Final, Literal
 from prometheus_client.core import Metric
 
 from grafana.histories.history import Truth
-from grafana.histories.text import Recorder
-from iometer_exporter.bridges.collector import BridgeCollector
+from grafana.histories.text import Recorder, as_metrics
+from iometer_exporter.bridges.samples import bridge_samples
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.meter.guard import Guard, Judgement, Limits
 from iometer_exporter.meter.memory import Memory
@@ -268,7 +268,7 @@ class Bridge:
             rejected={},
             is_held=judgement.is_held,
         )
-        families = BridgeCollector([snapshot], now=self._now, stale_after=0.0).collect()
+        families = as_metrics(bridge_samples(snapshot, now=self._now, stale_after=0.0))
         return [family for family in families if family.name in FAMILIES]
 
 

@@ -26,7 +26,7 @@ BESIDE: Final = {"simulator": {"errors"}}
 """What stands beside everything, and all that it shares; only the command line knows it."""
 
 PURE: Final = ("meter", "metrics", "provider/served")
-PURE_MODULES: Final = ("bridges/snapshot", "bridges/collector")
+PURE_MODULES: Final = ("bridges/snapshot", "bridges/samples")
 IO = {"asyncio", "httpx", "io", "os", "pathlib", "socket", "subprocess", "threading", "time", "zeroconf"}
 
 

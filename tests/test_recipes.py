@@ -25,7 +25,7 @@ from graphql import (
 )
 
 import iometer_exporter
-from iometer_exporter.bridges.collector import BridgeCollector
+from iometer_exporter.bridges.samples import add_bridges
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.cli import check
 from iometer_exporter.cli.provider import installations as installations_command
@@ -41,6 +41,7 @@ from iometer_exporter.meter.quantities import energies
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.exposition import TEXT, render
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, READINGS_REJECTED, Family
+from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api import answers
 from iometer_exporter.provider.api.client import ProviderClient
 from iometer_exporter.provider.api.credentials import Credentials
@@ -93,7 +94,9 @@ def snapshot(faults: tuple[Fault, ...] = ()) -> Snapshot:
 
 
 def page(one: Snapshot) -> str:
-    return render([BridgeCollector([one], now=NOW, stale_after=0.0)], TEXT).decode()
+    lines = Lines()
+    add_bridges(lines, [one], now=NOW, stale_after=0.0)
+    return render(lines, TEXT).decode()
 
 
 def empty(status: Status, name: str) -> Status:
@@ -130,8 +133,7 @@ def test_every_field_of_the_status_is_shown(name: str) -> None:
     assert whole.status is not None
     without = replace(whole, status=empty(whole.status, name))
     assert page(without) != page(whole), (
-        f"Status.{name} is in no metric: add its family in _add_status "
-        "(iometer_exporter/bridges/collector.py)"
+        f"Status.{name} is in no metric: yield its family in _status (iometer_exporter/bridges/samples.py)"
     )
     shown = [check._sections(one, [], NOW) for one in (whole, without)]
     assert shown[0] != shown[1], (
@@ -173,8 +175,8 @@ def test_every_family_of_a_bridge_is_shown_for_some_simulated_one() -> None:
     ours = {family.name for family in FAMILIES if "bridge" in family.labels} - NOT_SIMULATED
     assert ours - shown == set(), (
         f"no simulated bridge shows {', '.join(sorted(ours - shown))}: yield it from counters, instantaneous "
-        "or core_states (iometer_exporter/metrics/families.py), or add it in iometer_exporter/bridges/"
-        "collector.py, and have the simulator send it (iometer_exporter/simulator/registers.py or bridge.py)"
+        "or core_states (iometer_exporter/metrics/families.py), or in iometer_exporter/bridges/"
+        "samples.py, and have the simulator send it (iometer_exporter/simulator/registers.py or bridge.py)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Days of the exporter's output in a minute: simulated bridges, the real parser, guard and collectors.
+"""Days of the exporter's output in a minute: simulated bridges, the real parser, guard and samples.
 
 Only HTTP is left out. `python -m grafana.histories.history SCENARIO FOLDER` writes the blocks of one.
 """
@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 
 from devtools.processes import program
 from grafana.histories.plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
-from grafana.histories.text import Recorder
-from iometer_exporter.bridges.collector import BridgeCollector
+from grafana.histories.text import Recorder, as_metrics
+from iometer_exporter.bridges.samples import bridge_samples
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
-from iometer_exporter.exporter import ExporterCollector
+from iometer_exporter.exporter import exporter_samples
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
 from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing
@@ -202,11 +202,11 @@ class _Exporter:
     def collect(self, snapshots: list[Snapshot], now: float) -> Iterator[Metric]:
         """All families of one scrape."""
         yield from self._own
-        yield from BridgeCollector(snapshots, now=now, stale_after=STALE_AFTER).collect()
-        known = {"configured": len(snapshots)}
-        yield from ExporterCollector(
-            bridges=cast(Any, known), reload_successful=True, reload_timestamp=self._started
-        ).collect()
+        owned = [each for one in snapshots for each in bridge_samples(one, now=now, stale_after=STALE_AFTER)]
+        own = exporter_samples(
+            bridges={"configured": len(snapshots)}, reload_successful=True, reload_timestamp=self._started
+        )
+        yield from as_metrics([*owned, ((), own)])
 
 
 def simulate(scenario: Scenario, recorder: Recorder) -> dict[str, Truth]:

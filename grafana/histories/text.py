@@ -8,6 +8,8 @@ from typing import Final
 from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
+from iometer_exporter.metrics.families import Distribution, Family, Owned
+
 _TYPES: Final = {"counter": "counter", "gauge": "gauge"}
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -25,7 +27,7 @@ class _Series:
 class Recorder:
     """The samples of many scrapes of one target, whose labels are given once.
 
-    Families and labels are the collectors' own: what they rename is renamed here.
+    Families and labels are the exporter's own: what it renames is renamed here.
     """
 
     def __init__(self, target: Mapping[str, str]) -> None:
@@ -79,6 +81,21 @@ class Recorder:
         text = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels)
         one = series[sample.name, labels] = _Series(f"{sample.name}{{{text}}} ")
         return one
+
+
+def as_metrics(owned: Iterable[Owned]) -> Iterable[Metric]:
+    """Samples of gauges and counters as the families of prometheus_client."""
+    metrics: dict[Family, Metric] = {}
+    for owner, samples in owned:
+        for family, labels, value in samples:
+            if value is None or isinstance(value, Distribution):
+                continue
+            metric = metrics.get(family)
+            if metric is None:
+                name = family.name.removesuffix("_total") if family.type == "counter" else family.name
+                metric = metrics[family] = Metric(name, family.help, family.type)
+            metric.add_sample(family.name, dict(zip(family.labels, (*owner, *labels), strict=True)), value)
+    return metrics.values()
 
 
 def _escaped(value: str) -> str:

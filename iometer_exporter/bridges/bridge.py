@@ -20,6 +20,7 @@ from iometer_exporter.meter.course import Course
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import Endpoint, Reading, Status, parse_reading, parse_status
+from iometer_exporter.metrics.lines import Heads
 from iometer_exporter.net.addresses import Address
 
 _log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Bridge:
         self._client = BridgeClient(addresses, network)
         self._bridge_log = BridgeLog()
         self._guard = Guard(limits, memory)
+        self._heads = Heads()
         self._meter = ""
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
         self._rejected: Counter[Rejection] = Counter()
@@ -201,6 +203,7 @@ class Bridge:
             rejected=dict(self._rejected),
             seen_for=asyncio.get_running_loop().time() - judgement.seen if judgement else 0.0,
             is_held=judgement is not None and judgement.is_held,
+            heads=self._heads,
         )
         self.answering = snapshot.up
         self._bridge_log.report(snapshot)

@@ -1,7 +1,7 @@
 """Knowledge of one scrape about one bridge: plain values between the fleet and those who show them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -9,6 +9,7 @@ from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.meter.guard import Rejection
 from iometer_exporter.meter.models import Endpoint, Reading, Status
 from iometer_exporter.meter.obis import ObisCode
+from iometer_exporter.metrics.lines import Heads
 
 Source = Literal["configured", "discovered", "probed"]
 """Way in which a bridge became known."""
@@ -37,7 +38,8 @@ class Snapshot:
     where the endpoint gave no valid document, and `failures` then says why. `energies` are the counters
     of `reading` in joules, none without it. `errors` and `rejected` count since the start of the process.
     `seen_for` is for how many seconds `reading` has been known; while `is_held`, its energies may not be
-    served as counters yet.
+    served as counters yet. `heads` are those of its lines, which the bridge keeps from one scrape
+    to the next.
     """
 
     bridge: str
@@ -54,6 +56,7 @@ class Snapshot:
     rejected: Mapping[Rejection, int]
     seen_for: float = 0.0
     is_held: bool = False
+    heads: Heads = field(default_factory=Heads, compare=False, repr=False)
 
     def age(self, now: float) -> float | None:
         """Seconds since the time of the reading at Unix time `now`, negative if it is in the future."""

@@ -1,6 +1,6 @@
 """The metric families: one visible table, and what a reading or a core puts into it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -246,8 +246,25 @@ _POWER_STATES: Final = ("battery", "wired")
 _PIN_STATES: Final = ("entered", "pending", "missing")
 
 
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The value of a histogram: by upper bound how many observations are not above it, and their sum.
+
+    The last bound is infinity, so that the last count is that of all.
+    """
+
+    buckets: Sequence[tuple[float, int]]
+    sum: float
+
+
 Sample = tuple[Family, tuple[str, ...], float | None]
-"""A value of a family, with the labels after those that say whose it is."""
+"""A value of a family, with the labels after those that say whose it is; None gives no line."""
+
+Observed = tuple[Family, tuple[str, ...], Distribution]
+"""The same of a histogram."""
+
+Owned = tuple[tuple[str, ...], Iterable[Sample | Observed]]
+"""The labels that say whose samples follow, and these."""
 
 
 def counters(energies: Mapping[obis.ObisCode, Decimal], time: datetime) -> Iterator[Sample]:

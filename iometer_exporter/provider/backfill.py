@@ -10,24 +10,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final, Self
 
-from prometheus_client.utils import floatToGoString
-
 from iometer_exporter.errors import OutputError
 from iometer_exporter.meter.guard import Limits, MeterGuard
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
+from iometer_exporter.metrics.lines import escape, number
 from iometer_exporter.provider.api.models import Installation, MeterReading
 from iometer_exporter.provider.served.installations import FUTURE_SECONDS
 from iometer_exporter.provider.served.labels import Labels
-from iometer_exporter.provider.served.lines import escape
 from iometer_exporter.provider.served.shard import Shard, in_shard
 from iometer_exporter.provider.sorted_readings import Spool, no_room
 
 FAMILIES: Final = (*metrics.COUNTERS, *metrics.INSTANTANEOUS, metrics.READING_TIMESTAMP)
 """In the order of the file."""
-
-_number: Final[Callable[[float], str]] = floatToGoString
 
 _SAMPLE: Final = struct.Struct("<Idd")
 _SAMPLES_AT_ONCE: Final = 4096
@@ -192,7 +188,7 @@ class _Column:
         """
         while data := self._next():
             yield "".join(
-                f"{name}{{{labels[series]}{more}}} {_number(value)} {time:.3f}\n"
+                f"{name}{{{labels[series]}{more}}} {number(value)} {time:.3f}\n"
                 for series, time, value in _SAMPLE.iter_unpack(data)
             ).encode()
 

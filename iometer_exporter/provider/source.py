@@ -2,24 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
-from prometheus_client.registry import Collector
-
 from iometer_exporter.config.provider import ProviderConfig, ReadingsMode, cleartext_warning
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.metrics.exposition import Format
+from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api.credentials import Credentials
-from iometer_exporter.provider.collector import ProviderCollector
 from iometer_exporter.provider.reading.clock import Clock, CooperativeYield, SystemClock
 from iometer_exporter.provider.reading.inventory import Inventory, InventoryClient
 from iometer_exporter.provider.reading.readings import Readings, ReadingsClient
 from iometer_exporter.provider.reading.request_log import RequestLog
+from iometer_exporter.provider.samples import provider_samples
 from iometer_exporter.provider.served.counts import ReadingCounts
 from iometer_exporter.provider.served.exposition import assemble
+from iometer_exporter.provider.served.families import PROVIDER_FAMILIES
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.remembered import ProviderMemory
 
@@ -169,15 +169,16 @@ class ProviderSource:
         await self._open.aclose()
 
     async def page(
-        self, collectors: Iterable[Collector], text_format: Format, *, local: frozenset[str]
+        self, bridges: Lines, text_format: Format, *, local: frozenset[str], others: bytes = b""
     ) -> list[bytes]:
-        """The text of a scrape, in pieces: the families of the collectors, the provider's and installations'.
+        """The page of a scrape, in pieces, with the lines of bridges and with other families as text.
 
         Meters whose numbers are in `local` are served by bridges and left out here.
         """
         self.installations.serve_locally(local)
         await self._write_lines()
-        own = ProviderCollector(
+        own = Lines(PROVIDER_FAMILIES)
+        samples = provider_samples(
             self.config.readings,
             inventory=self.inventory,
             readings=self.readings,
@@ -185,7 +186,8 @@ class ProviderSource:
             counts=self.counts,
             installations=len(self.installations),
         )
-        return assemble((*collectors, own), self.installations.store, text_format)
+        own.add([((), samples)])
+        return assemble(own, self.installations.store, text_format, bridges=bridges, others=others)
 
     async def _write_lines(self) -> None:
         cooperative, store = CooperativeYield(_LONGEST_WRITING_SECONDS), self.installations.store

@@ -11,18 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
-from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from iometer_exporter.bridges.collector import BridgeCollector, ProbeCollector
 from iometer_exporter.bridges.diagnosis import probe_log
+from iometer_exporter.bridges.samples import add_bridges, probe_samples
 from iometer_exporter.errors import ConfigError, ProbeTargetError
-from iometer_exporter.exporter import Exporter, ExporterCollector
-from iometer_exporter.metrics.exposition import TEXT, accepts_gzip, choose_format, chunks, render
+from iometer_exporter.exporter import Exporter
+from iometer_exporter.metrics.exposition import TEXT, chunks, of_library, render
+from iometer_exporter.metrics.lines import Lines
+from iometer_exporter.metrics.negotiation import accepts_gzip, choose_format
 from iometer_exporter.net.addresses import parse_address
 from iometer_exporter.web.landing.language import choose_language
 from iometer_exporter.web.landing.page import Page, headers_of, render_page
@@ -134,20 +135,15 @@ class _Handlers:
         exporter = self._exporter
         deadline, count_timeouts = self._deadline(request)
         snapshots = await exporter.fleet.scrape(deadline, count_timeouts=count_timeouts)
-        collectors = (
-            BridgeCollector(snapshots, now=time.time(), stale_after=exporter.config.stale_after),
-            ExporterCollector(
-                bridges=exporter.fleet.counts,
-                limited=exporter.fleet.limited,
-                reload_successful=exporter.reload_successful,
-                reload_timestamp=exporter.loaded_at,
-            ),
-            *self._process,
-        )
-        if exporter.provider is None:
-            return _exposition(request, *collectors)
+        lines = Lines()
+        add_bridges(lines, snapshots, now=time.time(), stale_after=exporter.config.stale_after)
+        lines.add([((), exporter.samples())])
         text_format = choose_format(request.headers.get("Accept", ""))
-        pieces = await exporter.provider.page(collectors, text_format, local=exporter.fleet.meters)
+        process = of_library(self._process, text_format)
+        if exporter.provider is None:
+            return _compressed(request, render(lines, text_format, process), text_format.content_type)
+        local = exporter.fleet.meters
+        pieces = await exporter.provider.page(lines, text_format, local=local, others=process)
         return _streamed(request, pieces, text_format.content_type, self._zippers)
 
     async def probe(self, request: Request) -> Response:
@@ -156,15 +152,14 @@ class _Handlers:
         deadline, count_timeouts = self._deadline(request)
         snapshot = await self._exporter.fleet.probe(target, deadline, count_timeouts=count_timeouts)
         duration = time.perf_counter() - started
-        stale_after = self._exporter.config.stale_after
-        collectors = (
-            BridgeCollector([snapshot], now=time.time(), stale_after=stale_after),
-            ProbeCollector(success=snapshot.up, duration=duration),
-        )
+        lines = Lines()
+        add_bridges(lines, [snapshot], now=time.time(), stale_after=self._exporter.config.stale_after)
+        lines.add([((), probe_samples(success=snapshot.up, duration=duration))])
         if request.query_params.get("debug") == "true":
-            lines = probe_log(snapshot, target=target, duration=duration)
-            return PlainTextResponse("\n".join([*lines, "", render(collectors, TEXT).decode()]))
-        return _exposition(request, *collectors)
+            told = probe_log(snapshot, target=target, duration=duration)
+            return PlainTextResponse("\n".join([*told, "", render(lines, TEXT).decode()]))
+        text_format = choose_format(request.headers.get("Accept", ""))
+        return _compressed(request, render(lines, text_format), text_format.content_type)
 
     async def service_discovery(self, request: Request) -> Response:
         form = request.query_params.get("form", "")
@@ -243,11 +238,6 @@ def _own_address(request: Request, scheme: str) -> str:
         return parse_address(request.headers.get("Host", ""), _DEFAULT_PORTS[scheme]).with_port
     except ConfigError as error:
         raise HTTPException(400, f"header Host: {error}") from error
-
-
-def _exposition(request: Request, *collectors: Collector) -> Response:
-    text_format = choose_format(request.headers.get("Accept", ""))
-    return _compressed(request, render(collectors, text_format), text_format.content_type)
 
 
 def _compressed(request: Request, body: bytes, content_type: str) -> Response:

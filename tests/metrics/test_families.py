@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -15,10 +15,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from iometer_exporter import __version__
-from iometer_exporter.bridges.collector import BridgeCollector
+from iometer_exporter.bridges.samples import add_bridges
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import REASONS, FetchError, Reason
-from iometer_exporter.exporter import ExporterCollector
+from iometer_exporter.exporter import exporter_samples
 from iometer_exporter.meter.guard import REJECTIONS, Guard, Limits
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Register, Status
 from iometer_exporter.meter.obis import ObisCode
@@ -35,7 +35,7 @@ from iometer_exporter.metrics.families import (
     counters,
     instantaneous,
 )
-from iometer_exporter.metrics.family_builder import FamilyBuilder
+from iometer_exporter.metrics.lines import Lines
 from tests import payloads
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()
@@ -115,14 +115,20 @@ def down() -> Snapshot:
 
 
 def text_of(*snapshots: Snapshot, age: float = 5.0, stale_after: float = STALE_AFTER) -> str:
-    collector = BridgeCollector(snapshots, now=READ_AT + age, stale_after=stale_after)
-    return render([collector], TEXT).decode()
+    lines = Lines()
+    add_bridges(lines, snapshots, now=READ_AT + age, stale_after=stale_after)
+    return render(lines, TEXT).decode()
 
 
-def exporter_collector() -> ExporterCollector:
-    return ExporterCollector(
-        bridges={"configured": 2}, reload_successful=True, reload_timestamp=1731323460.25
-    )
+def exporter_lines(**changes: Any) -> Lines:
+    given: dict[str, Any] = {
+        "bridges": {"configured": 2},
+        "reload_successful": True,
+        "reload_timestamp": 1731323460.25,
+    }
+    lines = Lines()
+    lines.add([((), exporter_samples(**given | changes))])
+    return lines
 
 
 def samples(text: str) -> dict[str, float]:
@@ -191,7 +197,7 @@ def test_there_is_no_golden_text_without_its_case() -> None:
 
 
 def test_the_exporters_own_families() -> None:
-    lines = render([exporter_collector()], TEXT).decode().splitlines()
+    lines = render(exporter_lines(), TEXT).decode().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         'iometer_bridges{source="configured"} 2.0',
         'iometer_bridges{source="discovered"} 0.0',
@@ -204,20 +210,17 @@ def test_the_exporters_own_families() -> None:
 
 
 def test_a_failed_reload_and_a_limited_discovery_show() -> None:
-    failed = ExporterCollector(bridges={}, limited=True, reload_successful=False, reload_timestamp=0.0)
-    text = render([failed], TEXT).decode()
+    text = render(exporter_lines(limited=True, reload_successful=False), TEXT).decode()
     assert value_of(text, "iometer_config_last_reload_successful") == 0.0
     assert value_of(text, "iometer_discovery_limited") == 1.0
 
 
 def test_both_official_parsers_read_every_case_and_agree() -> None:
     for snapshot in (*map(snapshot_of, payloads.CASES), down()):
-        collectors = [
-            BridgeCollector([snapshot], now=READ_AT, stale_after=STALE_AFTER),
-            exporter_collector(),
-        ]
-        text = list(parse_text(render(collectors, TEXT).decode()))
-        strict = parsed_strictly(render(collectors, OPENMETRICS))
+        lines = exporter_lines()
+        add_bridges(lines, [snapshot], now=READ_AT, stale_after=STALE_AFTER)
+        text = list(parse_text(render(lines, TEXT).decode()))
+        strict = parsed_strictly(render(lines, OPENMETRICS))
         assert all_samples(text) == all_samples(strict)
         assert [family.documentation for family in text] == [family.documentation for family in strict]
         for family in text:
@@ -423,12 +426,13 @@ snapshots = st.builds(
 def test_any_snapshots_give_a_text_without_duplicates_that_both_parsers_read(
     bridges: list[Snapshot], now: float, stale_after: float
 ) -> None:
-    collectors = [BridgeCollector(bridges, now=now, stale_after=stale_after), exporter_collector()]
-    text = render(collectors, TEXT).decode()
+    lines = exporter_lines()
+    add_bridges(lines, bridges, now=now, stale_after=stale_after)
+    text = render(lines, TEXT).decode()
     assert "NaN" not in text.replace("\n", " ").split()
     found = all_samples(list(parse_text(text)))
     assert [sample for sample, count in Counter(found).items() if count > 1] == []
-    strict = all_samples(parsed_strictly(render(collectors, OPENMETRICS)))
+    strict = all_samples(parsed_strictly(render(lines, OPENMETRICS)))
     assert Counter(strict) == Counter(found)
 
 
@@ -458,7 +462,7 @@ def test_a_sample_of_a_family_outside_the_table_is_a_fault() -> None:
     stranger = Family("iometer_stranger", "gauge", (), "Not in the table.")
     for value in (1.0, None):
         with pytest.raises(KeyError):
-            FamilyBuilder().add(stranger, (), value)
+            Lines().add([((), [(stranger, (), value)])])
 
 
 def test_what_a_reading_and_a_core_give_is_in_its_group() -> None:

@@ -1,63 +1,13 @@
-"""Kept lines are those that prometheus_client would write now, whatever happened before."""
+"""Kept lines are those that would be written now, whatever happened before."""
 
 import random
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
-from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, render
-from iometer_exporter.metrics.families import Family
-from iometer_exporter.provider.served.lines import BLOCK, NEVER, Encoded, LineStore, LineWriter, escape
-
-FAMILIES = (
-    Family("plain", "gauge", ("installation",), "One label."),
-    Family("made_total", "counter", ("installation", "meter"), "A counter."),
-    Family("out_of_order", "gauge", ("zebra", "id", "apple"), "Labels that are not sorted."),
-)
-AWKWARD = st.text(
-    st.sampled_from('a"\\\n{},= \N{LATIN SMALL LETTER A WITH DIAERESIS}\N{SNOWMAN}'), max_size=6
-)
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
-
-
-class Fresh(Collector):
-    def __init__(self, family: Family, samples: Sequence[tuple[tuple[str, ...], float]]) -> None:
-        self._family, self._samples = family, samples
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        kind = CounterMetricFamily if self._family.type == "counter" else GaugeMetricFamily
-        metric = kind(self._family.name, self._family.help, labels=self._family.labels)
-        for labels, value in self._samples:
-            metric.add_metric(labels, value)
-        yield metric
-
-
-@pytest.mark.parametrize("text_format", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
-@given(
-    index=st.integers(0, len(FAMILIES) - 1),
-    samples=st.lists(st.tuples(st.tuples(AWKWARD, AWKWARD, AWKWARD), NUMBERS), max_size=4),
-)
-def test_a_line_is_the_one_of_prometheus_client(
-    text_format: Format, index: int, samples: list[tuple[tuple[str, str, str], float]]
-) -> None:
-    family = FAMILIES[index]
-    own = [(labels[: len(family.labels)], value) for labels, value in samples]
-    written = LineWriter(FAMILIES).write(
-        ((escape(labels[0]),), [(family, labels[1:], value)]) for labels, value in own
-    )
-    expected = render([Fresh(family, own)], text_format)
-    got = b"".join(line for line in expected.splitlines(keepends=True) if not line.startswith(b"# "))
-    assert written[index] == got
-    assert not any(lines for place, lines in enumerate(written) if place != index)
-
-
-def test_what_is_unknown_gives_no_line() -> None:
-    assert LineWriter(FAMILIES).write([(("i",), [(FAMILIES[0], (), None)])]) == [b"", b"", b""]
+from iometer_exporter.provider.served.lines import BLOCK, NEVER, Encoded, LineStore
 
 
 class Items:

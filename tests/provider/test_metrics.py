@@ -11,12 +11,13 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from iometer_exporter.bridges.collector import BridgeCollector
+from iometer_exporter.bridges.samples import add_bridges
 from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import PROVIDER_REASONS, ProviderError
-from iometer_exporter.exporter import ExporterCollector
+from iometer_exporter.exporter import exporter_samples
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, chunks
+from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.api.models import LicensePool, Meter, ReadingsPage, SigningKey
 from iometer_exporter.provider.served.families import (
@@ -115,14 +116,12 @@ def full_client() -> ScriptedClient:
 
 
 async def text_of(running: ProviderSource, text_format: Format = TEXT, *, bridges: bool = False) -> str:
-    collectors: list[Any] = []
+    lines = Lines()
     if bridges:
-        snapshot = snapshot_of("battery")
-        collectors = [
-            BridgeCollector([snapshot], now=0.0, stale_after=0.0),
-            ExporterCollector(bridges={"configured": 1}, reload_successful=True, reload_timestamp=1.0),
-        ]
-    pieces = await running.page(collectors, text_format, local=frozenset())
+        own = exporter_samples(bridges={"configured": 1}, reload_successful=True, reload_timestamp=1.0)
+        add_bridges(lines, [snapshot_of("battery")], now=0.0, stale_after=0.0)
+        lines.add([((), own)])
+    pieces = await running.page(lines, text_format, local=frozenset())
     return b"".join(pieces).decode()
 
 
@@ -339,12 +338,12 @@ async def test_changes_are_written_in_the_background() -> None:
 async def test_a_page_does_not_change_while_it_is_sent() -> None:
     client = full_client()
     async with source(client) as running:
-        pieces = await running.page([], TEXT, local=frozenset())
+        pieces = await running.page(Lines(), TEXT, local=frozenset())
         before = b"".join(pieces)
         client.stream.put_nowait(received(reading(900, 5000, number="1ISK0000000009"), meter_id="m"))
         await running.clock.advance(5)
         assert b"".join(pieces) == before
-        assert b"".join(await running.page([], TEXT, local=frozenset())) != before
+        assert b"".join(await running.page(Lines(), TEXT, local=frozenset())) != before
 
 
 def test_chunks_are_the_same_bytes() -> None:

@@ -9,10 +9,11 @@ from typing import Final
 from iometer_exporter.meter.guard import MeterGuard
 from iometer_exporter.meter.models import Reading
 from iometer_exporter.metrics import families as metrics
-from iometer_exporter.metrics.families import Sample
+from iometer_exporter.metrics.families import Owned, Sample
+from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api.models import Device, License
 from iometer_exporter.provider.served import families
-from iometer_exporter.provider.served.lines import NEVER, Encoded, LineWriter, escape
+from iometer_exporter.provider.served.lines import NEVER, Encoded
 
 _READINGS_REMEMBERED: Final = 100
 """Readings of a meter that are told from a repeated one: 24 hours of those taken every 15 minutes."""
@@ -113,8 +114,6 @@ def _time_of(meter: TrackedMeter) -> float:
     return reading.time.timestamp() if reading is not None else -NEVER
 
 
-_WRITER: Final = LineWriter(families.INSTALLATION_FAMILIES)
-
 NOTHING: Final[Encoded] = ((b"",) * len(families.INSTALLATION_FAMILIES), NEVER)
 """The lines of no installation."""
 
@@ -126,14 +125,13 @@ def encode(
 
     Nothing is said of meters that bridges serve, whose numbers are in `local`.
     """
-    installation = escape(tracked.label)
-    own = (installation,)
-    owners: list[tuple[tuple[str, ...], Iterator[Sample]]] = [(own, _facts(tracked))]
+    installation = tracked.label
+    owners: list[Owned] = [((installation,), _facts(tracked))]
     expiry = NEVER
     for meter in tracked.served_meters():
         if meter.number in local:
             continue
-        labels = (installation, escape(meter.number))
+        labels = (installation, meter.number)
         history = meter.guard.history
         if history is not None:
             served = history.served
@@ -148,8 +146,10 @@ def encode(
         if meter.sent is not None:
             owners.append((labels, metrics.registers(meter.sent)))
     if tracked.device is not None and tracked.current_meter not in local:
-        owners.append(((installation, escape(tracked.current_meter)), _core(tracked.device)))
-    return _WRITER.write(owners), expiry
+        owners.append(((installation, tracked.current_meter), _core(tracked.device)))
+    lines = Lines(families.INSTALLATION_FAMILIES)
+    lines.add(owners)
+    return lines.columns(), expiry
 
 
 def _core(device: Device) -> Iterator[Sample]:

@@ -1,17 +1,10 @@
-"""Samples as the text that a scrape sends, and that text kept until its installation changes.
-
-A line is the same in both text formats, and the one that prometheus_client would write.
-"""
+"""The lines of many installations as `metrics.lines` writes them, kept until their installation changes."""
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
-
-from prometheus_client.utils import floatToGoString
-
-from iometer_exporter.metrics.families import Family, Sample
 
 BLOCK: Final = 64
 """Installations whose lines are kept together: few enough to rewrite in a millisecond, enough to be few."""
@@ -23,43 +16,6 @@ NEVER: Final = math.inf
 _ALWAYS: Final = -math.inf
 
 _EMPTY: Final = b""
-
-
-class LineWriter:
-    """Writes samples of a fixed table of families; label values are to be escaped already."""
-
-    def __init__(self, families: Sequence[Family]) -> None:
-        self._formats = [_line_format(family) for family in families]
-        self._indices = {family.name: index for index, family in enumerate(families)}
-
-    def write(self, owners: Iterable[tuple[tuple[str, ...], Iterable[Sample]]]) -> list[bytes]:
-        """The lines of the samples by family, each with the labels of its owner and those of its own."""
-        indices, formats = self._indices, self._formats
-        texts = [""] * len(formats)
-        for labels, samples in owners:
-            for family, more, value in samples:
-                if value is not None:
-                    index = indices[family.name]
-                    texts[index] += formats[index](*labels, *map(escape, more), _number(value))
-        return [text.encode() if text else _EMPTY for text in texts]
-
-
-def escape(text: str) -> str:
-    """The text as a label value."""
-    if "\\" in text or '"' in text or "\n" in text:
-        return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    return text
-
-
-_number: Final[Callable[[float], str]] = floatToGoString
-
-
-def _line_format(family: Family) -> Callable[..., str]:
-    """The line as a format of the label values, in the order of the family, and of the value."""
-    labels = sorted(family.labels)
-    places = ",".join(f'{label}="{{{family.labels.index(label)}}}"' for label in labels)
-    value = f"{{{len(labels)}}}"
-    return (f"{family.name}{{{{{places}}}}} {value}\n" if labels else f"{family.name} {value}\n").format
 
 
 class LineStore:

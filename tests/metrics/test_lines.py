@@ -1,0 +1,154 @@
+"""What is written is what prometheus_client writes, byte for byte: here it is the reference."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from iometer_exporter.metrics import lines as module
+from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, render
+from iometer_exporter.metrics.families import Distribution, Family, Observed, Owned, Sample
+from iometer_exporter.metrics.lines import Heads, Lines, head_of, number
+
+KINDS: Final = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
+
+go_string: Any = floatToGoString
+
+
+class Reference(Collector):
+    """The same samples as prometheus_client's own families."""
+
+    def __init__(self, table: Sequence[Family], samples: Sequence[Sample | Observed]) -> None:
+        self._table, self._samples = table, samples
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._table:
+            own = [(labels, value) for of, labels, value in self._samples if of is family]
+            metric: Any = KINDS[family.type](family.name, family.help, labels=family.labels, unit=family.unit)
+            for labels, value in own:
+                if isinstance(value, Distribution):
+                    buckets = [(go_string(bound), count) for bound, count in value.buckets]
+                    metric.add_metric(labels, buckets, value.sum)
+                elif value is not None:
+                    metric.add_metric(labels, value)
+            if metric.samples:
+                yield metric
+
+
+def reference(table: Sequence[Family], samples: Sequence[Sample | Observed], text_format: Format) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(Reference(table, samples))
+    return text_format.library(registry)
+
+
+# Any text that can be sent at all: a lone surrogate is none.
+TEXTS: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text(
+    st.sampled_from('a"\\\n{},= \N{LATIN SMALL LETTER A WITH DIAERESIS}\N{SNOWMAN}'), max_size=8
+)
+NUMBERS: Final = (
+    st.floats()
+    | st.integers(-(2**70), 2**70)
+    | st.integers(-3, 120)
+    | st.floats(min_value=1e5, max_value=1e8)
+    | st.sampled_from([0.0, -0.0, 1e6, 1e6 - 1e-9, -1e6, 1e15, 1e16, 1e17, 5e-324, math.inf, -math.inf])
+)
+NAMES: Final = st.sampled_from(
+    ["zebra", "apple", "id", "name", "bridge", "meter", "obis", "Upper", "_x", "le2"]
+)
+
+
+@st.composite
+def families(draw: st.DrawFn, number: int) -> Family:
+    kind = draw(st.sampled_from(["counter", "gauge", "histogram"]))
+    unit = draw(st.sampled_from(["", "seconds", "joules"]))
+    name = "_".join([f"family{number}", *([unit] if unit else []), *(["total"] if kind == "counter" else [])])
+    labels = draw(st.lists(NAMES, unique=True, max_size=4))
+    return Family(name, kind, tuple(labels), draw(TEXTS), unit)  # type: ignore[arg-type]
+
+
+@st.composite
+def distributions(draw: st.DrawFn) -> Distribution:
+    bounds = sorted(draw(st.sets(st.floats(min_value=0, allow_infinity=False, allow_nan=False), max_size=4)))
+    counts = sorted(draw(st.lists(st.integers(0, 2**60), min_size=len(bounds) + 1, max_size=len(bounds) + 1)))
+    return Distribution(
+        tuple(zip((*bounds, math.inf), counts, strict=True)), draw(st.floats(allow_nan=False))
+    )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[Family], list[Owned]]:
+    """Some families, and samples of them, each with some of its labels as those of an owner."""
+    table = [draw(families(number)) for number in range(draw(st.integers(1, 4)))]
+    owned: list[Owned] = []
+    for family in draw(st.lists(st.sampled_from(table), max_size=8)):
+        labels = tuple(draw(TEXTS) for _ in family.labels)
+        cut = draw(st.integers(0, len(labels)))
+        sample: Sample | Observed
+        if family.type == "histogram":
+            sample = family, labels[cut:], draw(distributions())
+        else:
+            sample = family, labels[cut:], draw(st.none() | NUMBERS)
+        owned.append((labels[:cut], [sample]))
+    return table, owned
+
+
+@pytest.mark.parametrize("text_format", [TEXT, OPENMETRICS], ids=["text", "openmetrics"])
+@given(tables(), st.booleans())
+def test_a_page_is_the_one_of_prometheus_client(
+    text_format: Format, given_: tuple[list[Family], list[Owned]], kept: bool
+) -> None:
+    table, owned = given_
+    heads = Heads()
+    for _ in range(2):
+        # The second time, they are kept from the first.
+        lines = Lines(table)
+        lines.add(owned, heads.get if kept else None)
+        written = render(lines, text_format)
+        samples: list[Any] = [
+            (family, (*owner, *labels), value) for owner, few in owned for family, labels, value in few
+        ]
+        assert written == reference(table, samples, text_format)
+
+
+@given(NUMBERS)
+def test_a_number_is_the_one_of_prometheus_client(value: float) -> None:
+    assert number(value) == go_string(value)
+
+
+def test_columns_are_the_lines_of_every_family() -> None:
+    table = [Family("some", "gauge", (), "Help."), Family("none", "gauge", (), "Help.")]
+    lines = Lines(table)
+    lines.add([((), [(table[0], (), 1), (table[0], (), None), (table[1], (), None)])])
+    assert lines.columns() == [b"some 1.0\n", b""]
+    assert dict(lines) == {table[0]: "some 1.0\n"}
+
+
+def test_a_head_is_made_once_and_those_of_ever_new_labels_are_not_kept_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[tuple[str, ...]] = []
+
+    def counted(family: Family, labels: tuple[str, ...]) -> str:
+        made.append(labels)
+        return head_of(family, labels)
+
+    monkeypatch.setattr(module, "head_of", counted)
+    family = Family("some", "gauge", ("label",), "Help.")
+    heads = Heads()
+    assert [heads.get(family, ("a",)) for _ in range(3)] == ['some{label="a"} '] * 3
+    assert made == [("a",)]
+    for count in range(10_000):
+        assert heads.get(family, (str(count),)) == f'some{{label="{count}"}} '
+    assert len(heads._kept) <= module._MOST_HEADS
