@@ -3,42 +3,26 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Protocol
 
-import httpx
-
 from iometer_exporter import __version__
-from iometer_exporter.bridges.http.transport import ADDRESSES
-from iometer_exporter.errors import FetchError, Reason
+from iometer_exporter.bridges.http.failures import ExchangeError
+from iometer_exporter.bridges.http.transport import Answer
+from iometer_exporter.errors import FetchError
 from iometer_exporter.meter.models import Endpoint
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import literal
 
-_HEADERS: Final = {
-    "Accept": "application/json",
+_HEADERS: Final = (
+    "Accept: application/json",
     # A compressed body could grow past any limit in one step.
-    "Accept-Encoding": "identity",
-    "User-Agent": f"iometer-exporter/{__version__}",
-}
-
-_LONGEST_QUOTE: Final = 120
-"""Characters of an error text that may come from the other side."""
+    "Accept-Encoding: identity",
+    f"User-Agent: iometer-exporter/{__version__}",
+)
 
 _NAME_SECONDS: Final = 0.25
 """After them a bridge with a known IP address is asked there, whatever its host name resolves to."""
-
-_REASONS: Final[dict[type[Exception], Reason]] = {
-    httpx.TimeoutException: "timeout",
-    httpx.ConnectError: "connect",
-    httpx.TransportError: "protocol",
-    httpx.DecodingError: "protocol",
-    httpx.StreamError: "protocol",
-    httpx.CookieConflict: "protocol",
-    httpx.InvalidURL: "resolve",
-    httpx.TooManyRedirects: "http_status",
-    httpx.HTTPStatusError: "http_status",
-}
-"""Each error that httpx can raise, by its nearest base here; a test finds one that is missing."""
 
 
 class Names(Protocol):
@@ -54,8 +38,8 @@ class Names(Protocol):
 class Transport(Protocol):
     """Carries requests to IP addresses, as `transport.BridgeTransport` does."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response; raises httpx.TransportError or FetchError if there is none."""
+    async def ask(self, request: bytes, addresses: Sequence[Address]) -> Answer:
+        """The answer of the device at the addresses; raises ExchangeError or FetchError if there is none."""
 
     def forget(self, addresses: Sequence[Address]) -> None:
         """Close what is kept for addresses where the bridge no longer is."""
@@ -78,11 +62,8 @@ class BridgeClient:
 
     def __init__(self, addresses: Sequence[Address], network: Network) -> None:
         self._names = network.names
-        # The transport and not a client above it: there is no cookie, redirect or proxy to think of, and
-        # a fetch costs half.
         self._transport = network.transport
-        self._requests: dict[Endpoint, httpx.Request] = {}
-        """Kept, for making one costs more than sending it."""
+        self._requests: dict[Endpoint, bytes] = {}
         self._asked_at: tuple[Address, ...] = ()
         self.addresses = addresses
 
@@ -120,13 +101,8 @@ class BridgeClient:
             if ip_addresses != self._asked_at:
                 self._move_to(ip_addresses)
             return await self._get(endpoint)
-        except FetchError:
-            raise
-        except Exception as error:
-            reason = reason_of(error)
-            if reason is None:
-                raise
-            raise FetchError(reason, _describe(error)) from error
+        except ExchangeError as error:
+            raise FetchError(error.reason, error.explained()) from error
 
     async def _resolve(self) -> None:
         """Let all host names be resolved; not waited for long where the bridge can be asked without."""
@@ -147,42 +123,19 @@ class BridgeClient:
         self._asked_at = ip_addresses
         self._requests = {}
 
-    def _request(self, endpoint: Endpoint) -> httpx.Request:
+    def _request(self, endpoint: Endpoint) -> bytes:
         request = self._requests.get(endpoint)
         if request is None:
-            ip = self._asked_at[0]
-            # A zone is this host's own business.
-            host = ip.host.partition("%")[0]
-            request = self._requests[endpoint] = httpx.Request(
-                "GET",
-                httpx.URL(scheme="http", host=host, port=ip.port, path=f"/v1/{endpoint}"),
-                headers={**_HEADERS, "Host": self._addresses[0].host_header},
-                extensions={ADDRESSES: self._asked_at},
-            )
+            lines = (f"GET /v1/{endpoint} HTTP/1.1", f"Host: {self._addresses[0].host_header}", *_HEADERS)
+            request = self._requests[endpoint] = "\r\n".join((*lines, "", "")).encode("ascii")
         return request
 
     async def _get(self, endpoint: Endpoint) -> bytes:
-        response = await self._transport.handle_async_request(self._request(endpoint))
-        status = response.status_code
-        if status == httpx.codes.NOT_FOUND:
+        status, body = await self._transport.ask(self._request(endpoint), self._asked_at)
+        if status == HTTPStatus.OK:
+            return body
+        if status == HTTPStatus.NOT_FOUND:
             raise FetchError("no_data", "answered 404 Not Found", status=status)
         if 300 <= status < 400:
             raise FetchError("http_status", f"answered {status}, a redirect: not followed", status=status)
-        if status != httpx.codes.OK:
-            raise FetchError("http_status", f"answered status {status}", status=status)
-        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 (what such a transport gives)
-        return b"".join([part async for part in response.stream])
-
-
-def reason_of(error: Exception) -> Reason | None:
-    """The reason of the metric table for an error of httpx or of this module; None for any other."""
-    if isinstance(error, FetchError):
-        return error.reason
-    return next((_REASONS[base] for base in type(error).__mro__ if base in _REASONS), None)
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, httpx.ConnectError):
-        return str(error)
-    # The text may quote what the other side sent: it must not fill the log.
-    return f"HTTP exchange broken: {str(error)[:_LONGEST_QUOTE] or type(error).__name__}"
+        raise FetchError("http_status", f"answered status {status}", status=status)

@@ -1,6 +1,5 @@
 """Answers of a bridge, read from bytes: what is taken, where the bounds are, what is said of the rest."""
 
-import httpx
 import pytest
 
 from iometer_exporter.bridges.http.answer import (
@@ -10,6 +9,7 @@ from iometer_exporter.bridges.http.answer import (
     AnswerReader,
     BoundedAnswer,
 )
+from iometer_exporter.bridges.http.failures import ProtocolError
 from iometer_exporter.bridges.http.h11_reader import H11Reader
 from iometer_exporter.bridges.http.httptools_reader import HttptoolsReader
 from iometer_exporter.errors import FetchError
@@ -42,7 +42,7 @@ def feed(reader: AnswerReader, *pieces: bytes) -> None:
 
 
 def refusal(reader: AnswerReader, *pieces: bytes, end: bool = False) -> str:
-    with pytest.raises((httpx.RemoteProtocolError, FetchError)) as caught:  # noqa: PT012 (either may)
+    with pytest.raises((ProtocolError, FetchError)) as caught:  # noqa: PT012 (either may)
         feed(reader, *pieces)
         if end:
             reader.end()
@@ -146,7 +146,7 @@ def test_an_answer_may_be_as_large_as_the_bounds(answer: BoundedAnswer) -> None:
     answer.wire = MAX_HEAD_BYTES
     answer.check_size()
     answer.wire += 1
-    with pytest.raises(httpx.RemoteProtocolError, match=r"^a head of more than 32768 bytes$"):
+    with pytest.raises(ProtocolError, match=r"^a head of more than 32768 bytes$"):
         answer.check_size()
     answer.announced = MAX_BODY_BYTES
     answer.take_head(200)
@@ -205,7 +205,7 @@ def test_headers_of_the_same_length_as_those_that_matter_are_others(answer: Boun
 
 
 def test_a_coding_that_nobody_asked_for_is_refused(reader: AnswerReader, answer: BoundedAnswer) -> None:
-    with pytest.raises(httpx.RemoteProtocolError, match=r"^a transfer encoding that was not asked for$"):
+    with pytest.raises(ProtocolError, match=r"^a transfer encoding that was not asked for$"):
         answer.take_header(b"Transfer-Encoding", b"gzip, chunked")
     assert "transfer" in refusal(reader, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n").lower()
 
@@ -219,7 +219,7 @@ def test_a_coding_that_nobody_asked_for_is_refused(reader: AnswerReader, answer:
     ],
 )
 def test_a_status_that_can_be_none_is_refused(answer: BoundedAnswer, status: int, text: str) -> None:
-    with pytest.raises(httpx.RemoteProtocolError) as caught:
+    with pytest.raises(ProtocolError) as caught:
         answer.take_head(status)
     assert str(caught.value) == text
 

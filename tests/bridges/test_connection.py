@@ -5,10 +5,15 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import httpx
 import pytest
 
-from iometer_exporter.bridges.http.connection import Connection, StaleConnection
+from iometer_exporter.bridges.http.connection import Connection
+from iometer_exporter.bridges.http.failures import (
+    ExchangeError,
+    ProtocolError,
+    ReadError,
+    StaleConnectionError,
+)
 from iometer_exporter.bridges.http.h11_reader import H11Reader
 from iometer_exporter.errors import FetchError
 from tests.rawserver import response
@@ -222,7 +227,7 @@ async def test_an_end_before_the_answer_is_told(wire: Wire) -> None:
     wire.bridge.shutdown(socket.SHUT_WR)
     error = await failure(asking)
     assert str(error) == "Server disconnected without sending a response."
-    assert not isinstance(error, StaleConnection)
+    assert not isinstance(error, StaleConnectionError)
     assert wire.connection.closed
 
 
@@ -243,7 +248,7 @@ async def test_a_reset_is_told(wire: Wire) -> None:
     await wire.received()
     wire.reset()
     error = await failure(asking)
-    assert type(error) is httpx.ReadError
+    assert type(error) is ReadError
     assert str(error) == "[Errno 104] Connection reset by peer"
     assert isinstance(error.__cause__, ConnectionResetError)
     assert wire.connection.closed
@@ -254,7 +259,7 @@ async def test_a_connection_that_is_closed_here_is_told(wire: Wire) -> None:
     await wire.received()
     wire.connection.abort()
     error = await failure(asking)
-    assert type(error) is httpx.ReadError
+    assert type(error) is ReadError
     assert str(error) == "the connection was closed"
 
 
@@ -263,7 +268,7 @@ async def test_what_is_no_answer_ends_the_connection(wire: Wire) -> None:
     await wire.received()
     await wire.send(b"nonsense\r\n\r\n")
     error = await failure(asking)
-    assert type(error) is httpx.RemoteProtocolError
+    assert type(error) is ProtocolError
     assert str(error) == "illegal status line: b'nonsense'"
     assert wire.connection.closed
     assert wire.bridge.recv(1) == b""
@@ -298,11 +303,11 @@ async def test_a_kept_connection_that_has_ended_is_stale(wire: Wire, how: str) -
     elif how == "nonsense":
         await wire.send(b"nonsense\r\n\r\n")
     error = await failure(asking)
-    assert isinstance(error, StaleConnection)
-    assert isinstance(error.__cause__, httpx.TransportError)
+    assert isinstance(error, StaleConnectionError)
+    assert isinstance(error.__cause__, ExchangeError)
     assert str(error) == str(error.__cause__)
     if how == "silence":
-        assert isinstance(error.__cause__, httpx.ReadTimeout)
+        assert isinstance(error.__cause__, ReadError)
         assert str(error) == "the kept connection was silent"
 
 
@@ -310,7 +315,7 @@ async def test_a_kept_connection_that_a_bridge_has_given_up_is_stale(wire: Wire)
     timed_out = response(b"", status="408 Request Timeout")
     await wire.ask(timed_out)
     assert wire.connection.answer.status == 408
-    with pytest.raises(StaleConnection, match=r"^the bridge had given up the connection$"):
+    with pytest.raises(StaleConnectionError, match=r"^the bridge had given up the connection$"):
         await wire.ask(timed_out)
 
 
@@ -321,7 +326,7 @@ async def test_an_answer_cut_after_its_head_is_no_reason_to_ask_again(wire: Wire
     await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{")
     wire.bridge.shutdown(socket.SHUT_WR)
     error = await failure(asking)
-    assert type(error) is httpx.RemoteProtocolError
+    assert type(error) is ProtocolError
 
 
 async def test_patience_is_for_kept_connections_that_say_nothing(wire: Wire) -> None:
@@ -391,7 +396,7 @@ async def test_nonsense_in_a_later_turn_ends_the_connection(busy: Wire) -> None:
     await busy.received()
     busy.connection.data_received(CHUNKED + b"1\r\n \r\n" * 100 + b"nonsense\r\n")
     error = await failure(asking)
-    assert type(error) is httpx.RemoteProtocolError
+    assert type(error) is ProtocolError
     assert busy.connection.closed
     assert busy.bridge.recv(1) == b""
 

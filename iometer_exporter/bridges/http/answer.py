@@ -6,8 +6,7 @@ that have no wheel of httptools, such as those with a 32-bit Arm.
 
 from typing import Final, Protocol
 
-import httpx
-
+from iometer_exporter.bridges.http.failures import ProtocolError
 from iometer_exporter.errors import FetchError
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -32,7 +31,7 @@ class AnswerReader(Protocol):
     """Reads the answers of one connection, one after the other.
 
     `begin` prepares for the next one. `feed` and `resume` give whether to go on at once: a reader that has
-    used up its turn says so, and `resume` continues. They raise httpx.RemoteProtocolError or FetchError for
+    used up its turn says so, and `resume` continues. They raise ProtocolError or FetchError for
     anything that is not an answer.
     """
 
@@ -85,22 +84,22 @@ class BoundedAnswer:
         """Take a header or a trailer."""
         self.headers += 1
         if self.headers > _MOST_HEADERS:
-            raise httpx.RemoteProtocolError(f"more than {_MOST_HEADERS} headers")
+            raise ProtocolError(f"more than {_MOST_HEADERS} headers")
         size = len(name)
         if size == 14 and name.lower() == b"content-length":
             if value.isdigit():
                 self.announced = int(value[:20])
         elif size == 17 and name.lower() == b"transfer-encoding":
             if value.lower() != b"chunked":
-                raise httpx.RemoteProtocolError("a transfer encoding that was not asked for")
+                raise ProtocolError("a transfer encoding that was not asked for")
             self.chunked = True
 
     def take_head(self, status: int) -> None:
         """Take the status code at the end of a head, that of an interim answer too."""
         if status == 101:
-            raise httpx.RemoteProtocolError("another protocol that was not asked for (status 101)")
+            raise ProtocolError("another protocol that was not asked for (status 101)")
         if status < 100:
-            raise httpx.RemoteProtocolError(f"a status code that does not exist ({status})")
+            raise ProtocolError(f"a status code that does not exist ({status})")
         if status < 200:
             self._take_interim()
             return
@@ -135,27 +134,25 @@ class BoundedAnswer:
         if self.complete:
             return
         if not self.status and self.wire > MAX_HEAD_BYTES:
-            raise httpx.RemoteProtocolError(f"a head of more than {MAX_HEAD_BYTES} bytes")
+            raise ProtocolError(f"a head of more than {MAX_HEAD_BYTES} bytes")
         if self.wire > MAX_ANSWER_BYTES:
             raise FetchError("too_large", f"sent an answer of more than {MAX_ANSWER_BYTES} bytes")
 
-    def cut(self) -> httpx.RemoteProtocolError:
+    def cut(self) -> ProtocolError:
         """The error of a connection that has ended before the answer did."""
         if not self.wire:
-            return httpx.RemoteProtocolError("Server disconnected without sending a response.")
+            return ProtocolError("Server disconnected without sending a response.")
         if not self.status:
-            return httpx.RemoteProtocolError("peer closed connection without sending complete headers")
+            return ProtocolError("peer closed connection without sending complete headers")
         told = "incomplete chunked read"
         if self.announced is not None and not self.chunked:
             told = f"received {self._received} bytes, expected {self.announced}"
-        return httpx.RemoteProtocolError(
-            f"peer closed connection without sending complete message body ({told})"
-        )
+        return ProtocolError(f"peer closed connection without sending complete message body ({told})")
 
     def _take_interim(self) -> None:
         self._interim += 1
         if self._interim > _MOST_INTERIM:
-            raise httpx.RemoteProtocolError(f"more than {_MOST_INTERIM} interim answers")
+            raise ProtocolError(f"more than {_MOST_INTERIM} interim answers")
         self.headers = 0
         self.announced = None
         self.chunked = False

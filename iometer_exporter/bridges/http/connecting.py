@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import httpx
-
 from iometer_exporter.bridges.http.connection import Connection
+from iometer_exporter.bridges.http.failures import ConnectError
 from iometer_exporter.net.addresses import Address
 
 _NEXT_ADDRESS_SECONDS: Final = 0.25
@@ -34,7 +33,7 @@ class Connector:
         """Attempts to connect that another address has beaten, until they have ended."""
 
     async def connect(self, addresses: Sequence[Address]) -> Connection:
-        """A connection to the first address that takes one; raises httpx.ConnectError if none does."""
+        """A connection to the first address that takes one; raises ConnectError if none does."""
         if len(addresses) == 1:
             return await self._open(addresses[0])
         loop = asyncio.get_running_loop()
@@ -89,7 +88,7 @@ class Connector:
                 raise
         except OSError as error:
             detail = os.strerror(error.errno) if error.errno else str(error)
-            raise httpx.ConnectError(f"no connection to {address}: {detail}") from error
+            raise ConnectError(f"no connection to {address}: {detail}") from error
         return connection
 
     async def _socket(self, family: int) -> socket.socket:

@@ -5,10 +5,10 @@ import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-
-import httpx
+from http import HTTPStatus
 
 from iometer_exporter.bridges.http.answer import AnswerReader
+from iometer_exporter.bridges.http.failures import ExchangeError, ReadError, StaleConnectionError
 
 try:
     from iometer_exporter.bridges.http.httptools_reader import HttptoolsReader as Reader
@@ -16,10 +16,6 @@ except ImportError:  # pragma: no cover (no wheel on this machine; tests take th
     from iometer_exporter.bridges.http.h11_reader import H11Reader as Reader  # type: ignore[assignment]
 
 _HAS_POLL = hasattr(select, "poll")
-
-
-class StaleConnection(httpx.TransportError):
-    """A kept-alive connection that was of no more use: the request may be sent once more on a new one."""
 
 
 class Connection(asyncio.Protocol):
@@ -94,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._cancel_resuming()
         waiter = self._who_waits()
         if waiter is not None:
-            lost = httpx.ReadError(str(error) if error else "the connection was closed")
+            lost = ReadError(str(error) if error else "the connection was closed")
             lost.__cause__ = error
             waiter.set_exception(lost)
 
@@ -111,7 +107,7 @@ class Connection(asyncio.Protocol):
         """Send a request and wait until `answer` is complete.
 
         `patience` is how many seconds a connection that was used before may be silent. Raises
-        StaleConnection where such a one turns out to be of no more use, httpx.TransportError or FetchError
+        StaleConnectionError where such a one turns out to be of no more use, ExchangeError or FetchError
         for what is no answer.
         """
         kept, self._asked_before = self._asked_before, True
@@ -125,17 +121,17 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         try:
             await waiter
-        except httpx.TransportError as error:
+        except ExchangeError as error:
             if kept and not self.answer.status:
-                raise StaleConnection(str(error)) from error
+                raise StaleConnectionError(str(error)) from error
             raise
         finally:
             self._waiter = None
             if silence is not None:
                 silence.cancel()
-        if kept and self.answer.status == httpx.codes.REQUEST_TIMEOUT:
+        if kept and self.answer.status == HTTPStatus.REQUEST_TIMEOUT:
             # Said to the silence before this request, as it was on its way.
-            raise StaleConnection("the bridge had given up the connection")
+            raise StaleConnectionError("the bridge had given up the connection")
 
     def abort(self) -> None:
         """End the connection now, whatever it is doing."""
@@ -184,4 +180,4 @@ class Connection(asyncio.Protocol):
 
     def _give_up_if_silent(self, waiter: "asyncio.Future[None]") -> None:
         if not waiter.done() and not self.answer.wire:
-            waiter.set_exception(httpx.ReadTimeout("the kept connection was silent"))
+            waiter.set_exception(ReadError("the kept connection was silent"))

@@ -1,11 +1,12 @@
 """Reads the answers of a bridge with h11, for machines where httptools is not installed."""
 
+from http import HTTPStatus
 from typing import Final
 
 import h11
-import httpx
 
 from iometer_exporter.bridges.http.answer import MAX_HEAD_BYTES, BoundedAnswer
+from iometer_exporter.bridges.http.failures import ProtocolError
 
 _EVENTS_A_TURN: Final = 32
 """Events that h11, which needs some 50 µs for each, works through before others get their turn."""
@@ -44,7 +45,7 @@ class H11Reader(BoundedAnswer):
             else:
                 return True
         except h11.RemoteProtocolError as error:
-            raise httpx.RemoteProtocolError(_explained(error)) from None
+            raise ProtocolError(_explained(error)) from None
         self.check_size()
         return False
 
@@ -83,7 +84,7 @@ class H11Reader(BoundedAnswer):
 
 
 def _explained(error: h11.RemoteProtocolError) -> str:
-    if error.error_status_hint == httpx.codes.REQUEST_HEADER_FIELDS_TOO_LARGE:
+    if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return f"a head of more than {MAX_HEAD_BYTES} bytes"
     if "_SWITCH_UPGRADE" in str(error):
         return "another protocol that was not asked for (status 101)"

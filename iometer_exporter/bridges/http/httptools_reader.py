@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 import httptools
-import httpx
 
 from iometer_exporter.bridges.http.answer import BoundedAnswer
+from iometer_exporter.bridges.http.failures import ProtocolError
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [0-9]{3}( .*)?")
 
@@ -40,7 +40,7 @@ class HttptoolsReader(BoundedAnswer):
                 # The parser wraps what a callback raises.
                 raise (error.__context__ or error) from None
             else:
-                raise httpx.RemoteProtocolError(self._explained(error, data)) from None
+                raise ProtocolError(self._explained(error, data)) from None
         self.check_size()
         return False
 

@@ -1,4 +1,4 @@
-"""httpx's transport for bridges: at most two connections to a device, long kept, to given IP addresses only.
+"""The transport to bridges: at most two connections to a device, long kept, to given IP addresses only.
 
 What is opened or taken here is given back in a synchronous `finally`, so a fetch may be cancelled at any
 await and nothing is lost.
@@ -6,30 +6,30 @@ await and nothing is lost.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final
-
-import httpx
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from iometer_exporter.bridges.http.connecting import Connector
-from iometer_exporter.bridges.http.connection import Connection, StaleConnection
+from iometer_exporter.bridges.http.connection import Connection
 from iometer_exporter.bridges.http.device import CONNECTIONS, Device
+from iometer_exporter.bridges.http.failures import StaleConnectionError
 from iometer_exporter.net.addresses import Address
-
-ADDRESSES: Final = "iometer_addresses"
-"""Extension of a request: the IP addresses of its device, in the order in which to try them."""
-
-_WIRE: Final = "iometer_wire"
-"""Extension of a request: its bytes, made once."""
 
 _KEEPALIVE_SECONDS: Final = 3600.0
 """Far above any scrape interval, so that a scrape finds its connections open."""
 
 
-class BridgeTransport(httpx.AsyncBaseTransport):
+class Answer(NamedTuple):
+    """A complete answer of a device: its status code and its body."""
+
+    status: int
+    body: bytes
+
+
+class BridgeTransport:
     """Sends requests as they are: without redirects, cookies, proxies and TLS, which bridges do not speak.
 
-    There is no timeout: whoever waits cancels. The body of a response has been received when it is given.
+    There is no timeout: whoever waits cancels.
     """
 
     def __init__(
@@ -55,13 +55,11 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         """Number of devices that have a connection, or somebody who waits for one."""
         return len(set(self._devices.values()))
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response of the device at the addresses that the request's extension names.
+    async def ask(self, request: bytes, addresses: Sequence[Address]) -> Answer:
+        """The answer of the device at the IP addresses, which are tried in this order.
 
-        Raises httpx.TransportError or FetchError where there is none.
+        Raises ExchangeError or FetchError where there is none.
         """
-        addresses: Sequence[Address] = request.extensions[ADDRESSES]
-        wire = request.extensions.get(_WIRE) or _wire(request)
         device = self._device(addresses)
         await device.enter()
         # Meanwhile two may have become one.
@@ -73,17 +71,17 @@ class BridgeTransport(httpx.AsyncBaseTransport):
             connection = self._take_idle(device)
             if connection is not None:
                 try:
-                    await connection.ask(wire, patience=device.patience)
-                except StaleConnection:
+                    await connection.ask(request, patience=device.patience)
+                except StaleConnectionError:
                     connection.abort()
                     connection = None
             if connection is None:
                 connection = await self._connector.connect(addresses)
-                await connection.ask(wire)
+                await connection.ask(request)
             device.note(connection.seconds_to_first_byte)
             answer = connection.answer
             keep = answer.reusable and not connection.closed
-            return httpx.Response(answer.status, stream=_Received(answer.body))
+            return Answer(answer.status, answer.body)
         finally:
             device = device.current
             if connection is not None:
@@ -177,21 +175,3 @@ class BridgeTransport(httpx.AsyncBaseTransport):
     def _close_idle(self, device: Device) -> None:
         for connection in tuple(device.idle):
             self._close(connection, device)
-
-
-class _Received(httpx.AsyncByteStream):
-    """A body that is there."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._body
-
-
-def _wire(request: httpx.Request) -> bytes:
-    """The bytes of a request without a body, which stay with it."""
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % header for header in request.headers.raw]
-    wire = request.extensions[_WIRE] = b"\r\n".join([*lines, b"", b""])
-    return wire
