@@ -96,7 +96,7 @@ def snapshot(faults: tuple[Fault, ...] = ()) -> Snapshot:
 def page(one: Snapshot) -> str:
     lines = Lines()
     add_bridges(lines, [one], now=NOW, stale_after=0.0)
-    return render(lines, TEXT).decode()
+    return render([lines], TEXT).decode()
 
 
 def empty(status: Status, name: str) -> Status:

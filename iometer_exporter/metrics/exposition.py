@@ -5,11 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from prometheus_client import generate_latest as generate_text
-from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.registry import Collector
-
 from iometer_exporter.metrics.families import Family
 from iometer_exporter.metrics.lines import Lines
 
@@ -25,10 +20,8 @@ class Format:
     version: str
     header: Callable[[Family], str]
     """The comments before the lines of a family."""
-    end: bytes
+    end: str
     """Trailer after the last family."""
-    library: Callable[[Collector], bytes]
-    """The writer of prometheus_client."""
 
     @property
     def content_type(self) -> str:
@@ -36,15 +29,11 @@ class Format:
         return f"{self.media_type}; version={self.version}; charset=utf-8"
 
 
-def render(lines: Lines, text_format: Format, others: bytes = b"") -> bytes:
-    """A page: each family that has lines, other families that are text already, and the end."""
-    families = "".join([f"{text_format.header(family)}{text}" for family, text in lines])
-    return b"".join((families.encode(), others, text_format.end))
-
-
-def of_library(collectors: Iterable[Collector], text_format: Format) -> bytes:
-    """The families of prometheus_client's own collectors, as a part of a page."""
-    return text_format.library(_Together(collectors)).removesuffix(text_format.end)
+def render(parts: Iterable[Lines], text_format: Format) -> bytes:
+    """A page of the families that have lines, one part after the other; no family is in two parts."""
+    header = text_format.header
+    families = [f"{header(family)}{lines}" for part in parts for family, lines in part]
+    return "".join((*families, text_format.end)).encode()
 
 
 def chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -59,17 +48,6 @@ def chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
             chunk, length = [], 0
     if chunk:
         yield b"".join(chunk)
-
-
-class _Together(Collector):
-    """Collectors as one, which needs no registry."""
-
-    def __init__(self, collectors: Iterable[Collector]) -> None:
-        self._collectors = collectors
-
-    def collect(self) -> Iterator[Metric]:
-        for collector in self._collectors:
-            yield from collector.collect()
 
 
 @lru_cache(_HEADERS_AT_HAND)
@@ -87,7 +65,5 @@ def _openmetrics_header(family: Family) -> str:
     return f"# HELP {name} {text}\n# TYPE {name} {family.type}\n{unit}"
 
 
-TEXT: Final = Format("text/plain", "0.0.4", _text_header, b"", generate_text)
-OPENMETRICS: Final = Format(
-    "application/openmetrics-text", "1.0.0", _openmetrics_header, b"# EOF\n", generate_openmetrics
-)
+TEXT: Final = Format("text/plain", "0.0.4", _text_header, "")
+OPENMETRICS: Final = Format("application/openmetrics-text", "1.0.0", _openmetrics_header, "# EOF\n")

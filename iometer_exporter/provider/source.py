@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
@@ -169,9 +169,9 @@ class ProviderSource:
         await self._open.aclose()
 
     async def page(
-        self, bridges: Lines, text_format: Format, *, local: frozenset[str], others: bytes = b""
+        self, parts: Iterable[Lines], text_format: Format, *, local: frozenset[str]
     ) -> list[bytes]:
-        """The page of a scrape, in pieces, with the lines of bridges and with other families as text.
+        """The page of a scrape, in pieces: the parts, such as that of bridges, and what is the provider's.
 
         Meters whose numbers are in `local` are served by bridges and left out here.
         """
@@ -187,7 +187,7 @@ class ProviderSource:
             installations=len(self.installations),
         )
         own.add([((), samples)])
-        return assemble(own, self.installations.store, text_format, bridges=bridges, others=others)
+        return assemble((*parts, own), self.installations.store, text_format)
 
     async def _write_lines(self) -> None:
         cooperative, store = CooperativeYield(_LONGEST_WRITING_SECONDS), self.installations.store

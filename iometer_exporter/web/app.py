@@ -17,16 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from iometer_exporter.bridges.diagnosis import probe_log
 from iometer_exporter.bridges.samples import add_bridges, probe_samples
 from iometer_exporter.errors import ConfigError, ProbeTargetError
 from iometer_exporter.exporter import Exporter
-from iometer_exporter.metrics.exposition import TEXT, chunks, of_library, render
+from iometer_exporter.metrics.exposition import TEXT, chunks, render
+from iometer_exporter.metrics.library import LibraryFamilies
 from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.metrics.negotiation import accepts_gzip, choose_format
 from iometer_exporter.net.addresses import parse_address
-from iometer_exporter.web.landing.language import choose_language
-from iometer_exporter.web.landing.page import Page, headers_of, render_page
 from iometer_exporter.web.service_discovery import bridge_groups, probe_groups
 
 _log = logging.getLogger(__name__)
@@ -129,7 +127,7 @@ class _Handlers:
         self._zippers = ThreadPoolExecutor(_ZIPPERS, "gzip")
         self._writers = ThreadPoolExecutor(1, "page")
         # Without a registry: nothing of this process stands on a global one.
-        self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._process = LibraryFamilies([ProcessCollector(registry=None), PlatformCollector(registry=None)])
 
     async def metrics(self, request: Request) -> Response:
         exporter = self._exporter
@@ -139,11 +137,10 @@ class _Handlers:
         add_bridges(lines, snapshots, now=time.time(), stale_after=exporter.config.stale_after)
         lines.add([((), exporter.samples())])
         text_format = choose_format(request.headers.get("Accept", ""))
-        process = of_library(self._process, text_format)
+        parts = (lines, self._process.lines())
         if exporter.provider is None:
-            return _compressed(request, render(lines, text_format, process), text_format.content_type)
-        local = exporter.fleet.meters
-        pieces = await exporter.provider.page(lines, text_format, local=local, others=process)
+            return _compressed(request, render(parts, text_format), text_format.content_type)
+        pieces = await exporter.provider.page(parts, text_format, local=exporter.fleet.meters)
         return _streamed(request, pieces, text_format.content_type, self._zippers)
 
     async def probe(self, request: Request) -> Response:
@@ -156,10 +153,13 @@ class _Handlers:
         add_bridges(lines, [snapshot], now=time.time(), stale_after=self._exporter.config.stale_after)
         lines.add([((), probe_samples(success=snapshot.up, duration=duration))])
         if request.query_params.get("debug") == "true":
+            # Imported here, as is the page for people: a scraper asks for neither.
+            from iometer_exporter.bridges.diagnosis import probe_log
+
             told = probe_log(snapshot, target=target, duration=duration)
-            return PlainTextResponse("\n".join([*told, "", render(lines, TEXT).decode()]))
+            return PlainTextResponse("\n".join([*told, "", render([lines], TEXT).decode()]))
         text_format = choose_format(request.headers.get("Accept", ""))
-        return _compressed(request, render(lines, text_format), text_format.content_type)
+        return _compressed(request, render([lines], text_format), text_format.content_type)
 
     async def service_discovery(self, request: Request) -> Response:
         form = request.query_params.get("form", "")
@@ -177,6 +177,10 @@ class _Handlers:
         return JSONResponse(groups)
 
     async def landing(self, request: Request) -> Response:
+        # Imported here: the page is for people, and a scraper never asks for it.
+        from iometer_exporter.web.landing.language import choose_language
+        from iometer_exporter.web.landing.page import Page, headers_of, render_page
+
         exporter = self._exporter
         config, fleet, provider = exporter.config, exporter.fleet, exporter.provider
         page = Page(

@@ -117,7 +117,7 @@ def down() -> Snapshot:
 def text_of(*snapshots: Snapshot, age: float = 5.0, stale_after: float = STALE_AFTER) -> str:
     lines = Lines()
     add_bridges(lines, snapshots, now=READ_AT + age, stale_after=stale_after)
-    return render(lines, TEXT).decode()
+    return render([lines], TEXT).decode()
 
 
 def exporter_lines(**changes: Any) -> Lines:
@@ -197,7 +197,7 @@ def test_there_is_no_golden_text_without_its_case() -> None:
 
 
 def test_the_exporters_own_families() -> None:
-    lines = render(exporter_lines(), TEXT).decode().splitlines()
+    lines = render([exporter_lines()], TEXT).decode().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         'iometer_bridges{source="configured"} 2.0',
         'iometer_bridges{source="discovered"} 0.0',
@@ -210,7 +210,7 @@ def test_the_exporters_own_families() -> None:
 
 
 def test_a_failed_reload_and_a_limited_discovery_show() -> None:
-    text = render(exporter_lines(limited=True, reload_successful=False), TEXT).decode()
+    text = render([exporter_lines(limited=True, reload_successful=False)], TEXT).decode()
     assert value_of(text, "iometer_config_last_reload_successful") == 0.0
     assert value_of(text, "iometer_discovery_limited") == 1.0
 
@@ -219,8 +219,8 @@ def test_both_official_parsers_read_every_case_and_agree() -> None:
     for snapshot in (*map(snapshot_of, payloads.CASES), down()):
         lines = exporter_lines()
         add_bridges(lines, [snapshot], now=READ_AT, stale_after=STALE_AFTER)
-        text = list(parse_text(render(lines, TEXT).decode()))
-        strict = parsed_strictly(render(lines, OPENMETRICS))
+        text = list(parse_text(render([lines], TEXT).decode()))
+        strict = parsed_strictly(render([lines], OPENMETRICS))
         assert all_samples(text) == all_samples(strict)
         assert [family.documentation for family in text] == [family.documentation for family in strict]
         for family in text:
@@ -428,11 +428,11 @@ def test_any_snapshots_give_a_text_without_duplicates_that_both_parsers_read(
 ) -> None:
     lines = exporter_lines()
     add_bridges(lines, bridges, now=now, stale_after=stale_after)
-    text = render(lines, TEXT).decode()
+    text = render([lines], TEXT).decode()
     assert "NaN" not in text.replace("\n", " ").split()
     found = all_samples(list(parse_text(text)))
     assert [sample for sample, count in Counter(found).items() if count > 1] == []
-    strict = all_samples(parsed_strictly(render(lines, OPENMETRICS)))
+    strict = all_samples(parsed_strictly(render([lines], OPENMETRICS)))
     assert Counter(strict) == Counter(found)
 
 

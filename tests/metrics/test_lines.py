@@ -7,9 +7,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
+from prometheus_client import generate_latest as generate_text
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
@@ -48,9 +49,9 @@ class Reference(Collector):
 
 
 def reference(table: Sequence[Family], samples: Sequence[Sample | Observed], text_format: Format) -> bytes:
-    registry = CollectorRegistry()
-    registry.register(Reference(table, samples))
-    return text_format.library(registry)
+    write: Any = generate_text if text_format is TEXT else generate_openmetrics
+    written: bytes = write(Reference(table, samples))
+    return written
 
 
 # Any text that can be sent at all: a lone surrogate is none.
@@ -115,7 +116,7 @@ def test_a_page_is_the_one_of_prometheus_client(
         # The second time, they are kept from the first.
         lines = Lines(table)
         lines.add(owned, heads.get if kept else None)
-        written = render(lines, text_format)
+        written = render([lines], text_format)
         samples: list[Any] = [
             (family, (*owner, *labels), value) for owner, few in owned for family, labels, value in few
         ]

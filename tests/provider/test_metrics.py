@@ -121,7 +121,7 @@ async def text_of(running: ProviderSource, text_format: Format = TEXT, *, bridge
         own = exporter_samples(bridges={"configured": 1}, reload_successful=True, reload_timestamp=1.0)
         add_bridges(lines, [snapshot_of("battery")], now=0.0, stale_after=0.0)
         lines.add([((), own)])
-    pieces = await running.page(lines, text_format, local=frozenset())
+    pieces = await running.page([lines], text_format, local=frozenset())
     return b"".join(pieces).decode()
 
 
@@ -338,12 +338,12 @@ async def test_changes_are_written_in_the_background() -> None:
 async def test_a_page_does_not_change_while_it_is_sent() -> None:
     client = full_client()
     async with source(client) as running:
-        pieces = await running.page(Lines(), TEXT, local=frozenset())
+        pieces = await running.page([], TEXT, local=frozenset())
         before = b"".join(pieces)
         client.stream.put_nowait(received(reading(900, 5000, number="1ISK0000000009"), meter_id="m"))
         await running.clock.advance(5)
         assert b"".join(pieces) == before
-        assert b"".join(await running.page(Lines(), TEXT, local=frozenset())) != before
+        assert b"".join(await running.page([], TEXT, local=frozenset())) != before
 
 
 def test_chunks_are_the_same_bytes() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.metrics.exposition import TEXT
-from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.served import installations as state
 from iometer_exporter.provider.served.installation import TrackedInstallation, encode
@@ -398,7 +397,7 @@ async def test_an_installation_that_brings_a_fault_to_light_costs_its_own_lines(
 
 async def infos(running: ProviderSource) -> int:
     """Installations that a scrape shows."""
-    text = b"".join(await running.page(Lines(), TEXT, local=frozenset()))
+    text = b"".join(await running.page((), TEXT, local=frozenset()))
     return text.count(b"\niometer_installation_info{")
 
 

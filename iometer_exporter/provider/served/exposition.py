@@ -1,5 +1,6 @@
 """The page of a scrape with a provider: lines written now, and the kept lines of installations."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from iometer_exporter.metrics.exposition import Format
@@ -11,27 +12,24 @@ _SHARED: Final = {family.name: family for family in SHARED_FAMILIES}
 _KEPT: Final = {family.name: index for index, family in enumerate(INSTALLATION_FAMILIES)}
 
 
-def assemble(
-    own: Lines, store: LineStore, text_format: Format, *, bridges: Lines | None = None, others: bytes = b""
-) -> list[bytes]:
-    """The pieces of the page: bridges, other families that are text already, the provider, installations.
+def assemble(parts: Iterable[Lines], store: LineStore, text_format: Format) -> list[bytes]:
+    """The pieces of the page: one part after the other, and the kept lines of installations.
 
     Each family stands once: of those that bridges and installations share, bridges come first. What changes
     in the store later does not change the pieces.
     """
     kept = dict(_KEPT)
     pieces: list[bytes] = []
-    for family, lines in bridges or ():
-        # It tells of both.
-        header = text_format.header(_SHARED.get(family.name, family))
-        pieces.append(f"{header}{lines}".encode())
-        if family.name in kept:
-            pieces += store.pieces(kept.pop(family.name))
-    pieces.append(others)
-    pieces += (f"{text_format.header(family)}{lines}".encode() for family, lines in own)
+    for part in parts:
+        for family, lines in part:
+            # A header of both tells of both.
+            header = text_format.header(_SHARED.get(family.name, family))
+            pieces.append(f"{header}{lines}".encode())
+            if family.name in kept:
+                pieces += store.pieces(kept.pop(family.name))
     for index in kept.values():
         if of_family := store.pieces(index):
             pieces.append(text_format.header(INSTALLATION_FAMILIES[index]).encode())
             pieces += of_family
-    pieces.append(text_format.end)
+    pieces.append(text_format.end.encode())
     return pieces
