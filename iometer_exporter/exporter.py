@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iometer_exporter import __version__
-from iometer_exporter.bridges.discovery.announcements import Service
-from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.bridges.fleet import Fleet
 from iometer_exporter.bridges.snapshot import SOURCES, Source
-from iometer_exporter.config.file import Config
-from iometer_exporter.config.provider import check_extra
+from iometer_exporter.config.file import Config, DiscoveryConfig
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.metrics.families import (
@@ -27,6 +24,8 @@ from iometer_exporter.metrics.families import (
 )
 
 if TYPE_CHECKING:
+    from iometer_exporter.bridges.discovery.announcements import Service
+    from iometer_exporter.bridges.discovery.browser import Discovery
     from iometer_exporter.provider.source import ProviderSource
     from iometer_exporter.state.keeper import Keeper, StateKeeper
 
@@ -62,8 +61,7 @@ class Exporter:
         # First: the guards go on from it.
         await self._keep_state(self.config.state_file)
         if self.config.discovery.enabled:
-            self._discovery = Discovery(self.config.discovery)
-            self._discovery.start()
+            self._discovery = _browsing(self.config.discovery)
         if self.provider is not None:
             await self.provider.start()
         return self
@@ -128,8 +126,7 @@ class Exporter:
             old = self._discovery
             self._discovery = None
             if config.discovery.enabled:
-                self._discovery = Discovery(config.discovery)
-                self._discovery.start()
+                self._discovery = _browsing(config.discovery)
                 if old is not None and old.first_round_done.is_set():
                     # What the one before found is known already: there is nothing to wait for.
                     self._discovery.first_round_done.set()
@@ -183,8 +180,10 @@ class Exporter:
         """
         if config.provider is None:
             return None
-        check_extra()
         # Imported here: few have a provider, and the start-up is that of all.
+        from iometer_exporter.config.provider import check_extra
+
+        check_extra()
         from iometer_exporter.provider.api.credentials import load
         from iometer_exporter.provider.source import ProviderSource
 
@@ -199,8 +198,18 @@ class Exporter:
             before=before,
         )
 
-    def _services(self) -> Sequence[Service]:
+    def _services(self) -> "Sequence[Service]":
         return self._discovery.services() if self._discovery is not None else ()
+
+
+def _browsing(config: DiscoveryConfig) -> "Discovery":
+    """Discovery that has started."""
+    # Imported here: where discovery is off, the start-up goes without.
+    from iometer_exporter.bridges.discovery.browser import Discovery
+
+    discovery = Discovery(config)
+    discovery.start()
+    return discovery
 
 
 def exporter_samples(

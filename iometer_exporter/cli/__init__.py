@@ -1,6 +1,5 @@
 """The command line: click commands that read options, call one function, and say what went wrong."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -49,6 +48,9 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            # Imported here: it costs start-up time, and most commands are right.
+            import difflib
+
             for nearest in difflib.get_close_matches(args[0], _COMMANDS, n=1):
                 raise click.UsageError(f"{error.message} Did you mean {nearest!r}?", ctx) from error
             raise

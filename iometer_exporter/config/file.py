@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from iometer_exporter.config.provider import ProviderConfig, provider_config
 from iometer_exporter.config.section import (
     Problems,
     Section,
@@ -28,6 +27,9 @@ from iometer_exporter.errors import ConfigError
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.net.addresses import HTTP_PORT, Address, check_host, parse_address
 from iometer_exporter.text import clean
+
+if TYPE_CHECKING:
+    from iometer_exporter.config.provider import ProviderConfig
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -92,7 +94,7 @@ class Config:
     bridges: tuple[BridgeConfig, ...] = ()
     probe_allow: tuple[Network, ...] = _PRIVATE_NETWORKS
     """Where `/probe` may ask for bridges that are neither configured nor discovered."""
-    provider: ProviderConfig | None = None
+    provider: "ProviderConfig | None" = None
     state_file: str | None = None
     """Where what guards know is kept across restarts; empty for nowhere, None for the default."""
 
@@ -257,11 +259,14 @@ def _networks(value: object) -> tuple[Network, ...]:
         raise ConfigError(f"{error}, write a network such as 192.168.0.0/16 or fd00::/8") from error
 
 
-def _provider(section: Section) -> ProviderConfig | None:
+def _provider(section: Section) -> "ProviderConfig | None":
     # An empty mapping asks for the defaults, with the credentials of the environment.
     given = section.take("provider", lambda _: True, False)
     if not given:
         return None
+    # Imported here: few have a provider, and the start-up is that of all.
+    from iometer_exporter.config.provider import provider_config
+
     child = section.child("provider")
     provider = provider_config(child)
     return provider if child.good else None

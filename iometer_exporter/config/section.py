@@ -3,7 +3,6 @@
 Each problem is noted with the path of its key, and reading goes on: who corrects a file wants to know all.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +127,9 @@ def load_file(path: Path, parse: Callable[[str], T]) -> T:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is nearest, in whatever case it is written; None where none is near."""
+    # Imported here: it costs start-up time, and most files are right.
+    import difflib
+
     words = {each.lower(): each for each in known}
     return next((words[found] for found in difflib.get_close_matches(word.lower(), words, n=1)), None)
 

@@ -3,8 +3,6 @@
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,14 +80,3 @@ def test_a_scraper_that_does_not_read_on_does_not_hold_up_the_stop(tmp_path: Pat
             assert time.monotonic() - asked < 2.5
         log = process.text()
     assert "level=error" not in log
-
-
-def test_a_household_does_not_load_what_a_provider_needs() -> None:
-    code = (
-        "import sys; from iometer_exporter.web import server; from iometer_exporter.cli import serve;"
-        "unwanted = ('gql', 'graphql', 'websockets', 'ariadne');"
-        "print(*(name for name in sys.modules if name.split('.')[0] in unwanted"
-        " or name.startswith('iometer_exporter.provider.')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
