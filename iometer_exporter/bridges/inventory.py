@@ -106,7 +106,7 @@ class BridgeInventory:
         folded = _folded(address)
         bridge = (
             next((t for t in self._configured.values() if t.name == text), None)
-            or next((t for t in self.known() if folded in map(_folded, t.addresses)), None)
+            or next((t for t in self.known() if _is_at(t, folded)), None)
             or (
                 next((t for t in self._discovered.values() if t.name == text), None)
                 if not {".", ":"} & set(text)
@@ -147,6 +147,10 @@ class BridgeInventory:
             self._seen = services
             for address in self._configured:
                 self._names.prefetch(address)
+        announced = services or self._ways or self._discovered or self._admission.services
+        if not announced and not self.limited:
+            # Neither now nor before: what follows would go through all bridges for each probe of one.
+            return
         self._note_answers()
         self._admit(self._match(services))
 
@@ -279,6 +283,12 @@ class BridgeInventory:
 def _ask_at(bridge: Bridge, addresses: tuple[Address, ...]) -> None:
     if bridge.addresses != addresses:
         bridge.addresses = addresses
+
+
+def _is_at(bridge: Bridge, folded: Address) -> bool:
+    host, port = folded
+    # The port is compared first: it costs nothing.
+    return any(at.port == port and _folded(at).host == host for at in bridge.addresses)
 
 
 def _folded(address: Address) -> Address:

@@ -2,8 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from iometer_exporter.errors import ConfigError
 
@@ -27,8 +26,7 @@ LONGEST_ADDRESS: Final = 270
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Host (name or IP address, without brackets) and port of a bridge."""
 
     host: str
