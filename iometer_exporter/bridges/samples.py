@@ -33,7 +33,7 @@ _ERRORS: Final = tuple((endpoint, reason) for endpoint in ENDPOINTS for reason i
 def add_bridges(lines: Lines, snapshots: Iterable[Snapshot], *, now: float, stale_after: float) -> None:
     """Add the lines of bridges, from one snapshot of each; times are those of `bridge_samples`."""
     for snapshot in snapshots:
-        lines.add(bridge_samples(snapshot, now=now, stale_after=stale_after), snapshot.heads.get)
+        lines.add(bridge_samples(snapshot, now=now, stale_after=stale_after), snapshot.heads)
 
 
 def bridge_samples(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Owned]:

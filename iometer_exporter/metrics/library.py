@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from iometer_exporter.metrics.families import Family
-from iometer_exporter.metrics.lines import Lines
+from iometer_exporter.metrics.lines import Heads, Lines
 
 
 class LibraryFamilies:
@@ -16,6 +16,7 @@ class LibraryFamilies:
     def __init__(self, collectors: Iterable[Collector]) -> None:
         self._collectors = tuple(collectors)
         self._families: dict[str, Family] = {}
+        self._heads = Heads()
 
     def lines(self) -> Lines:
         """The lines of what is collected now."""
@@ -24,7 +25,7 @@ class LibraryFamilies:
         for metric in metrics:
             family = self._family(metric)
             samples = [(family, tuple(sample.labels.values()), sample.value) for sample in metric.samples]
-            lines.add([((), samples)])
+            lines.add([((), samples)], self._heads)
         return lines
 
     def _family(self, metric: Metric) -> Family:

@@ -15,9 +15,6 @@ from prometheus_client.utils import floatToGoString
 
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Distribution, Family, Owned
 
-Head = Callable[[Family, tuple[str, ...]], str]
-"""Gives the beginning of a line, up to its value, from the family and the values of all its labels."""
-
 _MOST_HEADS: Final = 256
 """Heads kept for one bridge: more than it has samples, and an end to what ever new labels may cost."""
 
@@ -40,12 +37,12 @@ class Lines:
         """Take samples of the families of the table."""
         self._lines: dict[str, tuple[Family, list[str]]] = {family.name: (family, []) for family in table}
 
-    def add(self, owned: Iterable[Owned], head: Head | None = None) -> None:
-        """A line for each sample but those without a value; `head` gives its beginning, else `head_of`.
+    def add(self, owned: Iterable[Owned], heads: "Heads | None" = None) -> None:
+        """A line for each sample but those without a value; its head is taken from `heads`, if there are any.
 
         Raises KeyError for a family that is not in the table: it would never be printed.
         """
-        head = head or head_of
+        head = head_of if heads is None else heads.get
         of_name = self._lines
         for owner, samples in owned:
             for sampled, labels, value in samples:
@@ -105,7 +102,12 @@ def number(value: float) -> str:
     return repr(exact) if -1e6 < exact < 1e6 else _go_number(exact)
 
 
-def _distribution(family: Family, labels: tuple[str, ...], value: Distribution, head: Head) -> Iterator[str]:
+def _distribution(
+    family: Family,
+    labels: tuple[str, ...],
+    value: Distribution,
+    head: Callable[[Family, tuple[str, ...]], str],
+) -> Iterator[str]:
     bucket, count, total = _parts(family)
     observed = 0
     for bound, observed in value.buckets:

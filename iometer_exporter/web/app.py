@@ -22,7 +22,7 @@ from iometer_exporter.errors import ConfigError, ProbeTargetError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.metrics.exposition import TEXT, chunks, render
 from iometer_exporter.metrics.library import LibraryFamilies
-from iometer_exporter.metrics.lines import Lines
+from iometer_exporter.metrics.lines import Heads, Lines
 from iometer_exporter.metrics.negotiation import accepts_gzip, choose_format
 from iometer_exporter.net.addresses import parse_address
 from iometer_exporter.web.service_discovery import bridge_groups, probe_groups
@@ -123,6 +123,8 @@ class _Handlers:
         self._dashboard_url = dashboard_url
         self._zippers = ThreadPoolExecutor(_ZIPPERS, "gzip")
         self._writers = ThreadPoolExecutor(1, "page")
+        self._heads = Heads()
+        """Of what says nothing of a bridge."""
         # Without a registry: nothing of this process stands on a global one.
         self._process = LibraryFamilies([ProcessCollector(registry=None), PlatformCollector(registry=None)])
 
@@ -132,7 +134,7 @@ class _Handlers:
         snapshots = await exporter.fleet.scrape(deadline, count_timeouts=count_timeouts)
         lines = Lines()
         add_bridges(lines, snapshots, now=time.time(), stale_after=exporter.config.stale_after)
-        lines.add([((), exporter.samples())])
+        lines.add([((), exporter.samples())], self._heads)
         text_format = choose_format(request.headers.get("Accept", ""))
         parts = (lines, self._process.lines())
         if exporter.provider is None:
@@ -148,7 +150,7 @@ class _Handlers:
         duration = time.perf_counter() - started
         lines = Lines()
         add_bridges(lines, [snapshot], now=time.time(), stale_after=self._exporter.config.stale_after)
-        lines.add([((), probe_samples(success=snapshot.up, duration=duration))])
+        lines.add([((), probe_samples(success=snapshot.up, duration=duration))], self._heads)
         if request.query_params.get("debug") == "true":
             # Imported here, as is the page for people: a scraper asks for neither.
             from iometer_exporter.bridges.diagnosis import probe_log

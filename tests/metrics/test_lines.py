@@ -115,7 +115,7 @@ def test_a_page_is_the_one_of_prometheus_client(
     for _ in range(2):
         # The second time, they are kept from the first.
         lines = Lines(table)
-        lines.add(owned, heads.get if kept else None)
+        lines.add(owned, heads if kept else None)
         written = render([lines], text_format)
         samples: list[Any] = [
             (family, (*owner, *labels), value) for owner, few in owned for family, labels, value in few
