@@ -20,7 +20,7 @@ class Format:
     version: str
     header: Callable[[Family], str]
     """The comments before the lines of a family."""
-    end: str
+    end: bytes
     """Trailer after the last family."""
 
     @property
@@ -32,8 +32,8 @@ class Format:
 def render(parts: Iterable[Lines], text_format: Format) -> bytes:
     """A page of the families that have lines, one part after the other; no family is in two parts."""
     header = text_format.header
-    families = [f"{header(family)}{lines}" for part in parts for family, lines in part]
-    return "".join((*families, text_format.end)).encode()
+    families = [f"{header(family)}{lines}".encode() for part in parts for family, lines in part]
+    return b"".join((*families, text_format.end))
 
 
 def chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -65,5 +65,5 @@ def _openmetrics_header(family: Family) -> str:
     return f"# HELP {name} {text}\n# TYPE {name} {family.type}\n{unit}"
 
 
-TEXT: Final = Format("text/plain", "0.0.4", _text_header, "")
-OPENMETRICS: Final = Format("application/openmetrics-text", "1.0.0", _openmetrics_header, "# EOF\n")
+TEXT: Final = Format("text/plain", "0.0.4", _text_header, b"")
+OPENMETRICS: Final = Format("application/openmetrics-text", "1.0.0", _openmetrics_header, b"# EOF\n")

@@ -1,8 +1,8 @@
 """Samples as lines of text: the one way in which every sample of a table of families is written.
 
-A sample becomes a line in three steps. Its *head*, name and labels, is formatted and escaped by `head_of`,
-or taken from `Heads`, which keeps it for whoever is read again and again. `number` writes its value. `Lines`
-puts the line to those of its family. A line is the same in all text formats, and the one that
+A sample becomes a line in three steps. Its head, which is name and labels, is formatted and escaped by
+`head_of`, or taken from the `Heads` that are kept for whoever is read again and again. `number` writes its
+value. `Lines` puts the line to those of its family. A line is the same in all text formats, and the one that
 prometheus_client would write; what differs from format to format is in `exposition`.
 """
 
@@ -15,8 +15,11 @@ from prometheus_client.utils import floatToGoString
 
 from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Distribution, Family, Owned
 
-_MOST_HEADS: Final = 256
-"""Heads kept for one bridge: more than it has samples, and an end to what ever new labels may cost."""
+_MOST_HEADS: Final = 128
+"""Heads kept of one owner: more than a bridge has samples, and an end to what ever new labels may cost."""
+
+_MOST_OWNERS: Final = 4
+"""Owners whose heads are kept together: a bridge by itself, and with its meter."""
 
 _FAMILIES_AT_HAND: Final = 512
 """Families whose format is remembered, more than there are."""
@@ -42,17 +45,18 @@ class Lines:
 
         Raises KeyError for a family that is not in the table: it would never be printed.
         """
-        head = head_of if heads is None else heads.get
+        heads = Heads() if heads is None else heads
         of_name = self._lines
         for owner, samples in owned:
+            of_owner = heads.of(owner)
             for sampled, labels, value in samples:
                 family, lines = of_name[sampled.name]
                 if value is None:
                     continue
                 if isinstance(value, Distribution):
-                    lines += _distribution(family, (*owner, *labels), value, head)
+                    lines += _distribution(family, labels, value, of_owner)
                 else:
-                    lines.append(f"{head(family, (*owner, *labels))}{number(value)}\n")
+                    lines.append(f"{of_owner[family, labels]}{number(value)}\n")
 
     def __iter__(self) -> Iterator[tuple[Family, str]]:
         """The families that have lines, with these."""
@@ -64,20 +68,33 @@ class Lines:
 
 
 class Heads:
-    """Heads that are kept from one page to the next, for those whose samples are written again and again."""
+    """Heads that are kept from one page to the next, for few owners that are read again and again."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Family, tuple[str, ...]], str] = {}
+        self._of: dict[tuple[str, ...], HeadsOf] = {}
 
-    def get(self, family: Family, labels: tuple[str, ...]) -> str:
-        """The head as `head_of` gives it."""
-        kept = self._kept
-        key = family, labels
-        head = kept.get(key)
-        if head is None:
-            if len(kept) >= _MOST_HEADS:
-                kept.clear()
-            head = kept[key] = head_of(family, labels)
+    def of(self, owner: tuple[str, ...]) -> "HeadsOf":
+        """Those of an owner, whose labels these are."""
+        heads = self._of.get(owner)
+        if heads is None:
+            if len(self._of) >= _MOST_OWNERS:
+                self._of.clear()
+            heads = self._of[owner] = HeadsOf(owner)
+        return heads
+
+
+class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
+    """The heads of one owner, by family and the labels after the owner's; each is made when it is missed."""
+
+    def __init__(self, owner: tuple[str, ...]) -> None:
+        super().__init__()
+        self._owner = owner
+
+    def __missing__(self, key: tuple[Family, tuple[str, ...]]) -> str:
+        if len(self) >= _MOST_HEADS:
+            self.clear()
+        family, labels = key
+        head = self[key] = head_of(family, (*self._owner, *labels))
         return head
 
 
@@ -103,17 +120,14 @@ def number(value: float) -> str:
 
 
 def _distribution(
-    family: Family,
-    labels: tuple[str, ...],
-    value: Distribution,
-    head: Callable[[Family, tuple[str, ...]], str],
+    family: Family, labels: tuple[str, ...], value: Distribution, heads: HeadsOf
 ) -> Iterator[str]:
     bucket, count, total = _parts(family)
     observed = 0
     for bound, observed in value.buckets:
-        yield f"{head(bucket, (*labels, number(bound)))}{number(observed)}\n"
-    yield f"{head(count, labels)}{number(observed)}\n"
-    yield f"{head(total, labels)}{number(value.sum)}\n"
+        yield f"{heads[bucket, (*labels, number(bound))]}{number(observed)}\n"
+    yield f"{heads[count, labels]}{number(observed)}\n"
+    yield f"{heads[total, labels]}{number(value.sum)}\n"
 
 
 @lru_cache(_FAMILIES_AT_HAND)

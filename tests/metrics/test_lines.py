@@ -146,10 +146,13 @@ def test_a_head_is_made_once_and_those_of_ever_new_labels_are_not_kept_for_ever(
         return head_of(family, labels)
 
     monkeypatch.setattr(module, "head_of", counted)
-    family = Family("some", "gauge", ("label",), "Help.")
+    family = Family("some", "gauge", ("owner", "label"), "Help.")
     heads = Heads()
-    assert [heads.get(family, ("a",)) for _ in range(3)] == ['some{label="a"} '] * 3
-    assert made == [("a",)]
+    for _ in range(3):
+        assert heads.of(("o",))[family, ("a",)] == 'some{label="a",owner="o"} '
+    assert made == [("o", "a")]
     for count in range(10_000):
-        assert heads.get(family, (str(count),)) == f'some{{label="{count}"}} '
-    assert len(heads._kept) <= module._MOST_HEADS
+        assert heads.of(("o",))[family, (str(count),)] == f'some{{label="{count}",owner="o"}} '
+        assert heads.of((str(count),))[family, ("a",)] == f'some{{label="a",owner="{count}"}} '
+    assert len(heads._of) <= module._MOST_OWNERS
+    assert all(len(kept) <= module._MOST_HEADS for kept in heads._of.values())

@@ -31,5 +31,5 @@ def assemble(parts: Iterable[Lines], store: LineStore, text_format: Format) -> l
         if of_family := store.pieces(index):
             pieces.append(text_format.header(INSTALLATION_FAMILIES[index]).encode())
             pieces += of_family
-    pieces.append(text_format.end.encode())
+    pieces.append(text_format.end)
     return pieces
