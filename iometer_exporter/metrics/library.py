@@ -20,12 +20,14 @@ class LibraryFamilies:
 
     def lines(self) -> Lines:
         """The lines of what is collected now."""
-        metrics = [metric for collector in self._collectors for metric in collector.collect()]
-        lines = Lines([self._family(metric) for metric in metrics])
-        for metric in metrics:
-            family = self._family(metric)
-            samples = [(family, tuple(sample.labels.values()), sample.value) for sample in metric.samples]
-            lines.add([((), samples)], self._heads)
+        found = [(self._family(each), each) for one in self._collectors for each in one.collect()]
+        lines = Lines([family for family, _ in found])
+        samples = (
+            (family, tuple(sample.labels.values()), sample.value)
+            for family, metric in found
+            for sample in metric.samples
+        )
+        lines.add([((), samples)], self._heads)
         return lines
 
     def _family(self, metric: Metric) -> Family:
