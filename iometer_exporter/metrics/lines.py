@@ -1,9 +1,9 @@
 """Samples as lines of text: the one way in which every sample of a table of families is written.
 
-A sample becomes a line in three steps. Its head, which is name and labels, is formatted and escaped by
-`head_of`, or taken from the `Heads` that are kept for whoever is read again and again. `number` writes its
-value. `Lines` puts the line to those of its family. A line is the same in all text formats, and the one that
-prometheus_client would write; what differs from format to format is in `exposition`.
+A sample becomes a line in three steps. Its head, which is name and labels, is formatted and escaped, or taken
+from the `Heads` that are kept for whoever is read again and again. `number` writes its value. `Lines` puts the
+line to those of its family. A line is the same in all text formats, and the one that prometheus_client would
+write; what differs from format to format is in `exposition`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,18 +45,20 @@ class Lines:
 
         Raises KeyError for a family that is not in the table: it would never be printed.
         """
-        heads = Heads() if heads is None else heads
         of_name = self._lines
         for owner, samples in owned:
-            of_owner = heads.of(owner)
+            kept = None if heads is None else heads.of(owner)
+            escaped = tuple(map(escape, owner))
             for sampled, labels, value in samples:
                 family, lines = of_name[sampled.name]
                 if value is None:
                     continue
                 if isinstance(value, Distribution):
-                    lines += _distribution(family, labels, value, of_owner)
+                    lines += _distribution(family, labels, value, HeadsOf(escaped) if kept is None else kept)
+                elif kept is None:
+                    lines.append(f"{_format(family)(*escaped, *map(escape, labels))}{number(value)}\n")
                 else:
-                    lines.append(f"{of_owner[family, labels]}{number(value)}\n")
+                    lines.append(f"{kept[family, labels]}{number(value)}\n")
 
     def __iter__(self) -> Iterator[tuple[Family, str]]:
         """The families that have lines, with these."""
@@ -64,7 +66,7 @@ class Lines:
 
     def columns(self) -> list[bytes]:
         """The lines of every family of the table, encoded."""
-        return ["".join(lines).encode() for _, lines in self._lines.values()]
+        return ["".join(lines).encode() if lines else b"" for _, lines in self._lines.values()]
 
 
 class Heads:
@@ -79,28 +81,24 @@ class Heads:
         if heads is None:
             if len(self._of) >= _MOST_OWNERS:
                 self._of.clear()
-            heads = self._of[owner] = HeadsOf(owner)
+            heads = self._of[owner] = HeadsOf(tuple(map(escape, owner)))
         return heads
 
 
 class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
     """The heads of one owner, by family and the labels after the owner's; each is made when it is missed."""
 
-    def __init__(self, owner: tuple[str, ...]) -> None:
+    def __init__(self, escaped: tuple[str, ...]) -> None:
+        """Of the owner with these label values, which are escaped."""
         super().__init__()
-        self._owner = owner
+        self._owner = escaped
 
     def __missing__(self, key: tuple[Family, tuple[str, ...]]) -> str:
         if len(self) >= _MOST_HEADS:
             self.clear()
         family, labels = key
-        head = self[key] = head_of(family, (*self._owner, *labels))
+        head = self[key] = _format(family)(*self._owner, *map(escape, labels))
         return head
-
-
-def head_of(family: Family, labels: tuple[str, ...]) -> str:
-    """Name and labels of a sample, and the space before its value; labels in the order of the family."""
-    return _format(family)(*map(escape, labels))
 
 
 def escape(text: str) -> str:
