@@ -23,9 +23,9 @@ from iometer_exporter.cli.report import report
 from iometer_exporter.config.environment import unknown_variables
 from iometer_exporter.config.file import BridgeConfig, Config, load_config, parse_state_file
 from iometer_exporter.config.section import Problems
+from iometer_exporter.config.values import parse_dashboard_url
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.net import event_loop
-from iometer_exporter.web.landing.links import parse_dashboard_url
 from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen
 from iometer_exporter.web.preflight import NOTHING_TO_SERVE, check_config, is_empty
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iometer_exporter.config.file import Config, is_web_configuration, read_config
-from iometer_exporter.config.provider import check_extra, cleartext_warning
 from iometer_exporter.config.section import Problems, load_file
 
 NOTHING_TO_SERVE = (
@@ -48,6 +47,7 @@ def check_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         config = read_config(text, problems)
         if config.provider is not None:
             # Imported here: few have a provider, and the start-up is that of all.
+            from iometer_exporter.config.provider import check_extra
             from iometer_exporter.provider.api import credentials
 
             with problems.noted():
@@ -81,8 +81,11 @@ def _check_web_config(path: Path) -> Checked:
 def _warnings(config: Config) -> Iterator[str]:
     if is_empty(config):
         yield NOTHING_TO_SERVE
-    if config.provider is not None and (warning := cleartext_warning(config.provider.url)) is not None:
-        yield warning
+    if config.provider is not None:
+        from iometer_exporter.config.provider import cleartext_warning
+
+        if (warning := cleartext_warning(config.provider.url)) is not None:
+            yield warning
     if config.state_file and (warning := _state_file_warning(Path(config.state_file))) is not None:
         yield f"state_file: {warning}"
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from devtools.landing import NOON, PROVIDER, glances_of_every_kind
 from iometer_exporter.bridges.glance import Glance
+from iometer_exporter.config.values import parse_dashboard_url
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.meter.course import Recent
 from iometer_exporter.meter.day_marks import DayEnergy
 from iometer_exporter.meter.models import Status
 from iometer_exporter.provider.source import Summary
 from iometer_exporter.web.landing.language import DEUTSCH, ENGLISH, LANGUAGES
-from iometer_exporter.web.landing.links import documentation_url, parse_dashboard_url
+from iometer_exporter.web.landing.links import documentation_url
 from iometer_exporter.web.landing.page import Page, headers_of, render_page
 from tests.web.landing.pages import READ_AT, Seen, failing, glance_of, page_of, seen
 
