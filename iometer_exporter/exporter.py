@@ -176,7 +176,7 @@ class Exporter:
     def _source(self, config: Config) -> "ProviderSource | None":
         """The source for a configuration: none, the one that runs if it serves that, else a new one.
 
-        Raises ConfigError where there are no credentials, or packages are missing.
+        Raises ConfigError where credentials or packages are missing, or the name of the pod says no shard.
         """
         if config.provider is None:
             return None

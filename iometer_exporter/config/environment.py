@@ -19,7 +19,7 @@ _OPTIONS: Final = (
     "SINCE START_DATE STATE_FILE TIMEOUT WEB_AUTH_EXEMPT_HEALTH WEB_CONFIG_FILE WEB_DASHBOARD_URL "
     "WEB_ENABLE_LIFECYCLE WEB_LISTEN_ADDRESS"
 )
-_OTHERS: Final = "PROVIDER_SECRET PROVIDER_TOKEN COMPLETE"
+_OTHERS: Final = "PROVIDER_SECRET PROVIDER_TOKEN POD_NAME COMPLETE"
 
 OPTION_VARIABLES: Final = frozenset(PREFIX + name for name in _OPTIONS.split())
 """Variables of all options. Listed here, since to ask the commands would mean to load each of them."""

@@ -1,6 +1,5 @@
 """The section `provider` of the configuration: which cloud is read, and how."""
 
-import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from iometer_exporter.config.section import Section, as_duration, as_number, as_text, kind
+from iometer_exporter.config.shard import AutoShard, parse_shard
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.net.addresses import check_host
@@ -21,19 +21,16 @@ READINGS_MODES: tuple[ReadingsMode, ...] = get_args(ReadingsMode)
 LARGEST_PAGE: Final = 1000
 """Installations of one call; more would be a long answer for server and event loop."""
 
-LARGEST_SHARDS: Final = 1024
-
 _SHORTEST_INTERVAL: Final = 10.0
 """Seconds between two refreshes, so that a slip of the unit does not become a flood of requests."""
-
-_SHARD: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
     """The provider API to read; `inventory_interval` is in seconds.
 
-    `shard` (i, n) keeps the i-th of n parts of the installations, counted from 1.
+    `shard` (i, n) keeps the i-th of n parts of the installations, counted from 1; `own_shard` of
+    `config.shard` says which one the name of a pod means.
     """
 
     url: str = DEFAULT_URL
@@ -42,7 +39,7 @@ class ProviderConfig:
     inventory_interval: float = 300.0
     page_size: int = 100
     readings: ReadingsMode = "subscribe"
-    shard: tuple[int, int] = (1, 1)
+    shard: tuple[int, int] | AutoShard = (1, 1)
 
 
 def provider_config(section: Section) -> ProviderConfig:
@@ -55,7 +52,7 @@ def provider_config(section: Section) -> ProviderConfig:
         inventory_interval=section.take("inventory_interval", _interval, defaults.inventory_interval),
         page_size=section.take("page_size", as_number(1, LARGEST_PAGE), defaults.page_size),
         readings=section.take("readings", _readings, defaults.readings),
-        shard=section.take("shard", _shard, defaults.shard),
+        shard=section.take("shard", parse_shard, defaults.shard),
     )
     section.done()
     return config
@@ -124,13 +121,3 @@ def _readings(value: object) -> ReadingsMode:
         if value == mode or (value is False and mode == "off"):
             return mode
     raise ConfigError(f"is {kind(value)}, expected one of {', '.join(READINGS_MODES)}")
-
-
-def _shard(value: object) -> tuple[int, int]:
-    match = _SHARD.fullmatch(as_text(value))
-    if not match or not int(match[1]) <= int(match[2]) <= LARGEST_SHARDS:
-        raise ConfigError(
-            f"is {kind(value)}, expected i/n such as 2/8: the part of this exporter and how many there are, "
-            f"at most {LARGEST_SHARDS}"
-        )
-    return int(match[1]), int(match[2])

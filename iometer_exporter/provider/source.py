@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
 from iometer_exporter.config.provider import ProviderConfig, ReadingsMode, cleartext_warning
+from iometer_exporter.config.shard import AutoShard, own_shard, pod_name
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.metrics.exposition import Format
 from iometer_exporter.metrics.lines import Lines
@@ -78,10 +79,12 @@ class ProviderSource:
     ) -> None:
         """Read with these credentials; take over what a source `before` knows, if it is of the same place.
 
-        A test puts its own client and clock in place of the real ones.
+        A test puts its own client and clock in place of the real ones. Raises ConfigError where the name of
+        the pod should say the shard and does not.
         """
         self.config = config
         self.credentials = credentials
+        self.shard = own_shard(config.shard)
         self.clock: Clock = clock or SystemClock()
         self._client = (client or _real_client)(config, credentials)
         self._open = AsyncExitStack()
@@ -95,7 +98,7 @@ class ProviderSource:
         self.installations: Installations = (
             same.installations
             if same is not None
-            else Installations(limits=limits, stale_after=stale_after, shard=config.shard, memory=self.memory)
+            else Installations(limits=limits, stale_after=stale_after, shard=self.shard, memory=self.memory)
         )
         self.inventory: Inventory = Inventory(
             self._client,
@@ -122,7 +125,7 @@ class ProviderSource:
 
     @property
     def _place(self) -> tuple[str, tuple[int, int]]:
-        return self.config.url, self.config.shard
+        return self.config.url, self.shard
 
     @property
     def tried(self) -> bool:
@@ -152,6 +155,8 @@ class ProviderSource:
             self.readings.resume = self.memory.recall_resume()
         if (warning := cleartext_warning(self.config.url)) is not None:
             _log.warning("%s", warning)
+        if isinstance(self.config.shard, AutoShard):
+            _log.info("the name of the pod says shard %d of %d", *self.shard, extra={"pod": pod_name()})
         await self._open.enter_async_context(self._client)
         self._tasks = [
             asyncio.create_task(self._last_guard(work))

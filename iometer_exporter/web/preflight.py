@@ -4,9 +4,14 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iometer_exporter.config.file import Config, is_web_configuration, read_config
 from iometer_exporter.config.section import Problems, load_file
+from iometer_exporter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from iometer_exporter.config.provider import ProviderConfig
 
 NOTHING_TO_SERVE = (
     "nothing to serve: no bridge is configured and discovery is off, start the exporter with "
@@ -31,7 +36,7 @@ def check_file(path: Path, environ: Mapping[str, str] = os.environ) -> Checked:
         return _check_web_config(path)
     config = check_config(path, environ)
     discovery = "on" if config.discovery.enabled else "off"
-    provider = f", provider API at {config.provider.url}" if config.provider else ""
+    provider = _provider(config.provider, environ) if config.provider else ""
     bridges = "1 bridge" if len(config.bridges) == 1 else f"{len(config.bridges)} bridges"
     return Checked(
         f"{bridges} configured, discovery {discovery}{provider}",
@@ -76,6 +81,22 @@ def _check_web_config(path: Path) -> Checked:
         load_file(path, lambda _: build_context(tls))
     users = "1 user" if len(config.users) == 1 else f"{len(config.users)} users"
     return Checked(f"a web configuration, TLS {'on' if config.tls else 'off'}, {users}", config.ignored)
+
+
+def _provider(provider: "ProviderConfig", environ: Mapping[str, str]) -> str:
+    """Where the API is, and which shard this host has: the file is good for all pods, and it may be none."""
+    # Imported here: few have a provider, and the start-up is that of all.
+    from iometer_exporter.config.shard import AutoShard, own_shard, pod_name
+
+    text, shard = f", provider API at {provider.url}", provider.shard
+    if not isinstance(shard, AutoShard):
+        return text
+    name = pod_name(environ)
+    try:
+        number, count = own_shard(shard, environ)
+    except ConfigError:
+        return f"{text}, shard auto/{shard.count} (the name {name!r} is none of its pods)"
+    return f"{text}, shard {number}/{count} by the name {name!r}"
 
 
 def _warnings(config: Config) -> Iterator[str]:

@@ -603,10 +603,23 @@ _URL = "write one such as https://provider-api.prod.iometer.cloud/v1/query"
         *(
             (
                 f"provider: {{shard: {shard}}}",
-                f"provider.shard: is the text '{shard}', expected i/n such as 2/8: the part of this exporter "
-                "and how many there are, at most 1024",
+                f"provider.shard: is the text '{shard}', expected i/n such as 2/8, the part of this exporter "
+                "and how many there are, at most 1024; or auto/8, where the pods of a StatefulSet are "
+                "numbered",
             )
-            for shard in ("0/8", "9/8", "1/0", "1/", "1/8/2", "a/b", "1/2000")
+            for shard in (
+                "0/8",
+                "9/8",
+                "1/0",
+                "1/",
+                "1/8/2",
+                "a/b",
+                "1/2000",
+                "auto",
+                "auto/0",
+                "auto/1025",
+                "Auto/8",
+            )
         ),
         ("provider: {shard: 2}", "provider.shard: is the value 2, expected a text (put it in quotes)"),
     ],

@@ -155,6 +155,27 @@ def test_config_check_names_the_provider(tmp_path: Path) -> None:
     assert str(result.exception) == f"{file}: provider.page: unknown key, did you mean 'page_size'?"
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("iometer-3", ", shard 4/8 by the name 'iometer-3'"),
+        # The file is good for eight pods, of which this host is none.
+        ("iometer-8", ", shard auto/8 (the name 'iometer-8' is none of its pods)"),
+        ("laptop", ", shard auto/8 (the name 'laptop' is none of its pods)"),
+    ],
+)
+def test_config_check_says_which_shard_a_pod_has(tmp_path: Path, name: str, expected: str) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text("provider: {shard: auto/8}\n")
+    env = ENVIRONMENT | {"IOMETER_EXPORTER_POD_NAME": name}
+    result = CliRunner().invoke(cli, ["config", "check", str(file)], env=env)
+    assert result.exit_code == 0
+    assert result.output == (
+        f"{file}: good, 0 bridges configured, discovery on, "
+        f"provider API at https://provider-api.prod.iometer.cloud/v1/query{expected}\n"
+    )
+
+
 def test_graphql_is_imported_only_when_it_is_needed() -> None:
     code = (
         "import sys, iometer_exporter.cli.provider.group, iometer_exporter.config.file; print(*sys.modules)"

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from iometer_exporter.errors import ConfigError
 from iometer_exporter.provider.reading import retrying
+from iometer_exporter.provider.served.shard import in_shard
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, started
 from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
 from tests.waiting import eventually
@@ -182,6 +184,32 @@ def test_backfill_adds_the_labels_of_the_scrape(cloud: Cloud) -> None:
     samples = [line for line in cloud.good(*words).splitlines() if line[0] != "#"]
     assert samples
     assert all(',job="iometer",instance="a\\"b:1"' in line for line in samples)
+
+
+def test_backfill_writes_the_shard_of_the_pod(cloud: Cloud, tmp_path: Path) -> None:
+    words = ["backfill", "--config.file", str(sharded(tmp_path)), "-o", "-"]
+    text = cloud.good(*words, env={"IOMETER_EXPORTER_POD_NAME": "iometer-1"})
+    fleet = cloud.simulation.fleet
+    ours = [index for index in range(fleet.size) if in_shard(fleet.id(index), (2, 3))]
+    written = set(re.findall(r'installation="([^"]*)"', text))
+    assert written
+    assert written <= {fleet.external_id(index) or fleet.id(index) for index in ours}
+
+
+def test_backfill_where_no_pod_is(cloud: Cloud, tmp_path: Path) -> None:
+    words = ["backfill", "--config.file", str(sharded(tmp_path)), "-o", str(tmp_path / "readings.om")]
+    result = cloud.run(*words, env={"IOMETER_EXPORTER_POD_NAME": "laptop"})
+    assert isinstance(result.exception, ConfigError)
+    assert not (tmp_path / "readings.om").exists()
+    # Other commands read the same file, and do not care.
+    assert cloud.good("status", *words[1:3], env={"IOMETER_EXPORTER_POD_NAME": "laptop"})
+
+
+def sharded(folder: Path) -> Path:
+    """A configuration that takes the shard from the name of the pod."""
+    config = folder / "config.yml"
+    config.write_text("provider: {shard: auto/3}\n")
+    return config
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.config.provider import ProviderConfig
+from iometer_exporter.config.shard import AutoShard
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
+from iometer_exporter.provider.served.shard import in_shard
 from iometer_exporter.provider.source import ProviderSource
 from iometer_exporter.simulator.cloud import ProviderSimulation
 from iometer_exporter.web import server
@@ -308,6 +310,27 @@ def test_a_start_without_credentials_says_what_to_do(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("IOMETER_EXPORTER_PROVIDER_TOKEN")
     with pytest.raises(ConfigError, match="IOMETER_EXPORTER_PROVIDER_TOKEN"):
         Exporter(lambda: Config(discovery=OFF, provider=ProviderConfig()))
+
+
+async def test_the_name_of_the_pod_says_the_shard(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setenv("IOMETER_EXPORTER_POD_NAME", "iometer-1")
+    async with cloud() as simulation:
+        fleet = simulation.fleet
+        ids = [fleet.id(index) for index in range(fleet.size)]
+        async with running(ConfigFile(config_of(simulation, shard=AutoShard(3)))) as exporter:
+            await exporter.tried()
+            found = await exporter.samples()
+    assert found["iometer_provider_installations", "", ""] == sum(in_shard(each, (2, 3)) for each in ids)
+    assert "the name of the pod says shard 2 of 3" in caplog.text
+
+
+def test_a_pod_without_a_shard_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOMETER_EXPORTER_POD_NAME", "iometer-3")
+    with pytest.raises(ConfigError, match="auto/3 is for the pods 0 to 2, and this one is 'iometer-3'"):
+        Exporter(lambda: Config(discovery=OFF, provider=ProviderConfig(shard=AutoShard(3))))
 
 
 async def test_the_page_for_people_has_a_card_of_the_provider() -> None:

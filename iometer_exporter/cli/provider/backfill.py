@@ -13,6 +13,7 @@ from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, show_progress
+from iometer_exporter.config.shard import own_shard
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
 from iometer_exporter.net import event_loop
@@ -77,10 +78,10 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
     # Imported here, as all that is needed for no other command.
     from iometer_exporter.provider.backfill import Backfill
 
-    limits = access.config.limits
+    limits, shard = access.config.limits, own_shard(access.provider.shard)
     with (
         Output(path) as output,
-        Backfill(output.folder, limits=limits, shard=access.provider.shard, labels=dict(labels)) as filling,
+        Backfill(output.folder, limits=limits, shard=shard, labels=dict(labels)) as filling,
     ):
         event_loop.run(_collect(access, since, filling))
         if not filling.report.received:
