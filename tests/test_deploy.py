@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from iometer_exporter.config.file import load_config
+from iometer_exporter.config.shard import POD_NAME_VARIABLE, AutoShard
 from iometer_exporter.web.listen import DEFAULT_PORT
 from tests.cli.test_cli import commands
 from tests.conftest import require_program
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 UNIT = ROOT / "contrib" / "systemd" / "iometer-exporter.service"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FLEET = ROOT / "contrib" / "kubernetes" / "provider"
 MANIFEST = ROOT / "contrib" / "kubernetes" / "iometer-exporter.yaml"
 SERVED = ("exporter", "demo", "prometheus", "alertmanager", "grafana")
 
@@ -267,8 +270,9 @@ def test_the_pod_keeps_the_state_in_a_volume_of_its_group() -> None:
     assert found["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_the_options_of_the_pod_are_there() -> None:
-    [container] = documents()["Deployment"]["spec"]["template"]["spec"]["containers"]
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_the_options_of_the_pod_are_there(kind: str) -> None:
+    [container] = (documents() | fleet())[kind]["spec"]["template"]["spec"]["containers"]
     [serve] = [command for name, command in commands() if name == "serve"]
     known = {option for parameter in serve.params for option in parameter.opts}
     assert {argument.partition("=")[0] for argument in container["args"][1:]} <= known
@@ -305,8 +309,25 @@ def documents() -> dict[str, Any]:
     return {document["kind"]: document for document in yaml.safe_load_all(MANIFEST.read_text())}
 
 
-def test_the_pod_fits_the_restricted_standard() -> None:
-    pod = documents()["Deployment"]["spec"]["template"]["spec"]
+def fleet() -> dict[str, Any]:
+    """The objects of a provider's fleet by kind, those that kustomize lists."""
+    listed = load(FLEET / "kustomization.yaml")["resources"]
+    assert {path.name for path in FLEET.iterdir()} == {*listed, "kustomization.yaml", "config.yml"}
+    found = [document for name in listed for document in yaml.safe_load_all((FLEET / name).read_text())]
+    return {document["kind"]: document for document in found}
+
+
+def workloads() -> list[Any]:
+    """What starts pods, in both sets of manifests."""
+    return [
+        pytest.param(documents()["Deployment"], id="Deployment"),
+        pytest.param(fleet()["StatefulSet"], id="StatefulSet"),
+    ]
+
+
+@pytest.mark.parametrize("workload", workloads())
+def test_the_pod_fits_the_restricted_standard(workload: Any) -> None:
+    pod = workload["spec"]["template"]["spec"]
     [container] = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -321,13 +342,16 @@ def test_the_pod_fits_the_restricted_standard() -> None:
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
 
 
-def test_the_pod_is_probed_where_the_exporter_answers() -> None:
-    [container] = documents()["Deployment"]["spec"]["template"]["spec"]["containers"]
+@pytest.mark.parametrize("workload", workloads())
+def test_the_pod_is_probed_where_the_exporter_answers(workload: Any) -> None:
+    [container] = workload["spec"]["template"]["spec"]["containers"]
+    assert container["startupProbe"]["httpGet"] == {"path": "/-/healthy", "port": "metrics"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "metrics"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "metrics"}
     assert container["ports"] == [{"name": "metrics", "containerPort": DEFAULT_PORT}]
-    [port] = documents()["Service"]["spec"]["ports"]
-    assert (port["port"], port["targetPort"]) == (DEFAULT_PORT, "metrics")
+    for found in (documents(), fleet()):
+        [port] = found["Service"]["spec"]["ports"]
+        assert (port["port"], port["targetPort"]) == (DEFAULT_PORT, "metrics")
 
 
 def test_the_service_and_the_deployment_mean_the_same_pods() -> None:
@@ -335,6 +359,65 @@ def test_the_service_and_the_deployment_mean_the_same_pods() -> None:
     labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels
     assert found["Service"]["spec"]["selector"] == labels
+
+
+def test_all_of_a_fleet_mean_the_same_pods_and_no_others() -> None:
+    found = fleet()
+    labels = found["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
+    # A household's pod in the same namespace has other ones.
+    assert labels.items() != documents()["Service"]["spec"]["selector"].items()
+    assert found["StatefulSet"]["spec"]["serviceName"] == found["Service"]["metadata"]["name"]
+    assert found["Service"]["spec"]["clusterIP"] == "None"
+    assert found["Service"]["spec"]["selector"] == labels
+    for kind in ("StatefulSet", "PodDisruptionBudget", "PodMonitor"):
+        assert found[kind]["spec"]["selector"] == {"matchLabels": labels}
+    assert {document["metadata"]["name"] for document in found.values()} == {"iometer-provider"}
+
+
+def test_a_fleet_has_as_many_pods_as_shards() -> None:
+    provider = load_config(FLEET / "config.yml").provider
+    assert provider is not None
+    assert provider.shard == AutoShard(fleet()["StatefulSet"]["spec"]["replicas"])
+    [container] = fleet()["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    # The name of the pod, of which there is one for each shard.
+    assert container["env"] == [
+        {"name": POD_NAME_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    ]
+
+
+def test_a_shard_finds_its_files() -> None:
+    """What the configuration names is mounted, and may be read by the group of the process."""
+    config, pod = load_config(FLEET / "config.yml"), fleet()["StatefulSet"]["spec"]["template"]["spec"]
+    assert config.provider is not None
+    [container] = pod["containers"]
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    for file in (config.provider.token_file, config.provider.secret_file):
+        assert file is not None
+        secret = volumes[mounted[str(file.parent)]]["secret"]
+        # As the comment beside it makes it.
+        assert f"--from-file={file.name}" in (FLEET / "statefulset.yaml").read_text()
+        assert secret["defaultMode"] == 0o440
+    [claim] = fleet()["StatefulSet"]["spec"]["volumeClaimTemplates"]
+    assert config.state_file is not None
+    assert mounted[str(Path(config.state_file).parent)] == claim["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+    [made] = load(FLEET / "kustomization.yaml")["configMapGenerator"]
+    assert made["files"] == ["config.yml"]
+    assert volumes[mounted["/etc/iometer-exporter"]]["configMap"] == {"name": made["name"]}
+    assert container["args"][1:] == ["--config.file=/etc/iometer-exporter/config.yml"]
+
+
+def test_the_operator_scrapes_as_the_alerts_and_the_docs_expect() -> None:
+    [endpoint] = fleet()["PodMonitor"]["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("metrics", "/metrics")
+    assert {"targetLabel": "job", "replacement": "iometer"} in endpoint["relabelings"]
+    [instance] = [rule for rule in endpoint["relabelings"] if rule["targetLabel"] == "instance"]
+    assert instance["sourceLabels"] == ["__meta_kubernetes_pod_name"]
+    page = (ROOT / "docs" / "scale.md").read_text()
+    assert f"scrape_interval: {endpoint['interval']}" in page
+    assert f"scrape_timeout: {endpoint['scrapeTimeout']}" in page
 
 
 def test_the_configuration_in_the_manifest_is_good(tmp_path: Path) -> None:
