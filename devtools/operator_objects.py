@@ -1,7 +1,7 @@
 """`python -m devtools.operator_objects FILE...`: objects of the Prometheus operator against its models.
 
 It runs in an environment of its own, which has `cloudcoil-models-prometheus-operator` and nothing else: that
-brings a plugin that pytest cannot load. `.ci/run` makes one. A key that the operator does not know is an error.
+brings a plugin that pytest cannot load. `.ci/run` makes one. A key that the operator does not know is wrong.
 """
 
 import importlib
