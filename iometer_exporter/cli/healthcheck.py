@@ -3,44 +3,22 @@
 import functools
 import http.client
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import click
 
 from iometer_exporter.cli.options import FILE, POSITIVE_DURATION, Parsed, listen_option, option
-from iometer_exporter.errors import ConfigError
+from iometer_exporter.cli.web_address import WebAddress, no_answer, parse_web_address
 from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, local_url
 
 _option: Final = functools.partial(option, command="healthcheck")
 
-
-@dataclass(frozen=True, slots=True)
-class _Url:
-    """A URL in the parts that a request needs."""
-
-    text: str
-    secure: bool
-    host: str
-    port: int | None
-    path: str
+_EXAMPLE: Final = f"http://localhost:{DEFAULT_PORT}/-/healthy"
 
 
-def _parse_url(text: str) -> _Url:
-    advice = f"{text!r} is no URL to ask, write one such as http://localhost:{DEFAULT_PORT}/-/healthy"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(advice) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ConfigError(advice)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not path.isascii() or any(character <= " " for character in path):
-        raise ConfigError(advice)
-    return _Url(text, parts.scheme == "https", parts.hostname, port, path)
+def _parse_url(text: str) -> WebAddress:
+    return parse_web_address(text, _EXAMPLE)
 
 
 @click.command()
@@ -68,7 +46,7 @@ def _parse_url(text: str) -> _Url:
 )
 def healthcheck(
     *,
-    url: _Url | None,
+    url: WebAddress | None,
     timeout: float,
     insecure: bool,
     listen_addresses: tuple[ListenAddress, ...],
@@ -89,11 +67,8 @@ def healthcheck(
             f"the certificate of {url.text} is not trusted ({error.verify_message}): "
             "name it as it is issued, or use --insecure on this host"
         ) from error
-    except TimeoutError as error:
-        raise click.ClickException(f"no answer from {url.text} within {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
-        what = getattr(error, "strerror", None) or str(error).strip() or "it speaks no HTTP"
-        raise click.ClickException(f"no answer from {url.text}: {what}") from error
+        raise click.ClickException(f"no answer from {url.text}{no_answer(error, timeout)}") from error
     if status == http.client.UNAUTHORIZED:
         raise click.ClickException(
             f"{url.text} asks for a password: start the exporter with --web.auth-exempt-health"
@@ -111,18 +86,13 @@ def _scheme(web_config_file: Path | None) -> str:
     return "https" if load_web_config(web_config_file).tls else "http"
 
 
-def _status(url: _Url, timeout: float, *, insecure: bool) -> int:
+def _status(url: WebAddress, timeout: float, *, insecure: bool) -> int:
     """The status code of the answer; raises OSError or HTTPException where there is none."""
-    # Neither a proxy variable nor a redirect is followed: the process of this host itself is asked.
-    connection: http.client.HTTPConnection
-    if url.secure:
-        context = ssl.create_default_context()
-        if insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(url.host, url.port, timeout=timeout, context=context)
-    else:
-        connection = http.client.HTTPConnection(url.host, url.port, timeout=timeout)
+    context = ssl.create_default_context() if url.secure else None
+    if context is not None and insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    connection = url.connection(timeout, context)
     try:
         connection.request("GET", url.path, headers={"User-Agent": "iometer-exporter healthcheck"})
         return connection.getresponse().status

@@ -3,7 +3,7 @@
 import struct
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,8 @@ class Report:
     written: int = 0
     meters: int = 0
     duplicates: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+    """By the number of the meter: those that others serve."""
     refused: Counter[str] = field(default_factory=Counter)
     """By why: `decreased` and `implausible` as the guard says, `future` for a time that has not come."""
 
@@ -52,14 +54,24 @@ class Backfill:
     """
 
     def __init__(
-        self, folder: Path, *, limits: Limits, shard: Shard, labels: Mapping[str, str] = MappingProxyType({})
+        self,
+        folder: Path,
+        *,
+        limits: Limits,
+        shard: Shard,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        others: Collection[str] = frozenset(),
     ) -> None:
-        """Nothing is left in the folder; `labels` are added to every series, as a scrape adds its own."""
+        """Nothing is left in the folder; `labels` are added to every series, as a scrape adds its own.
+
+        Meters with the numbers `others` are left to those who serve them already.
+        """
         self.report = Report()
         self._more = "".join(f',{name}="{escape(value)}"' for name, value in labels.items())
         self._folder = folder
         self._limits = limits
         self._shard = shard
+        self._others = frozenset(others)
         self._spool = Spool(folder)
         self._series: dict[tuple[str, str], int] = {}
         self._labels = Labels()
@@ -91,6 +103,9 @@ class Backfill:
             if not in_shard(each.installation_id, self._shard):
                 continue
             self.report.received += 1
+            if each.reading.meter in self._others:
+                self.report.left[each.reading.meter] += 1
+                continue
             if (each.reading.time - each.received).total_seconds() > FUTURE_SECONDS:
                 self.report.refused["future"] += 1
                 continue

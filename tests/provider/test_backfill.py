@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -212,6 +213,15 @@ def test_only_the_installations_of_the_shard(tmp_path: Path) -> None:
     assert 0 < len(ours) < 20
     assert report == Report(received=len(ours), written=len(ours), meters=len(ours))
     assert len(lines(text, "iometer_energy_import_joules_total")) == len(ours)
+
+
+def test_the_meters_of_others_are_left_out_and_counted(tmp_path: Path) -> None:
+    with Backfill(tmp_path, limits=LIMITS, shard=(1, 1), others={"M1"}) as filling:
+        filling.add([reading(0, 1, meter="M1"), reading(15, 2, meter="M1"), reading(0, 1, meter="M2")])
+        filling.write(out := io.BytesIO())
+    assert filling.report == Report(received=3, written=1, meters=1, left=Counter(M1=2))
+    assert b'meter="M2"' in out.getvalue()
+    assert b'meter="M1"' not in out.getvalue()
 
 
 def test_many_batches_are_all_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

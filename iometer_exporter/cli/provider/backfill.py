@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, show_progress
+from iometer_exporter.cli.provider.served_meters import ServedMeters, parse_served_meters
 from iometer_exporter.config.shard import own_shard
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
@@ -68,8 +70,23 @@ def _parse_label(text: str) -> tuple[str, str]:
     multiple=True,
     help="Label of every series, such as job=iometer, may be given several times.",
 )
+@option(
+    "--skip-meters",
+    "served",
+    type=Parsed("FILE|URL", parse_served_meters),
+    multiple=True,
+    help="Leave out meters that bridges serve: a file with a number on each line, or the /metrics of an "
+    "exporter, may be given several times.",
+)
 @provider_options
-def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[str, str], ...]) -> None:
+def backfill(
+    *,
+    access: Access,
+    since: float,
+    path: Path,
+    labels: tuple[tuple[str, str], ...],
+    served: tuple[ServedMeters, ...],
+) -> None:
     """Write stored readings for Prometheus.
 
     The file is OpenMetrics with the families and labels of the live metrics, for
@@ -79,16 +96,27 @@ def backfill(*, access: Access, since: float, path: Path, labels: tuple[tuple[st
     from iometer_exporter.provider.backfill import Backfill
 
     limits, shard = access.config.limits, own_shard(access.provider.shard)
+    others = _served_by_bridges(served, access.timeout)
     with (
         Output(path) as output,
-        Backfill(output.folder, limits=limits, shard=shard, labels=dict(labels)) as filling,
+        Backfill(output.folder, limits=limits, shard=shard, labels=dict(labels), others=others) as filling,
     ):
         event_loop.run(_collect(access, since, filling))
         if not filling.report.received:
             raise IOmeterError(f"the API has no readings of the last {wording.duration(since)}")
         with output.writing() as out, _progress_bar("Sorting and writing", filling.report.received) as bar:
             filling.write(out, bar.update)
-        _print_report(filling.report, path if output.is_file else None)
+        _print_report(filling.report, others, path if output.is_file else None)
+
+
+def _served_by_bridges(sources: Iterable[ServedMeters], timeout: float) -> frozenset[str]:
+    """The numbers of all meters that the sources name, after saying which."""
+    numbers: set[str] = set()
+    for source in sources:
+        found = source.numbers(timeout)
+        click.echo(f"Left to bridges by {source.name}: {', '.join(sorted(found))}", err=True)
+        numbers |= found
+    return frozenset(numbers)
 
 
 async def _collect(access: Access, since: float, filling: "Backfill") -> None:
@@ -122,7 +150,7 @@ def _progress_bar(label: str, length: int) -> "click._termui_impl.ProgressBar[in
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _print_report(report: "Report", file: Path | None) -> None:
+def _print_report(report: "Report", others: frozenset[str], file: Path | None) -> None:
     """Say what has become of the readings, and where there is a file, what to do with it."""
     click.echo(
         f"{report.written} readings of {report.meters} meters written, {report.duplicates} duplicates and "
@@ -132,6 +160,14 @@ def _print_report(report: "Report", file: Path | None) -> None:
     if report.refused:
         whys = ", ".join(f"{count} {why}" for why, count in sorted(report.refused.items()))
         click.echo(f"Refused: {whys}.", err=True)
+    if others:
+        absent = FirstFew()
+        absent.add(*sorted(others - report.left.keys()))
+        click.echo(
+            f"Left to bridges: {report.left.total()} readings of {len(report.left)} meters"
+            f"{f', and there were none of {absent}' if absent.count else ''}.",
+            err=True,
+        )
     if file is not None:
         click.echo(
             f"Now: promtool tsdb create-blocks-from openmetrics {file} DATA_FOLDER_OF_PROMETHEUS", err=True
