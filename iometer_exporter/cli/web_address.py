@@ -18,6 +18,9 @@ class WebAddress:
     port: int | None
     path: str
 
+    def __str__(self) -> str:
+        return self.text
+
     def connection(self, timeout: float, context: ssl.SSLContext | None = None) -> http.client.HTTPConnection:
         """A connection, which opens with the first request; the context is for https, the time in seconds.
 

@@ -14,7 +14,8 @@ from iometer_exporter.cli.options import Parsed, option
 from iometer_exporter.cli.output_file import Output
 from iometer_exporter.cli.provider.options import Access, provider_options
 from iometer_exporter.cli.provider.progress import report_problems, show_progress
-from iometer_exporter.cli.provider.served_meters import ServedMeters, parse_served_meters
+from iometer_exporter.cli.provider.served_meters import parse_source, served_meters
+from iometer_exporter.cli.web_address import WebAddress
 from iometer_exporter.config.shard import own_shard
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, IOmeterError, ProviderError
@@ -72,8 +73,8 @@ def _parse_label(text: str) -> tuple[str, str]:
 )
 @option(
     "--skip-meters",
-    "served",
-    type=Parsed("FILE|URL", parse_served_meters),
+    "sources",
+    type=Parsed("FILE|URL", parse_source),
     multiple=True,
     help="Leave out meters that bridges serve: a file with a number on each line, or the /metrics of an "
     "exporter, may be given several times.",
@@ -85,7 +86,7 @@ def backfill(
     since: float,
     path: Path,
     labels: tuple[tuple[str, str], ...],
-    served: tuple[ServedMeters, ...],
+    sources: tuple[Path | WebAddress, ...],
 ) -> None:
     """Write stored readings for Prometheus.
 
@@ -96,7 +97,7 @@ def backfill(
     from iometer_exporter.provider.backfill import Backfill
 
     limits, shard = access.config.limits, own_shard(access.provider.shard)
-    others = _served_by_bridges(served, access.timeout)
+    others = _served_by_bridges(sources, access.timeout)
     with (
         Output(path) as output,
         Backfill(output.folder, limits=limits, shard=shard, labels=dict(labels), others=others) as filling,
@@ -109,12 +110,12 @@ def backfill(
         _print_report(filling.report, others, path if output.is_file else None)
 
 
-def _served_by_bridges(sources: Iterable[ServedMeters], timeout: float) -> frozenset[str]:
+def _served_by_bridges(sources: Iterable[Path | WebAddress], timeout: float) -> frozenset[str]:
     """The numbers of all meters that the sources name, after saying which."""
     numbers: set[str] = set()
     for source in sources:
-        found = source.numbers(timeout)
-        click.echo(f"Left to bridges by {source.name}: {', '.join(sorted(found))}", err=True)
+        found = served_meters(source, timeout)
+        click.echo(f"Left to bridges by {source}: {', '.join(sorted(found))}", err=True)
         numbers |= found
     return frozenset(numbers)
 

@@ -5,9 +5,8 @@ import io
 import re
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import click
 
@@ -28,35 +27,29 @@ _LABEL: Final = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"', re.ASCII)
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 
-class ServedMeters(Protocol):
-    """Says which meters are served, when it is asked."""
-
-    @property
-    def name(self) -> str:
-        """The file or URL."""
-
-    def numbers(self, timeout: float) -> frozenset[str]:
-        """The numbers, at least one; a page has so many seconds to go on. Raises IOmeterError."""
-
-
-def parse_served_meters(text: str) -> ServedMeters:
-    """What the option names; raises ConfigError for a URL that cannot be asked."""
+def parse_source(text: str) -> Path | WebAddress:
+    """The file or the page that the option names; raises ConfigError for a URL that cannot be asked."""
     if re.match(r"https?:", text, re.IGNORECASE):
-        return _Page(parse_web_address(text, _EXAMPLE))
-    return _File(Path(text))
+        return parse_web_address(text, _EXAMPLE)
+    return Path(text)
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
+def served_meters(source: Path | WebAddress, timeout: float) -> frozenset[str]:
+    """The numbers that the source names, at least one; a page has so many seconds to go on.
 
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    def numbers(self, timeout: float) -> frozenset[str]:
-        """The numbers in the file; nobody waits for a file."""
-        return load_file(self.path, _numbers_of_list)
+    Raises ConfigError for what is wrong with a file, IOmeterError for what is wrong with a page.
+    """
+    if isinstance(source, Path):
+        return load_file(source, _numbers_of_list)
+    try:
+        return _numbers_of_page(_lines(source, timeout), source.text)
+    except ssl.SSLCertVerificationError as error:
+        raise IOmeterError(
+            f"the certificate of {source.text} is not trusted ({error.verify_message}): name an authority of "
+            "your own in SSL_CERT_FILE"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise IOmeterError(f"no answer from {source.text}{no_answer(error, timeout)}") from error
 
 
 def _numbers_of_list(text: str) -> frozenset[str]:
@@ -76,46 +69,25 @@ def _numbers_of_list(text: str) -> frozenset[str]:
     return frozenset(numbers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    address: WebAddress
+def _lines(address: WebAddress, timeout: float) -> Iterator[str]:
+    """The lines of the page, read one after the other: that of a fleet may be large."""
+    # Imported here: the certificates are those that the provider API is believed with.
+    from iometer_exporter.provider.api.tls import tls_context
 
-    @property
-    def name(self) -> str:
-        return self.address.text
-
-    def numbers(self, timeout: float) -> frozenset[str]:
-        """The meters of the bridges that the page shows."""
-        url = self.address.text
-        try:
-            return _numbers_of_page(self._lines(timeout), url)
-        except ssl.SSLCertVerificationError as error:
-            raise IOmeterError(
-                f"the certificate of {url} is not trusted ({error.verify_message}): name an authority of "
-                "your own in SSL_CERT_FILE"
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise IOmeterError(f"no answer from {url}{no_answer(error, timeout)}") from error
-
-    def _lines(self, timeout: float) -> Iterator[str]:
-        """The lines of the page, read one after the other: that of a fleet may be large."""
-        # Imported here: the certificates are those that the provider API is believed with.
-        from iometer_exporter.provider.api.tls import tls_context
-
-        connection = self.address.connection(timeout, tls_context() if self.address.secure else None)
-        try:
-            headers = {"Accept": "text/plain; version=0.0.4", "User-Agent": f"iometer-exporter/{__version__}"}
-            connection.request("GET", self.address.path, headers=headers)
-            response = connection.getresponse()
-            if response.status != http.client.OK:
-                raise IOmeterError(_bad_status(self.address.text, response.status))
-            body = io.BufferedReader(response, _LONGEST_LINE)
-            while line := body.readline(_LONGEST_LINE):
-                if not line.endswith(b"\n") and len(line) == _LONGEST_LINE:
-                    raise IOmeterError(_no_page(self.address.text))
-                yield line.decode(errors="replace")
-        finally:
-            connection.close()
+    connection = address.connection(timeout, tls_context() if address.secure else None)
+    try:
+        headers = {"Accept": "text/plain; version=0.0.4", "User-Agent": f"iometer-exporter/{__version__}"}
+        connection.request("GET", address.path, headers=headers)
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise IOmeterError(_bad_status(address.text, response.status))
+        body = io.BufferedReader(response, _LONGEST_LINE)
+        while line := body.readline(_LONGEST_LINE):
+            if not line.endswith(b"\n") and len(line) == _LONGEST_LINE:
+                raise IOmeterError(_no_page(address.text))
+            yield line.decode(errors="replace")
+    finally:
+        connection.close()
 
 
 def _numbers_of_page(lines: Iterator[str], url: str) -> frozenset[str]:
