@@ -98,6 +98,13 @@ def test_a_bridge_without_a_meter_is_told(cloud: Cloud) -> None:
     assert first not in meters(result.stdout)
 
 
+def test_a_page_does_not_command_the_terminal(cloud: Cloud) -> None:
+    with served(answering(page('iometer_up{bridge="\x07"} 1', 'iometer_x{bridge="b",meter="\x07"} 1'))) as at:
+        result = backfill(cloud, f"http://{at}/metrics")
+    assert result.exit_code == 0
+    assert "\x07" not in result.stderr
+
+
 def test_meters_of_a_cloud_are_not_those_of_bridges() -> None:
     """An exporter may serve both."""
     lines = [BUILD, 'iometer_power_watts{installation="a,bridge=",meter="1"} 5', 'iometer_up{bridge="b"} 1']

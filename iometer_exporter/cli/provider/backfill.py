@@ -115,7 +115,9 @@ def _served_by_bridges(sources: Iterable[Path | WebAddress], timeout: float) -> 
     numbers: set[str] = set()
     for source in sources:
         found = served_meters(source, timeout)
-        click.echo(f"Left to bridges by {source}: {', '.join(sorted(found))}", err=True)
+        # A terminal would obey what a page hides in them.
+        numbers_in_words = ", ".join(clean(number) for number in sorted(found))
+        click.echo(f"Left to bridges by {source}: {numbers_in_words}", err=True)
         numbers |= found
     return frozenset(numbers)
 
@@ -163,7 +165,7 @@ def _print_report(report: "Report", others: frozenset[str], file: Path | None) -
         click.echo(f"Refused: {whys}.", err=True)
     if others:
         absent = FirstFew()
-        absent.add(*sorted(others - report.left.keys()))
+        absent.add(*(clean(number) for number in sorted(others - report.left.keys())))
         click.echo(
             f"Left to bridges: {report.left.total()} readings of {len(report.left)} meters"
             f"{f', and there were none of {absent}' if absent.count else ''}.",
