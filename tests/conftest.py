@@ -6,11 +6,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
-# A busy machine is no failure.
-settings.register_profile("patient", settings(), deadline=None)
-settings.load_profile("patient")
+from tests import properties
+
+properties.register()
 
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",

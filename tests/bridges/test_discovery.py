@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zeroconf import NotRunningException, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
@@ -23,6 +23,7 @@ from iometer_exporter.errors import DiscoveryError
 from iometer_exporter.net.addresses import Address, parse_address
 from iometer_exporter.text import clean
 from tests import dnspackets
+from tests.properties import examples
 from tests.waiting import PATIENCE, until
 
 NAME = f"IOmeter-T{os.getpid()}"
@@ -414,7 +415,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(packets=st.lists(st.binary(max_size=200) | records | bridges, max_size=6))
 def test_any_packets_do_no_harm(
     packets: list[bytes | list[bytes] | tuple[bytes, ...]], runner: asyncio.Runner

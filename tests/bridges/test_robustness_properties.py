@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import PayloadError
@@ -16,12 +16,13 @@ from iometer_exporter.meter.models import Endpoint, Reading, Status, parse_readi
 from tests import documents, payloads
 from tests.bridges.test_robustness import exporter, scrape
 from tests.conftest import IN_CI
+from tests.properties import examples
 from tests.rawserver import bridge, raw_server
 
 Document = TypeVar("Document", Reading, Status)
 
-PARSER: Final = settings(deadline=None, max_examples=300, derandomize=IN_CI)
-WHOLE_PATH: Final = settings(deadline=None, max_examples=120, derandomize=IN_CI)
+PARSER: Final = examples(150, derandomize=IN_CI)
+WHOLE_PATH: Final = examples(50, derandomize=IN_CI)
 
 
 @dataclass

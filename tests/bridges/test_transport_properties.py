@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.bridges.client import BridgeClient, Network
@@ -12,10 +12,11 @@ from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
 from iometer_exporter.errors import REASONS, FetchError
 from iometer_exporter.net.resolver import Resolver
 from tests.conftest import IN_CI
+from tests.properties import examples
 from tests.rawserver import raw_server, response
 from tests.wire import READERS, Reader, cancelled_at, transport
 
-EXAMPLES: Final = settings(deadline=None, max_examples=150, derandomize=IN_CI)
+EXAMPLES: Final = examples(60, derandomize=IN_CI)
 
 FRAGMENTS: Final = (
     b"HTTP/1.1 200 OK\r\n",

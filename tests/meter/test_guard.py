@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.meter.guard import REJECTIONS, Guard, Judgement, Limits, MeterGuard
@@ -15,6 +15,7 @@ from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
 from iometer_exporter.meter.quantities import energies
+from tests.properties import examples
 
 START: Final = datetime(2024, 11, 11, tzinfo=UTC)
 MAX_POWER: Final = 100_000.0
@@ -1238,9 +1239,7 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
     return sent
 
 
-@settings(max_examples=300)
-@given(deliveries())
-def test_served_counters_never_fall_except_at_a_declared_reset(sequence: list[Delivery]) -> None:
+def served_counters_never_fall_except_at_a_declared_reset(sequence: list[Delivery]) -> None:
     guard = new_guard()
     highest: dict[ObisCode, Decimal] = {}
     for delivery in sequence:
@@ -1253,18 +1252,14 @@ def test_served_counters_never_fall_except_at_a_declared_reset(sequence: list[De
         highest |= counters
 
 
-@settings(max_examples=300)
-@given(deliveries())
-def test_served_times_never_go_back_except_at_a_declared_reset(sequence: list[Delivery]) -> None:
+def served_times_never_go_back_except_at_a_declared_reset(sequence: list[Delivery]) -> None:
     guard = new_guard()
     judgements = [guard.judge(delivery.reading, delivery.now) for delivery in sequence]
     for before, after in pairwise(judgements):
         assert after.reset or after.served.time >= before.served.time
 
 
-@settings(max_examples=300)
-@given(deliveries())
-def test_no_true_reading_is_lost_while_the_truth_is_served(sequence: list[Delivery]) -> None:
+def no_true_reading_is_lost_while_the_truth_is_served(sequence: list[Delivery]) -> None:
     guard = new_guard()
     served = guard.judge(sequence[0].reading, sequence[0].now).served
     for delivery in sequence[1:]:
@@ -1279,9 +1274,7 @@ def test_no_true_reading_is_lost_while_the_truth_is_served(sequence: list[Delive
         served = judgement.served
 
 
-@settings(max_examples=300)
-@given(deliveries())
-def test_a_judgement_serves_the_new_reading_or_the_last_one(sequence: list[Delivery]) -> None:
+def a_judgement_serves_the_new_reading_or_the_last_one(sequence: list[Delivery]) -> None:
     guard = new_guard()
     last: Reading | None = None
     for delivery in sequence:
@@ -1294,7 +1287,17 @@ def test_a_judgement_serves_the_new_reading_or_the_last_one(sequence: list[Deliv
         last = judgement.served
 
 
-@settings(max_examples=200)
+@examples(300)
+@given(deliveries())
+def test_whatever_is_delivered(sequence: list[Delivery]) -> None:
+    """To draw a sequence takes longer than to judge it: each is for all that is said of them."""
+    served_counters_never_fall_except_at_a_declared_reset(sequence)
+    served_times_never_go_back_except_at_a_declared_reset(sequence)
+    no_true_reading_is_lost_while_the_truth_is_served(sequence)
+    a_judgement_serves_the_new_reading_or_the_last_one(sequence)
+
+
+@examples(200)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from([1, 15, 60, 300, 900]), st.integers(0, 1000), st.integers(1, 3)),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from iometer_exporter.meter.guard import Guard, Judgement, Limits
@@ -14,6 +14,7 @@ from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGY_EXPORT, ENERGY_IMPORT, POWER, ObisCode
 from iometer_exporter.meter.quantities import energies
+from tests.properties import examples
 
 START: Final = datetime(2024, 11, 11, tzinfo=UTC)
 LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
@@ -173,7 +174,7 @@ def wrong(world: World, exported: int, times: int) -> None:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150, suppress_health_check=(HealthCheck.too_slow,))
 @given(
     start=st.tuples(st.integers(0, 10**9), st.integers(10**6, 10**9)),
     pin=st.booleans(),

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import StateError
@@ -20,6 +20,7 @@ from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ENERGY_IMPORT, ObisCode
 from iometer_exporter.meter.quantities import energies
 from tests.meter.test_guard import START, reading
+from tests.properties import examples
 
 LIMITS: Final = Limits(100_000.0, 600.0)
 WALL: Final = START.timestamp()
@@ -460,7 +461,7 @@ JSON: Final = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@examples(150)
 @given(change=st.tuples(st.sampled_from([*payload(), 0, 1, 2, 3, 4, 5, 6, 7, 8]), JSON), whole=JSON)
 def test_any_json_is_a_history_that_can_be_judged_or_none(change: tuple[str | int, Any], whole: Any) -> None:
     entry = deepcopy(payload())

@@ -4,10 +4,11 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.provider.served.lines import BLOCK, NEVER, Encoded, LineStore
+from tests.properties import examples
 
 
 class Items:
@@ -56,7 +57,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(STEP, max_size=40), st.randoms(use_true_random=False))
 def test_the_store_holds_what_a_fresh_encoding_gives(
     steps: list[tuple[str, int]], randomness: random.Random

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -19,6 +19,7 @@ from iometer_exporter.provider.served.exposition import assemble
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.lines import LineStore
+from tests.properties import examples
 from tests.provider.fleet import (
     EXPORT,
     LIMITS,
@@ -99,7 +100,7 @@ def fresh(known: Installations, seconds: float) -> LineStore:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(
     st.lists(installations(), min_size=1, max_size=4),
     st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=20),
@@ -133,7 +134,7 @@ def test_kept_lines_are_those_of_a_fresh_encoding(
 
 
 @pytest.mark.no_cover
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(
     # An inventory has each installation once, as `installation_pages` sees to.
     st.lists(st.lists(installations(), max_size=4, unique_by=lambda one: one.id), min_size=1, max_size=6),

@@ -4,13 +4,14 @@ from statistics import mean
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.simulator import Home, power
 from iometer_exporter.simulator import home as module
 from iometer_exporter.simulator.electrical import split
 from iometer_exporter.simulator.weather import outside_celsius, sunlight, utc_offset
+from tests.properties import examples
 
 JANUARY = int(datetime(2026, 1, 14, 23, 0, tzinfo=UTC).timestamp())
 JUNE = int(datetime(2026, 6, 14, 22, 0, tzinfo=UTC).timestamp())
@@ -22,7 +23,7 @@ HOUR = 3600
 def hour(seed: int, day: int, hour: int, *, pv: bool, heat_pump: bool) -> float:
     """Mean power of an hour of a day."""
     begin = day + hour * HOUR
-    return mean(power(seed, begin + s, pv=pv, heat_pump=heat_pump) for s in range(0, HOUR, 10))
+    return mean(power(seed, begin + s, pv=pv, heat_pump=heat_pump) for s in range(0, HOUR, 30))
 
 
 @pytest.mark.no_cover
@@ -32,7 +33,7 @@ def hour(seed: int, day: int, hour: int, *, pv: bool, heat_pump: bool) -> float:
     steps=st.lists(st.floats(0, 400), max_size=12),
     speedup=st.sampled_from([1.0, 2.5, 60.0]),
 )
-@settings(deadline=None, max_examples=40)
+@examples(15)
 def test_energy_is_exactly_the_integral_of_power(
     seed: int, start: float, steps: list[float], speedup: float
 ) -> None:
@@ -51,7 +52,7 @@ def test_energy_is_exactly_the_integral_of_power(
 
 
 @given(seed=st.integers(0, 50), steps=st.lists(st.integers(0, 5000), min_size=1, max_size=10))
-@settings(deadline=None, max_examples=30)
+@examples(20)
 def test_registers_only_grow_and_tariffs_sum_to_the_total(seed: int, steps: list[int]) -> None:
     home = Home(seed, start=JUNE + 5 * HOUR, initial_import_wh=12345)
     seen = []

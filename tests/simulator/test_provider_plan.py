@@ -16,7 +16,7 @@ from graphql import (
     specified_rules,
     validate,
 )
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iometer_exporter.simulator.cloud.cloud import Cloud
@@ -25,6 +25,7 @@ from iometer_exporter.simulator.cloud.plan import NeedsExecutor, plan
 from iometer_exporter.simulator.cloud.queries import Documents
 from iometer_exporter.simulator.cloud.schema import executable_schema
 from tests.conftest import IN_CI
+from tests.properties import examples
 
 NOW = 1_768_510_800.0
 SCHEMA = executable_schema()
@@ -113,7 +114,7 @@ def planned(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.mark.no_cover
-@settings(deadline=None, derandomize=IN_CI)
+@examples(50, derandomize=IN_CI)
 @given(
     selection=selections("Provider"),
     offset=st.integers(0, 9),

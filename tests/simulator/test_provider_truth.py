@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import ConfigError
@@ -16,10 +16,11 @@ from iometer_exporter.simulator.cloud.load import Load
 from iometer_exporter.simulator.cloud.registers import plain, registers, spelled
 from iometer_exporter.simulator.cloud.stamps import add_months, parse_date, parse_stamp, stamp
 from tests.conftest import IN_CI
+from tests.properties import examples
 
 NOW = int(datetime(2026, 1, 15, 21, 0, tzinfo=UTC).timestamp())
 
-PROPERTY = settings(deadline=None, derandomize=IN_CI)
+PROPERTY = examples(derandomize=IN_CI)
 
 moments = st.integers(1_500_000_000, 2_500_000_000)
 loads = st.builds(

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import StateError
 from iometer_exporter.state import file as statefile
 from iometer_exporter.state.file import Entry, StateFile
+from tests.properties import examples
 
 ENTRIES: Final[list[Entry]] = [("meter", "meter:1", {"a": [1, "x"]}), ("cloud", "\N{SNOWMAN}", None)]
 
@@ -145,7 +146,7 @@ def test_any_damage_is_noticed(tmp_path: Path) -> None:
         read(path)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=(HealthCheck.function_scoped_fixture,))
 @given(content=st.binary(max_size=200), is_headed=st.booleans())
 def test_any_bytes_are_entries_or_set_aside(tmp_path: Path, content: bytes, is_headed: bool) -> None:
     path = tmp_path / "state.json"

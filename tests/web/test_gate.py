@@ -22,7 +22,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from starlette.types import Message, Scope
 
@@ -36,6 +36,7 @@ from iometer_exporter.web.clients import Client
 from iometer_exporter.web.gate import Gate, TokenBucket, WebGate
 from iometer_exporter.web.http_server import HttpServer
 from tests.conftest import require_program
+from tests.properties import examples
 from tests.secured import HASH, PASSWORD, USERS, Certificates, hello, serving
 
 CLIENTS = "client_auth_type: RequireAndVerifyClientCert\nclient_ca_file: clients.pem\n"
@@ -569,7 +570,7 @@ basic_auth_users:
 """.encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=(HealthCheck.function_scoped_fixture,))
 @given(
     content=st.one_of(
         st.binary(max_size=200),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +23,7 @@ from iometer_exporter.config.web_file import load_web_config
 from iometer_exporter.web.clients import ClientLimits
 from iometer_exporter.web.gate import WebGate
 from iometer_exporter.web.listener import Listener
+from tests.properties import examples
 from tests.secured import Certificates, hello, serving
 
 SHORT = ClientLimits(head_timeout=0.4, idle_timeout=60, stall_timeout=0.4)
@@ -439,7 +440,7 @@ def test_noise_in_the_middle_of_an_answer_closes_the_connection(caplog: pytest.L
     assert not caplog.records
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=(HealthCheck.function_scoped_fixture,))
 @given(
     pieces=st.lists(
         st.one_of(

@@ -1,0 +1,30 @@
+"""How often a property is tried: as often as a minute allows, and ten times as often once a week."""
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "patient")
+"""`patient`, or `thorough` as in .github/workflows/thorough.yml."""
+
+_MORE: Final = 10 if PROFILE == "thorough" else 1
+
+
+def register() -> None:
+    """Both profiles; a busy machine is no failure of either."""
+    settings.register_profile("patient", deadline=None)
+    settings.register_profile("thorough", deadline=None, max_examples=100 * _MORE)
+    settings.load_profile(PROFILE)
+
+
+def examples(
+    number: int = 100, *, derandomize: bool = False, suppress_health_check: tuple[HealthCheck, ...] = ()
+) -> settings:
+    """So many examples, ten times as many in `thorough`, where they are new ones each time."""
+    return settings(
+        max_examples=number * _MORE,
+        deadline=None,
+        derandomize=derandomize and PROFILE != "thorough",
+        suppress_health_check=suppress_health_check,
+    )
