@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from tests import properties
 
@@ -51,10 +52,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with what takes long, where several processes share the tests."""
+    """Where several processes share the tests, begin with what takes long: end-to-end tests, then properties."""
     if hasattr(config, "workerinput"):
-        files = {item.path for item in items if item.get_closest_marker("end_to_end")}
-        items.sort(key=lambda item: item.path not in files)
+        processes = {item.path for item in items if item.get_closest_marker("end_to_end")}
+        properties = {item.path for item in items if is_hypothesis_test(getattr(item, "function", None))}
+        items.sort(key=lambda item: (item.path not in processes, item.path not in properties))
 
 
 class _Faults(logging.Handler):

@@ -196,18 +196,21 @@ def test_any_bytes(body: bytes) -> None:
     check_parsers(body)
 
 
+@pytest.mark.no_cover
 @PARSER
 @given(json_values)
 def test_any_json(value: object) -> None:
     check_parsers(json.dumps(value).encode())
 
 
+@pytest.mark.no_cover
 @PARSER
 @given(bodies["reading"])
 def test_any_mutation_of_a_reading(body: bytes) -> None:
     check_parsers(body)
 
 
+@pytest.mark.no_cover
 @PARSER
 @given(bodies["status"])
 def test_any_mutation_of_a_status(body: bytes) -> None:

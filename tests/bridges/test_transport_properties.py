@@ -59,6 +59,7 @@ ANSWER: Final = st.one_of(
 )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("reader", READERS)
 @given(
     answers=st.lists(ANSWER, min_size=1, max_size=3),

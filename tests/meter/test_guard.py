@@ -1287,6 +1287,7 @@ def a_judgement_serves_the_new_reading_or_the_last_one(sequence: list[Delivery])
         last = judgement.served
 
 
+@pytest.mark.no_cover
 @examples(300)
 @given(deliveries())
 def test_whatever_is_delivered(sequence: list[Delivery]) -> None:
@@ -1297,6 +1298,7 @@ def test_whatever_is_delivered(sequence: list[Delivery]) -> None:
     a_judgement_serves_the_new_reading_or_the_last_one(sequence)
 
 
+@pytest.mark.no_cover
 @examples(200)
 @given(
     steps=st.lists(

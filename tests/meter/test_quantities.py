@@ -166,6 +166,7 @@ values = st.decimals(allow_nan=False, allow_infinity=False).filter(lambda value:
 codes = st.sampled_from([*ALL_POWERS, "1-0:1.8.0", "1-0:1.8.1", "1-0:32.7.0", "1-0:31.7.0", "1-0:14.7.0"])
 
 
+@pytest.mark.no_cover
 @given(st.dictionaries(codes, st.tuples(values, units)))
 def test_every_quantity_of_any_reading_is_finite_or_unknown(
     registers: dict[str, tuple[Decimal, str]],

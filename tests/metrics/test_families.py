@@ -418,6 +418,7 @@ snapshots = st.builds(
 ).map(lambda found: replace(found, energies=energies(found.reading) if found.reading else {}))
 
 
+@pytest.mark.no_cover
 @given(
     st.lists(snapshots, max_size=4, unique_by=lambda snapshot: snapshot.bridge),
     finite,

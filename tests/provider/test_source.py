@@ -106,6 +106,12 @@ def total(running: ProviderSource) -> int:
     return running.counts.results["accepted"]
 
 
+async def all_taken(running: ProviderSource, simulation: ProviderSimulation, now: float) -> None:
+    """Wait until the source has taken all that the cloud got from a day before the start until now."""
+    expected = len(sent(simulation, NOW - DAY, now))
+    await until(lambda: total(running) == expected)
+
+
 async def test_a_start_takes_the_readings_of_the_last_day() -> None:
     clock = SimulatedClock()
     async with cloud(clock) as simulation, source(simulation, clock) as running:
@@ -122,9 +128,9 @@ async def test_a_start_takes_the_readings_of_the_last_day() -> None:
 async def test_ten_minutes_without_subscription_lose_and_double_nothing(faults: tuple[str, ...]) -> None:
     clock = SimulatedClock()
     async with cloud(clock, faults=faults) as simulation, source(simulation, clock) as running:
-        await until(lambda: total(running) == len(sent(simulation, NOW - DAY, NOW)))
+        await all_taken(running, simulation, NOW)
         await pass_time(clock, 600)
-        await until(lambda: total(running) == len(sent(simulation, NOW - DAY, clock.time())))
+        await all_taken(running, simulation, clock.time())
         simulation.refuse_sockets = True
         simulation.cut_sockets()
         before = total(running)
@@ -150,7 +156,7 @@ async def test_a_restart_within_a_day_takes_what_came_meanwhile() -> None:
     clock = SimulatedClock()
     async with cloud(clock, faults=("duplicates",)) as simulation:
         async with source(simulation, clock) as first:
-            await until(lambda: total(first) == len(sent(simulation, NOW - DAY, NOW)))
+            await all_taken(first, simulation, NOW)
         await clock.advance(3 * 3600)
         async with source(simulation, clock) as second:
             expected = sent(simulation, clock.time() - DAY, clock.time())
@@ -167,7 +173,7 @@ async def test_another_source_of_the_same_place_goes_on_with_what_is_known() -> 
     clock = SimulatedClock()
     async with cloud(clock) as simulation:
         async with source(simulation, clock) as first:
-            await until(lambda: total(first) == len(sent(simulation, NOW - DAY, NOW)))
+            await all_taken(first, simulation, NOW)
         await clock.advance(1200)
         async with source(simulation, clock, before=first, page_size=5) as second:
             assert second.tried
@@ -184,7 +190,7 @@ async def test_walking_the_cursor_gives_the_same() -> None:
         cloud(clock, faults=("duplicates", "late", "no-sockets")) as simulation,
         source(simulation, clock, readings="poll") as running,
     ):
-        await until(lambda: total(running) == len(sent(simulation, NOW - DAY, NOW)))
+        await all_taken(running, simulation, NOW)
         simulation.faults.every = 1
         simulation.faults.kinds.add("http-500")
         before = total(running)
@@ -262,7 +268,7 @@ async def test_wrong_credentials_are_said_and_serve_nothing(caplog: pytest.LogCa
 async def test_a_token_that_expires_while_it_runs() -> None:
     clock = SimulatedClock()
     async with cloud(clock) as simulation, source(simulation, clock) as running:
-        await until(lambda: total(running) == len(sent(simulation, NOW - DAY, NOW)))
+        await all_taken(running, simulation, NOW)
         simulation.revoke()
         await pass_until(lambda: running.request_log.errors["subscription", "unauthorized"] > 0, clock)
         assert not running.readings.is_up
@@ -294,7 +300,7 @@ async def test_wrong_readings_of_one_meter_harm_no_other(fault: ProviderFault, r
         # One inventory only: where it has a reading first, that reading stands.
         source(simulation, clock, inventory_interval=1e9) as running,
     ):
-        await until(lambda: total(running) == len(sent(simulation, NOW - DAY, NOW)))
+        await all_taken(running, simulation, NOW)
         simulation.faults.kinds.add(fault)
         [first] = [meter.number for meter in simulation.fleet.meters(0)]
         seen = [energies(running)]
