@@ -3,7 +3,9 @@
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import is_hypothesis_test
@@ -11,6 +13,13 @@ from hypothesis import is_hypothesis_test
 from tests import properties
 
 properties.register()
+
+if sys.dont_write_bytecode:
+    # Not beside the source, then; but each of hundreds of processes would compile the program anew.
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    sys.dont_write_bytecode = False
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
@@ -52,7 +61,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, begin with what takes long: end-to-end tests, then properties."""
+    """Where several share the tests, begin with what takes long: end-to-end tests, then properties."""
     if hasattr(config, "workerinput"):
         processes = {item.path for item in items if item.get_closest_marker("end_to_end")}
         properties = {item.path for item in items if is_hypothesis_test(getattr(item, "function", None))}
