@@ -7,7 +7,7 @@ from importlib import metadata
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from devtools.landing import NOON, PROVIDER, glances_of_every_kind
@@ -21,6 +21,7 @@ from iometer_exporter.provider.source import Summary
 from iometer_exporter.web.landing.language import DEUTSCH, ENGLISH, LANGUAGES
 from iometer_exporter.web.landing.links import documentation_url
 from iometer_exporter.web.landing.page import Page, headers_of, render_page
+from tests.properties import examples
 from tests.web.landing.pages import READ_AT, Seen, failing, glance_of, page_of, seen
 
 WELL = glance_of("battery")
@@ -346,7 +347,7 @@ def test_the_page_may_load_and_run_nothing_but_its_style() -> None:
         max_size=30,
     )
 )
-@settings(max_examples=40)
+@examples(40)
 def test_names_of_strangers_stay_names(evil: str) -> None:
     def page(text: str) -> Page:
         assert WELL.status is not None
