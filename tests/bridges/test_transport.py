@@ -87,7 +87,7 @@ async def test_a_fetch_cancelled_at_any_await_costs_nothing(reader: Reader, shap
                 assert await asyncio.gather(*(get(wire, server.address) for _ in range(4))) == [b"{}"] * 4
             await wire.aclose()
             await until(lambda: not server.open)
-            assert descriptors() == before
+            await until(lambda: descriptors() == before)
             assert asyncio.all_tasks() == {asyncio.current_task()}
             cancelled += was_cancelled
             if not was_cancelled:

@@ -29,7 +29,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "s", "10 s", "-10s", "+10s", "1e3s", "10S", "10sec", "10s ", "1,5s", "inf", "nan", "00", "٣s"],
+    ["", "s", "10 s", "-10s", "+10s", "1e3s", "10S", "10sec", "10s ", "1,5s", "inf", "nan", "٣s"],
 )
 def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
