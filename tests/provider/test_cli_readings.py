@@ -218,7 +218,7 @@ def sharded(folder: Path) -> Path:
 )
 def test_backfill_counts_what_it_leaves_out(tmp_path: Path, fault: str, why: str) -> None:
     # Every fourth reading is wrong, that of the full hour: a first reading that is would be believed.
-    since = 24 * 3600 + time.time() % 3600 - 1200
+    since = 23 * 3600 + time.time() % 3600 - 1200
     with cloud_of(installations=20, faults=["duplicates", "late", fault]) as ill:
         result = ill.run("backfill", "--since", f"{since:.0f}s", "-o", str(tmp_path / "readings.om"))
     assert result.exit_code == 0, result.output
