@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -63,6 +64,10 @@ async def settled() -> None:
 GOOD = response(b"{}")
 
 
+def has_descriptors(count: int) -> bool:
+    return descriptors() == count
+
+
 @pytest.mark.parametrize("shape", ["new", "kept", "closing", "several", "queued"])
 async def test_a_fetch_cancelled_at_any_await_costs_nothing(reader: Reader, shape: str) -> None:
     """The worst a pool of connections can do is to lose a place: two, and the bridge is never asked again."""
@@ -87,7 +92,7 @@ async def test_a_fetch_cancelled_at_any_await_costs_nothing(reader: Reader, shap
                 assert await asyncio.gather(*(get(wire, server.address) for _ in range(4))) == [b"{}"] * 4
             await wire.aclose()
             await until(lambda: not server.open)
-            await until(lambda: descriptors() == before)
+            await until(partial(has_descriptors, before))
             assert asyncio.all_tasks() == {asyncio.current_task()}
             cancelled += was_cancelled
             if not was_cancelled:
