@@ -14,7 +14,10 @@ MODULES: Final[Mapping[Extra, tuple[str, ...]]] = {
     "provider": _PROVIDER,
     "simulator": (*_PROVIDER, "ariadne"),
 }
-"""What each extra of the package installs; modules and packages have the same names."""
+"""What each extra of the package installs and needs; modules and packages have the same names."""
+
+FASTER: Final = ("msgspec",)
+"""What it installs beside them where there is a wheel, not on 32-bit Arm: without it a fleet costs more."""
 
 
 def advice_if_missing(extra: Extra, *modules: str) -> str | None:
@@ -33,5 +36,5 @@ def _advice(extra: Extra) -> str:
     # This package is on no index, so `pip install iometer-exporter[...]` would find nothing, or a stranger's.
     if (Path(sys.prefix) / "pipx_metadata.json").exists():
         # There is no pip in such an environment.
-        return f"run: pipx inject iometer-exporter {' '.join(MODULES[extra])}"
+        return f"run: pipx inject iometer-exporter {' '.join((*MODULES[extra], *FASTER))}"
     return f"run in the folder of the source: {sys.executable} -m pip install -c constraints.txt '.[{extra}]'"

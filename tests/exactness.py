@@ -7,7 +7,7 @@ waiting are left out. What Prometheus makes of it is compared with what the mete
 import json
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
@@ -145,7 +145,7 @@ class Bridge:
         if now < self._off_until or (event is not None and event.kind == "unreachable"):
             return []
         # A number that only the status tells is known from there.
-        reading = replace(parse_reading(json.dumps(self._sim.reading()).encode()), meter=self._sim.meter)
+        reading = parse_reading(json.dumps(self._sim.reading()).encode())._replace(meter=self._sim.meter)
         judgement = self._guard.judge(reading, now, wall=now)
         if self.kind.remembers:
             # What a process that is killed has written may be one scrape old.

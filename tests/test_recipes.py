@@ -429,8 +429,8 @@ def installed(**changes: Any) -> Installation:
     return fleet.installation(devices=(device,), current_device=device, license=license_)
 
 
-DEVICE_FIELDS: Final = [field.name for field in fields(Device)]
-LICENSE_FIELDS: Final = [field.name for field in fields(License)]
+DEVICE_FIELDS: Final = list(Device._fields)
+LICENSE_FIELDS: Final = list(License._fields)
 
 NOT_SERVED: Final = {"pool"}
 """Of a license: the pool has families of its own."""

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -326,7 +326,7 @@ class Bridge:
 
     def _named(self, reading: Reading) -> Reading:
         """The reading under the number known of its meter, if it brings none of its own."""
-        return reading if reading.meter else replace(reading, meter=self._meter)
+        return reading if reading.meter else reading._replace(meter=self._meter)
 
     def _note(self, endpoint: Endpoint, failure: FetchError | None) -> None:
         """Count a failure, and note one that is another than before for the log: not once per scrape."""

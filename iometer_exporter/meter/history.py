@@ -219,7 +219,7 @@ class History:
             for code, counter in self.counters.items()
             if code in reading.registers and counter.time == reading.time and counter.served != counter.value
         }
-        self.served = replace(reading, registers={**reading.registers, **held}) if held else reading
+        self.served = reading._replace(registers={**reading.registers, **held}) if held else reading
 
 
 def energies_of(reading: Reading) -> dict[ObisCode, Energy]:

@@ -24,7 +24,7 @@ from iometer_exporter.meter.json_values import (
 
 T = TypeVar("T")
 
-_LARGEST_INTEGER: Final = 2**31 - 1
+LARGEST_INTEGER: Final = 2**31 - 1
 """The largest `Int` of GraphQL."""
 
 
@@ -101,7 +101,7 @@ class JsonObject:
         self._miss(key, "true or false")
         return None
 
-    def integer(self, key: str, highest: int = _LARGEST_INTEGER) -> int | None:
+    def integer(self, key: str, highest: int = LARGEST_INTEGER) -> int | None:
         """The whole number from 0 to the highest."""
         value = self.values.get(key)
         if type(value) is int and 0 <= value <= highest:
@@ -172,10 +172,15 @@ class JsonObject:
             self._miss(key, "a list")
             return
         for index, value in enumerate(values):
-            if isinstance(value, dict):
-                yield JsonObject(value, self.problems, self, (key, index))
-            else:
-                self.report(f"{key}[{index}]", f"is {kind(value)}, expected an object")
+            if (item := self.item(key, index, value)) is not None:
+                yield item
+
+    def item(self, key: str, index: int, value: object) -> "JsonObject | None":
+        """The object at this place of the list that is the field; None where it is none."""
+        if isinstance(value, dict):
+            return JsonObject(value, self.problems, self, (key, index))
+        self.report(f"{key}[{index}]", f"is {kind(value)}, expected an object")
+        return None
 
     def parsed(self, key: str, parse: Callable[["JsonObject"], T | None]) -> tuple[T, ...]:
         """The results of `parse` for each object of the list, without those that are None."""

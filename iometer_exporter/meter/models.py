@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from sys import intern
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from iometer_exporter.errors import ObisError, PayloadError
 from iometer_exporter.meter.json_object import JsonObject
@@ -22,17 +22,17 @@ WEB_PAGE: Final = "the body is not JSON: it is a web page"
 """What is wrong with the answer of most devices that are no bridge."""
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(NamedTuple):
     """One OBIS value exactly as the bridge sent it (`meter.reading.registers[]`)."""
+
+    # A tuple takes a third of the time that a frozen dataclass takes to be made, and a fleet has many.
 
     code: ObisCode
     value: Decimal
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """All registers of a meter at one time (`/v1/reading`); `meter` is empty while unknown."""
 
     meter: str

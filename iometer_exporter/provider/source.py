@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, Self
 
 from iometer_exporter.config.provider import ProviderConfig, ReadingsMode, cleartext_warning
@@ -15,6 +16,7 @@ from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api.credentials import Credentials
 from iometer_exporter.provider.reading.clock import Clock, CooperativeYield, SystemClock
 from iometer_exporter.provider.reading.inventory import Inventory, InventoryClient
+from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.readings import Readings, ReadingsClient
 from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.samples import provider_samples
@@ -23,6 +25,7 @@ from iometer_exporter.provider.served.exposition import assemble
 from iometer_exporter.provider.served.families import PROVIDER_FAMILIES
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.remembered import ProviderMemory
+from iometer_exporter.provider.served.shard import WHOLE, in_shard
 
 _log = logging.getLogger(__name__)
 
@@ -100,12 +103,15 @@ class ProviderSource:
             if same is not None
             else Installations(limits=limits, stale_after=stale_after, shard=self.shard, memory=self.memory)
         )
+        self.pace = Pace()
+        """For whoever sends a page."""
         self.inventory: Inventory = Inventory(
             self._client,
             self.installations,
             self.request_log,
             self.clock,
             counts=self.counts,
+            pace=self.pace,
             interval=config.inventory_interval,
             page_size=config.page_size,
         )
@@ -115,6 +121,7 @@ class ProviderSource:
             self.request_log,
             self.clock,
             counts=self.counts,
+            pace=self.pace,
             resume=same.readings.resume if same is not None else None,
         )
         self.memory.resume = lambda: self.readings.resume
@@ -181,7 +188,8 @@ class ProviderSource:
         Meters whose numbers are in `local` are served by bridges and left out here.
         """
         self.installations.serve_locally(local)
-        await self._write_lines()
+        with self.pace.scrape():
+            await self._write_lines()
         own = Lines(PROVIDER_FAMILIES)
         samples = provider_samples(
             self.config.readings,
@@ -243,4 +251,5 @@ def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
     from iometer_exporter.provider.api import websocket  # noqa: F401
     from iometer_exporter.provider.api.client import ProviderClient
 
-    return ProviderClient(config.url, credentials)
+    wanted = None if config.shard == WHOLE else partial(in_shard, shard=config.shard)
+    return ProviderClient(config.url, credentials, wanted=wanted)

@@ -6,8 +6,9 @@ import logging
 import math
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, aclosing
 from typing import Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
@@ -136,11 +137,11 @@ class _Handlers:
         add_bridges(lines, snapshots, now=time.time(), stale_after=exporter.config.stale_after)
         lines.add([((), exporter.samples())], self._heads)
         text_format = choose_format(request.headers.get("Accept", ""))
-        parts = (lines, self._process.lines())
-        if exporter.provider is None:
+        parts, provider = (lines, self._process.lines()), exporter.provider
+        if provider is None:
             return _compressed(request, render(parts, text_format), text_format.content_type)
-        pieces = await exporter.provider.page(parts, text_format, local=exporter.fleet.meters)
-        return _streamed(request, pieces, text_format.content_type, self._zippers)
+        pieces = await provider.page(parts, text_format, local=exporter.fleet.meters)
+        return _streamed(request, pieces, text_format.content_type, self._zippers, provider.pace.scrape)
 
     async def probe(self, request: Request) -> Response:
         target = _one_parameter(request, "target", "/probe?target=192.168.1.50")
@@ -252,25 +253,41 @@ def _compressed(request: Request, body: bytes, content_type: str) -> Response:
 
 
 def _streamed(
-    request: Request, pieces: Sequence[bytes], content_type: str, zippers: ThreadPoolExecutor
+    request: Request,
+    pieces: Sequence[bytes],
+    content_type: str,
+    zippers: ThreadPoolExecutor,
+    scraping: Callable[[], AbstractContextManager[None]],
 ) -> Response:
-    """An answer that may be large: sent, and compressed, so that other requests get their turn."""
+    """An answer that may be large: sent, and compressed, so that other requests get their turn.
+
+    It is sent within the context `scraping`, so that background work rests meanwhile.
+    """
     headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
         headers["Content-Encoding"] = "gzip"
-        return StreamingResponse(_zipped(pieces, zippers), headers=headers)
+        return StreamingResponse(_within(scraping, _zipped(pieces, zippers)), headers=headers)
     headers["Content-Length"] = str(sum(map(len, pieces)))
-    return StreamingResponse(_in_turns(pieces), headers=headers)
+    return StreamingResponse(_within(scraping, _in_turns(pieces)), headers=headers)
 
 
-async def _in_turns(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+async def _within(
+    scraping: Callable[[], AbstractContextManager[None]], body: AsyncGenerator[bytes, None]
+) -> AsyncIterator[bytes]:
+    with scraping():
+        async with aclosing(body):
+            async for chunk in body:
+                yield chunk
+
+
+async def _in_turns(pieces: Sequence[bytes]) -> AsyncGenerator[bytes, None]:
     for chunk in chunks(pieces, _CHUNK_BYTES):
         yield chunk
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
 
-async def _zipped(pieces: Sequence[bytes], zippers: ThreadPoolExecutor) -> AsyncIterator[bytes]:
+async def _zipped(pieces: Sequence[bytes], zippers: ThreadPoolExecutor) -> AsyncGenerator[bytes, None]:
     """The pieces as gzip, compressed in a thread."""
     loop = asyncio.get_running_loop()
     compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)

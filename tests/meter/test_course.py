@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -88,7 +87,7 @@ def test_a_bridge_whose_clock_is_a_day_ahead_has_a_today_too() -> None:
     course = Course(UTC)
     for minute in (0, 60):
         ahead = reading(minute, kwh=f"{1 + minute}")
-        course.follow(replace(ahead, time=ahead.time + timedelta(days=1)), minute * 60, is_held=False)
+        course.follow(ahead._replace(time=ahead.time + timedelta(days=1)), minute * 60, is_held=False)
     today = recent(course, 60).today
     assert today is not None
     assert today.imported == 60 * 3.6e6

@@ -304,7 +304,7 @@ def test_registers_show_what_was_sent_while_the_rest_shows_what_was_served() -> 
     whole = snapshot_of("import-only")
     assert whole.sent is not None
     code = ObisCode.parse("1-0:1.8.0")
-    lower = replace(whole.sent, registers={code: Register(code, Decimal(5), "Wh")})
+    lower = whole.sent._replace(registers={code: Register(code, Decimal(5), "Wh")})
     text = text_of(replace(whole, sent=lower, rejected={"decreased": 4}))
     assert value_of(text, "iometer_energy_import_joules_total") == 44444444040.0
     assert values_of(text, "iometer_register") == {
@@ -333,7 +333,7 @@ def test_a_state_of_tomorrow_gets_a_sample_of_its_own() -> None:
 def test_a_time_keeps_its_fraction() -> None:
     whole = snapshot_of("battery")
     assert whole.reading is not None
-    later = replace(whole.reading, time=whole.reading.time + timedelta(milliseconds=250))
+    later = whole.reading._replace(time=whole.reading.time + timedelta(milliseconds=250))
     text = text_of(replace(whole, reading=later))
     assert value_of(text, "iometer_reading_timestamp_seconds") == READ_AT + 0.25
 

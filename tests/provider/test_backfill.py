@@ -4,7 +4,6 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -179,7 +178,7 @@ def test_each_meter_has_a_guard_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_time_that_has_not_come_is_left_out(tmp_path: Path) -> None:
-    jumped = replace(reading(0, 10), received=START - timedelta(days=2))
+    jumped = reading(0, 10)._replace(received=START - timedelta(days=2))
     _, report = written(tmp_path, [jumped, reading(15, 11)])
     assert (report.refused, report.written) == ({"future": 1}, 1)
 

@@ -16,14 +16,14 @@ from tests.processes import CLEAN_ENVIRONMENT
 from tests.provider.cloud import ENVIRONMENT, Cloud
 
 WITHOUT = (
-    "import sys; sys.modules.update(websockets=None, segno=None);"
+    "import sys; sys.modules.update(websockets=None, segno=None, msgspec=None);"
     "from iometer_exporter.cli import main; main()"
 )
 ADVICE = f"run in the folder of the source: {sys.executable} -m pip install -c constraints.txt '.[provider]'"
 
 
 def without(*words: str) -> subprocess.CompletedProcess[str]:
-    """What a command says where neither of the packages can be imported."""
+    """What a command says where none of the packages can be imported."""
     return subprocess.run(
         [sys.executable, "-c", WITHOUT, *words],
         capture_output=True,
@@ -97,7 +97,7 @@ def test_where_pipx_has_installed_it(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setitem(sys.modules, "segno", None)
     assert extras.advice_if_missing("provider", "segno") == (
-        "segno is not installed, run: pipx inject iometer-exporter websockets segno"
+        "segno is not installed, run: pipx inject iometer-exporter websockets segno msgspec"
     )
 
 

@@ -13,6 +13,7 @@ from iometer_exporter.errors import ProviderError, ProviderReason
 from iometer_exporter.provider.api import pages
 from iometer_exporter.provider.api.models import Installation, InstallationsPage, Meter, Provider
 from iometer_exporter.provider.reading.inventory import Inventory
+from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import ReadingCounts
 from iometer_exporter.provider.served.installations import Installations
@@ -45,6 +46,7 @@ class Setting:
             self.request_log,
             self.clock,
             counts=self.counts,
+            pace=Pace(),
             interval=interval,
             page_size=page_size,
         )

@@ -14,6 +14,7 @@ from iometer_exporter.config.provider import ProviderConfig
 from iometer_exporter.errors import StateError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.provider.api.models import Meter
+from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.readings import Readings
 from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import ReadingCounts
@@ -173,7 +174,13 @@ async def test_a_restart_subscribes_from_where_the_last_run_was() -> None:
     client, clock = ScriptedClient(), SimulatedClock()
     known = Installations(limits=LIMITS, stale_after=STALE_AFTER, memory=memory)
     readings = Readings(
-        client, known, RequestLog(), clock, counts=ReadingCounts(), resume=memory.recall_resume()
+        client,
+        known,
+        RequestLog(),
+        clock,
+        counts=ReadingCounts(),
+        pace=Pace(),
+        resume=memory.recall_resume(),
     )
     task = asyncio.create_task(readings.subscribe())
     client.stream.put_nowait(Cut())

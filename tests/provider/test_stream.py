@@ -8,6 +8,7 @@ import pytest
 
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
+from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.readings import Readings
 from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
@@ -35,7 +36,9 @@ class Setting:
         self.request_log = RequestLog()
         self.counts = ReadingCounts()
         self.installations = fleet(installation()) if installations is None else installations
-        self.readings = Readings(client, self.installations, self.request_log, self.clock, counts=self.counts)
+        self.readings = Readings(
+            client, self.installations, self.request_log, self.clock, counts=self.counts, pace=Pace()
+        )
 
     async def send(self, *items: MeterReading | ProviderError | Cut | None) -> None:
         for item in items:
@@ -239,9 +242,8 @@ async def test_delays_are_counted_in_buckets() -> None:
     assert setting.counts.delay_sum == 90_103
 
 
-async def test_many_readings_at_once_leave_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_readings_at_once_leave_the_loop_to_others() -> None:
     """Counted, not timed: without yields the other task would have no turn until all are taken."""
-    monkeypatch.setattr("iometer_exporter.provider.reading.readings._LONGEST_DRAINING_SECONDS", 0.002)
     client = ScriptedClient()
     for number in range(3000):
         client.stream.put_nowait(received(reading(-3000 + number, 1000 + number)))

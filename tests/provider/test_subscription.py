@@ -1,7 +1,6 @@
 """The socket of a subscription: how it is opened, what bad messages cost, how it ends."""
 
 import asyncio
-import itertools
 import json
 import logging
 from collections.abc import Sequence
@@ -100,44 +99,6 @@ async def test_opened_is_called_before_the_first_reading_comes() -> None:
         stream = client.subscribe(None, opened=release.set)
         assert isinstance(await anext(stream), MeterReading)
         await stream.aclose()
-
-
-async def test_a_backlog_leaves_most_turns_of_the_event_loop_to_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A page of a fleet, or a probe, needs many turns: in few of them readings may be taken."""
-    # Long against a turn, also where turns take long because the host is busy.
-    monkeypatch.setattr(websocket, "_REST_SECONDS", 0.02)
-    count = 2000
-
-    async def talk(socket: ServerConnection) -> None:
-        await accept(socket)
-        text = json.dumps({"id": "1", "type": "next", "payload": {"data": {"readings": message(1)}}})
-        for _ in range(count):
-            await socket.send(text)
-        await socket.wait_closed()
-
-    taken = 0
-    turns: list[int] = []
-
-    async def other() -> None:
-        while taken < count:
-            turns.append(taken)
-            await asyncio.sleep(0)
-
-    async with socket_api(talk) as api, ProviderClient(api.url, CREDENTIALS) as client, asyncio.timeout(10):
-        stream = client.subscribe(None)
-        await anext(stream)
-        task = asyncio.create_task(other())
-        async for _ in stream:
-            taken += 1
-            if taken == count - 1:
-                await stream.aclose()
-        taken = count
-        await task
-    steps = [after - before for before, after in itertools.pairwise(turns)]
-    assert max(steps) <= 2 * websocket._MESSAGES_IN_A_ROW
-    assert steps.count(0) > 0.8 * len(steps)
 
 
 async def test_a_bad_message_costs_itself() -> None:
@@ -417,11 +378,11 @@ async def test_a_server_that_takes_no_goodbye_is_left(monkeypatch: pytest.Monkey
 
 
 async def test_a_message_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "LARGEST_MESSAGE_BYTES", 5000)
+    monkeypatch.setattr(websocket, "LARGEST_MESSAGE_BYTES", 70_000)
 
     async def talk(socket: ServerConnection) -> None:
         await accept(socket)
-        await push(socket, data={"readings": message(1)}, padding="x" * 6000)
+        await push(socket, data={"readings": message(1)}, padding="x" * 71_000)
         await socket.wait_closed()
 
     _, error = await collect(talk)

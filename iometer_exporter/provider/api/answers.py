@@ -13,6 +13,7 @@ from iometer_exporter.meter.json_values import kind
 from iometer_exporter.meter.models import Reading, Register, parse_register, parse_registers
 from iometer_exporter.meter.obis import ENERGIES, ObisCode
 from iometer_exporter.provider.api.models import (
+    UNWANTED,
     Device,
     Installation,
     InstallationsPage,
@@ -26,9 +27,11 @@ from iometer_exporter.provider.api.models import (
     RegistrationToken,
     ScheduledReading,
     SigningKey,
+    Unwanted,
+    Wanted,
 )
 
-_FULL_BATTERY: Final = 100
+FULL_BATTERY: Final = 100
 
 _TOGETHER: Final = timedelta(minutes=15)
 """Longest time by which a power may be older than the energies to be of the same reading: the
@@ -49,23 +52,42 @@ def provider(sent: dict[str, Any]) -> Provider:
     )
 
 
-def installations_page(sent: dict[str, Any]) -> InstallationsPage:
-    """The installations in the object `provider`; one without an id is left out."""
+def installations_page(sent: dict[str, Any], wanted: Wanted | None = None) -> InstallationsPage:
+    """The installations in the object `provider` that are wanted; one without an id is left out."""
     root = JsonObject(sent)
     items = sent.get("installations")
+    unwanted: list[str] = []
+
+    def parse(item: JsonObject) -> Installation | None:
+        if (found := unwanted_id(item.values, wanted)) is None:
+            return installation(item)
+        unwanted.append(found)
+        return None
+
     return InstallationsPage(
-        installations=root.parsed("installations", installation),
+        installations=root.parsed("installations", parse),
         size=len(items) if isinstance(items, list) else 0,
         problems=tuple(root.problems),
+        unwanted=tuple(unwanted),
     )
 
 
-def readings_page(sent: dict[str, Any]) -> ReadingsPage:
-    """The readings and the cursor in the object `readings`; one without ids or times is left out."""
-    root = JsonObject(sent)
-    cursor = sent.get("cursor")
+def unwanted_id(values: Any, wanted: Wanted | None) -> str | None:
+    """The id of an installation that is not wanted; None for one that is, or whose id nobody can tell."""
+    if wanted is None or not isinstance(values, dict):
+        return None
+    found = JsonObject(values).text("id")
+    return found if found and not wanted(found) else None
+
+
+def readings_page(sent: dict[str, Any], wanted: Wanted | None = None) -> ReadingsPage:
+    """The wanted readings and the cursor in the object `readings`; one without ids or times is left out."""
+    root, cursor = JsonObject(sent), sent.get("cursor")
+    found: tuple[MeterReading | Unwanted, ...] = root.parsed(
+        "readings", lambda item: wanted_reading(item, wanted)
+    )
     return ReadingsPage(
-        readings=root.parsed("readings", meter_reading),
+        readings=tuple(each for each in found if not isinstance(each, Unwanted)),
         # Opaque, and sent back as it is; an empty one would begin anew.
         cursor=cursor if isinstance(cursor, str) and cursor else None,
         problems=tuple(root.problems),
@@ -118,33 +140,38 @@ def meter(item: JsonObject) -> Meter | None:
     item.adopt(own.problems)
     if not stamped:
         return Meter(meter_id, number, None)
-    time, registers = _merged(item, stamped)
+    time, registers, contradicted = merged(stamped)
+    for code in contradicted:
+        item.report("latestReadings", f"has {code} twice with different values")
     return Meter(meter_id, number, Reading(number, time, registers, problems=tuple(own.problems)))
 
 
-def _merged(
-    item: JsonObject, stamped: Sequence[tuple[datetime, Register]]
-) -> tuple[datetime, dict[ObisCode, Register]]:
+def merged(
+    stamped: Sequence[tuple[datetime, Register]],
+) -> tuple[datetime, dict[ObisCode, Register], list[ObisCode]]:
     """The time of a reading and its registers, out of the latest of each OBIS code with a time of its own.
 
     The time is that of the energies, which are what a guard goes by. A counter that was read earlier still
-    holds; of power and the like only what was measured at about that time belongs to it.
+    holds; of power and the like only what was measured at about that time belongs to it. Of a code that has
+    two values of one time the first one stands; those codes are the last of what is given.
     """
     newest: dict[ObisCode, datetime] = {}
     for time, register in stamped:
         newest[register.code] = max(time, newest.get(register.code, time))
     registers: dict[ObisCode, Register] = {}
+    contradicted: list[ObisCode] = []
     for time, register in stamped:
         if time == newest[register.code]:
             first = registers.setdefault(register.code, register)
             if first is not register and first != register:
-                item.report("latestReadings", f"has {register.code} twice with different values")
+                contradicted.append(register.code)
     of_energies = [time for code, time in newest.items() if code in ENERGIES]
     moment = max(of_energies or newest.values())
     earliest = moment - _TOGETHER
-    return moment, {
+    believed = {
         code: register for code, register in registers.items() if code in ENERGIES or newest[code] >= earliest
     }
+    return moment, believed, contradicted
 
 
 def device(item: JsonObject) -> Device | None:
@@ -154,7 +181,7 @@ def device(item: JsonObject) -> Device | None:
         return None
     bridge = item.child("bridge")
     core = item.child("core")
-    level = core.integer("batteryLevel", _FULL_BATTERY)
+    level = core.integer("batteryLevel", FULL_BATTERY)
     return Device(
         id=device_id,
         connection=bridge.state("connectionStatus"),
@@ -162,7 +189,7 @@ def device(item: JsonObject) -> Device | None:
         attachment=core.state("attachmentStatus"),
         power=core.state("powerStatus"),
         pin=core.state("pinStatus"),
-        battery_ratio=None if level is None else level / _FULL_BATTERY,
+        battery_ratio=None if level is None else level / FULL_BATTERY,
         http_push=item.state("localHttpPushStatus"),
     )
 
@@ -222,6 +249,13 @@ def registration_token(item: JsonObject) -> RegistrationToken | None:
         qr_code=item.long_text("qrCode"),
         deeplink=item.long_text("deeplink"),
     )
+
+
+def wanted_reading(item: JsonObject, wanted: Wanted | None) -> MeterReading | Unwanted | None:
+    """The reading, as of `meter_reading`; UNWANTED where it is of an installation that is not wanted."""
+    if unwanted_id(item.values.get("installation"), wanted) is not None:
+        return UNWANTED
+    return meter_reading(item)
 
 
 def meter_reading(item: JsonObject) -> MeterReading | None:

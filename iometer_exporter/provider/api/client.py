@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import date, datetime
+from http import HTTPStatus
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
@@ -31,11 +33,19 @@ from iometer_exporter.provider.api.models import (
     RegistrationToken,
     ScheduledReading,
     SigningKey,
+    Unwanted,
+    Wanted,
 )
 from iometer_exporter.provider.api.request import operation, socket_url, timestamp
 from iometer_exporter.provider.api.status import check_status
 from iometer_exporter.provider.api.tls import tls_context
 from iometer_exporter.provider.api.transport import Answer, HttpTransport
+
+_HAS_MSGSPEC: Final = find_spec("msgspec") is not None
+"""Without it, as for a command that only asks and needs no extra, all goes the slow way."""
+
+if _HAS_MSGSPEC:
+    from iometer_exporter.provider.api import typed
 
 T = TypeVar("T")
 Parse = Callable[[JsonObject], T | None]
@@ -54,8 +64,17 @@ class ProviderClient:
     stand in the answer.
     """
 
-    def __init__(self, url: str, credentials: Credentials, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        timeout: float = 30.0,
+        wanted: Wanted | None = None,
+    ) -> None:
+        """Leave out installations, and readings of them, that are not wanted: the API gives all of them."""
         self._credentials = credentials
+        self._wanted = wanted
         self._timeout = timeout
         self._socket_url = socket_url(url)
         self._headers = {
@@ -83,10 +102,15 @@ class ProviderClient:
 
     async def installations(self, offset: int, limit: int) -> InstallationsPage:
         """A page of installations; the last one has fewer items than the limit."""
-        root, errors = await self._provider(
-            operations.INSTALLATIONS, pagination={"offset": offset, "limit": limit}
+        answer = await self._post(
+            operations.INSTALLATIONS, {"pagination": {"offset": offset, "limit": limit}}
         )
-        return replace(answers.installations_page(root), errors=errors)
+        if _HAS_MSGSPEC and answer.status == HTTPStatus.OK:
+            page = typed.installations_page(answer.body, self._wanted)
+            if page is not None:
+                return page
+        root, errors = self._root(answer)
+        return replace(answers.installations_page(root, self._wanted), errors=errors)
 
     async def installation(
         self, *, id: str | None = None, external_id: str | None = None
@@ -112,13 +136,18 @@ class ProviderClient:
         cursor: str | None = None,
     ) -> ReadingsPage:
         """Readings received from the start on, at most those of the last 24 hours, which the API keeps."""
-        root, errors = await self._provider(
-            operations.READINGS, startTime=timestamp(start), limit=limit, cursor=cursor
+        answer = await self._post(
+            operations.READINGS, {"startTime": timestamp(start), "limit": limit, "cursor": cursor}
         )
+        if _HAS_MSGSPEC and answer.status == HTTPStatus.OK:
+            found = typed.readings_page(answer.body, self._wanted)
+            if found is not None:
+                return found
+        root, errors = self._root(answer)
         page = root.get("readings")
         if not isinstance(page, dict):
             raise _no_data("provider.readings", errors)
-        return replace(answers.readings_page(page), errors=errors)
+        return replace(answers.readings_page(page, self._wanted), errors=errors)
 
     async def create_registration_token(
         self,
@@ -168,8 +197,9 @@ class ProviderClient:
         return self._subscribe(
             operations.SUBSCRIBE_READINGS,
             "readings",
-            answers.meter_reading,
+            self._wanted_reading,
             opened,
+            typed.ReadingMessages(self._wanted) if _HAS_MSGSPEC else None,
             startTime=timestamp(start),
         )
 
@@ -182,12 +212,19 @@ class ProviderClient:
             "scheduledReadings",
             answers.scheduled_reading,
             opened,
+            None,
             obisCodes=None if codes is None else list(codes),
         )
 
+    def _wanted_reading(self, item: JsonObject) -> MeterReading | Unwanted | None:
+        return answers.wanted_reading(item, self._wanted)
+
     async def _provider(self, document: str, **variables: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The object `provider` of the answer, and the errors beside it."""
-        data, errors = await self._ask(document, variables)
+        return self._root(await self._post(document, variables))
+
+    def _root(self, answer: Answer) -> tuple[dict[str, Any], tuple[str, ...]]:
+        data, errors = self._data(answer)
         root = data.get("provider")
         if not isinstance(root, dict):
             raise _no_data("provider", errors)
@@ -203,23 +240,28 @@ class ProviderClient:
 
     async def _mutate(self, document: str, field: str, parse_item: Parse[T], **variables: Any) -> T:
         # Once only: a mutation whose answer was lost may have been done.
-        data, errors = await self._ask(document, variables, again=False)
+        data, errors = self._data(await self._post(document, variables, again=False))
         if data.get(field) is None:
             raise _no_data(field, errors)
         return _parsed(data[field], field, parse_item)
 
-    async def _ask(
-        self, document: str, variables: dict[str, Any], *, again: bool = True
-    ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The data of the answer and the errors beside it; raises ProviderError where there is no data."""
+    async def _post(self, document: str, variables: dict[str, Any], *, again: bool = True) -> Answer:
+        """The answer; raises ProviderError where there is none."""
         body = json.dumps(operation(document, variables)).encode()
         try:
             async with asyncio.timeout(self._timeout):
-                result = _result(await self._http.post(body, again=again))
+                return await self._http.post(body, again=again)
         except ProviderError as error:
             raise self._naming_credentials(error) from error.__cause__
         except (*UNREACHED, httpx.TransportError) as error:
             raise self._naming_credentials(provider_error(error)) from error
+
+    def _data(self, answer: Answer) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The data of the answer and the errors beside it; raises ProviderError where there is no data."""
+        try:
+            result = _result(answer)
+        except ProviderError as error:
+            raise self._naming_credentials(error) from error.__cause__
         data, errors = result.get("data"), result.get("errors")
         if isinstance(data, dict):
             return data, graphql_errors(errors) if errors else ()
@@ -231,15 +273,16 @@ class ProviderClient:
         self,
         document: str,
         field: str,
-        parse_item: Parse[T],
+        parse_item: Callable[[JsonObject], T | Unwanted | None],
         opened: Callable[[], None] | None,
+        shortcut: Callable[[str], T | Unwanted | None] | None,
         **variables: Any,
     ) -> AsyncGenerator[T | ProviderError, None]:
         # Imported here: whoever only asks, does without websockets.
         from iometer_exporter.provider.api import websocket
         from iometer_exporter.provider.api.socket_failures import SOCKET_FAILED, socket_error
 
-        payloads = websocket.payloads(
+        messages: AsyncGenerator[T | websocket.Payload, None] = websocket.messages(
             self._socket_url,
             self._tls,
             headers=self._headers,
@@ -247,15 +290,21 @@ class ProviderClient:
             operation=operation(document, variables),
             timeout=self._timeout,
             opened=opened,
+            shortcut=shortcut,
         )
         try:
-            async with aclosing(payloads):
-                async for payload in payloads:
-                    if payload.get("errors"):
-                        yield refused(payload["errors"])
-                    data = payload.get("data")
+            async with aclosing(messages):
+                async for message in messages:
+                    if not isinstance(message, websocket.Payload):
+                        yield message
+                        continue
+                    if message.errors:
+                        yield refused(message.errors)
+                    data = message.data
                     if isinstance(data, dict) and data.get(field) is not None:
-                        yield _message(data[field], field, parse_item)
+                        found: T | Unwanted | ProviderError = _message(data[field], field, parse_item)
+                        if not isinstance(found, Unwanted):
+                            yield found
         except ProviderError as error:
             raise self._naming_credentials(error) from error.__cause__
         except SOCKET_FAILED as error:

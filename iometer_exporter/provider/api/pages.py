@@ -41,11 +41,13 @@ async def installation_pages(read: ReadPage, page_size: int) -> AsyncGenerator[I
             _check(page)
             if not page.size:
                 return
+            known = len(seen)
             fresh = [each for each in page.installations if hash(each.id) not in seen]
             seen.update(hash(each.id) for each in fresh)
+            seen.update(map(hash, page.unwanted))
             yield replace(page, installations=tuple(fresh))
             # One is the end of a fleet that grew at its front meanwhile; two go in circles.
-            idle = 0 if fresh else idle + 1
+            idle = 0 if len(seen) > known else idle + 1
             begin += page.size
             if idle == 2 or begin > _MOST_INSTALLATIONS:
                 raise ProviderError(

@@ -1,8 +1,11 @@
 """Requests to the provider API: a document as it was written, and its variables."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
+
+SUBSCRIPTION_ID: Final = "1"
+"""Id of a subscription, the only one of its socket."""
 
 
 def operation(document: str, variables: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import InstallationsPage, Provider
 from iometer_exporter.provider.api.pages import installation_pages
 from iometer_exporter.provider.reading.backoff import Backoff
-from iometer_exporter.provider.reading.clock import Clock, CooperativeYield
+from iometer_exporter.provider.reading.clock import Clock
+from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.request_log import Operation, RequestLog
 from iometer_exporter.provider.served.counts import ReadingCounts
 from iometer_exporter.provider.served.installations import Installations, Refusal
@@ -54,6 +55,7 @@ class Inventory:
         clock: Clock,
         *,
         counts: ReadingCounts,
+        pace: Pace,
         interval: float,
         page_size: int,
     ) -> None:
@@ -71,6 +73,7 @@ class Inventory:
         self._request_log = request_log
         self._clock = clock
         self._counts = counts
+        self._pace = pace
         self._interval = interval
         self._page_size = page_size
         self._backoff = Backoff(_FIRST_WAIT_SECONDS, interval)
@@ -162,10 +165,9 @@ class Inventory:
         return account
 
     async def _read_installations(self) -> None:
-        cooperative = CooperativeYield()
         async with aclosing(installation_pages(self._read_page, self._page_size)) as pages:
             async for page in pages:
-                await self._apply(page, cooperative)
+                await self._apply(page)
 
     async def _read_page(self, offset: int) -> InstallationsPage:
         started = self._clock.monotonic()
@@ -173,7 +175,7 @@ class Inventory:
         self._request_log.durations["installations"] = self._clock.monotonic() - started
         return page
 
-    async def _apply(self, page: InstallationsPage, cooperative: CooperativeYield) -> None:
+    async def _apply(self, page: InstallationsPage) -> None:
         now, monotonic = self._clock.time(), self._clock.monotonic()
         problems = list(page.problems)
         refused: list[Refusal] = []
@@ -182,7 +184,7 @@ class Inventory:
             problems += (
                 f"{problem} (installation {installation.label})" for problem in installation.problems
             )
-            await cooperative.checkpoint()
+            await self._pace.checkpoint()
         self._request_log.problems("installations", problems)
         self._request_log.errors_beside("installations", page.errors)
         self._request_log.refused("installations", [(each.why, each.meter) for each in refused])

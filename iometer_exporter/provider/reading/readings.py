@@ -7,7 +7,8 @@ from typing import Final, Protocol
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import RETENTION_SECONDS, MeterReading, ReadingsPage
 from iometer_exporter.provider.reading.backoff import Backoff
-from iometer_exporter.provider.reading.clock import Clock, CooperativeYield
+from iometer_exporter.provider.reading.clock import Clock
+from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.request_log import Operation, RequestLog
 from iometer_exporter.provider.reading.stored_readings import CursorPosition, StoredReadingsClient, check
 from iometer_exporter.provider.reading.subscription import OVERLAP_SECONDS, SubscriptionClient, subscribed
@@ -16,10 +17,6 @@ from iometer_exporter.provider.served.installations import Installations
 
 _CLOUD_SKEW_SECONDS: Final = 300.0
 """Tolerated lead of the cloud's clock over this host's."""
-
-_LONGEST_DRAINING_SECONDS: Final = 0.05
-"""Of taking readings at a time: more than are received in one turn of the event loop, so that a backlog of a
-day waits in the network and not in this process's memory."""
 
 _REST_SECONDS: Final = 1.0
 """Between two walks of the cursor at least, also where one takes longer than the interval."""
@@ -40,6 +37,7 @@ class Readings:
         clock: Clock,
         *,
         counts: ReadingCounts,
+        pace: Pace,
         resume: float | None = None,
     ) -> None:
         self.resume = resume
@@ -52,13 +50,13 @@ class Readings:
         self._request_log = request_log
         self._clock = clock
         self._counts = counts
+        self._pace = pace
         self._backoff = Backoff()
         self._position: CursorPosition | None = None
         self._newest: datetime | None = None
 
     async def subscribe(self) -> None:
         """Take readings as they come, for ever; continue after each end of the subscription."""
-        cooperative = CooperativeYield(_LONGEST_DRAINING_SECONDS)
         items = subscribed(
             self._client,
             self._start,
@@ -75,7 +73,7 @@ class Readings:
                     else:
                         self._take("subscription", item)
                         self._moved_to(item.received)
-                    await cooperative.checkpoint()
+                    await self._pace.checkpoint()
         finally:
             self.is_up = False
 
@@ -110,7 +108,7 @@ class Readings:
         """Take what came since the last walk; one that failed goes on where it stopped."""
         if self._position is None:
             self._position, self._newest = CursorPosition(self._start()), None
-        position, cooperative = self._position, CooperativeYield()
+        position = self._position
         try:
             while not position.at_end:
                 page = await self._read_page(position)
@@ -118,7 +116,7 @@ class Readings:
                     self._take("readings", item)
                     if self._newest is None or item.received > self._newest:
                         self._newest = item.received
-                    await cooperative.checkpoint()
+                    await self._pace.checkpoint()
                 position.advance(page)
         except ProviderError:
             if position.is_lost:
@@ -151,9 +149,11 @@ class Readings:
     def _moved_to(self, received: datetime) -> None:
         """Continue from this time of receipt on the next time."""
         moment = received.timestamp()
+        if self.resume is not None and moment <= self.resume:
+            return
         # A clock that runs away would have the readings until then skipped.
         if moment <= self._clock.time() + _CLOUD_SKEW_SECONDS:
-            self.resume = moment if self.resume is None else max(self.resume, moment)
+            self.resume = moment
 
     def _take(self, operation: Operation, received: MeterReading) -> None:
         now, monotonic = self._clock.time(), self._clock.monotonic()
@@ -164,11 +164,10 @@ class Readings:
         self._counts.results[result] += 1
         if result == "duplicate":
             return
-        if received.reading.problems:
-            self._request_log.problems(
-                operation, [f"reading {problem}" for problem in received.reading.problems]
-            )
+        reading = received.reading
+        if reading.problems:
+            self._request_log.problems(operation, [f"reading {problem}" for problem in reading.problems])
         if result == "accepted":
-            self._counts.delayed((received.received - received.reading.time).total_seconds())
+            self._counts.delayed((received.received - reading.time).total_seconds())
         if why:
-            self._request_log.refused(operation, [(why, received.reading.meter)])
+            self._request_log.refused(operation, [(why, reading.meter)])

@@ -1,5 +1,6 @@
 """Counts of readings by outcome, and of their delays."""
 
+from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate
 from typing import Final
@@ -20,8 +21,7 @@ class ReadingCounts:
 
     def delayed(self, seconds: float) -> None:
         """Count a reading that took so long to the cloud; clocks that disagree give no negative time."""
-        index = next((i for i, bound in enumerate(DELAY_BUCKETS) if seconds <= bound), len(DELAY_BUCKETS))
-        self._delays[index] += 1
+        self._delays[bisect_left(DELAY_BUCKETS, seconds)] += 1
         self.delay_sum += max(seconds, 0.0)
 
     @property

@@ -63,14 +63,15 @@ class TrackedMeter:
         Only where the served one was from a time that had not come yet, an older one is news: the guard has
         to find out which clock is wrong.
         """
-        served = self.guard.served
-        if served is None:
+        history = self.guard.history
+        if history is None:
             return False
+        served = history.served
         return time == served.time or (time < served.time and moment <= self.ahead_since)
 
-    def is_new(self, time: datetime) -> bool:
-        """Whether no reading of this time was received yet; it is one of those received from now on."""
-        moment = int(time.timestamp() * 1000) % _SPAN_MILLISECONDS
+    def is_new(self, time: float) -> bool:
+        """Whether no reading of this Unix time was received yet; it is one of those received from now on."""
+        moment = int(time * 1000) % _SPAN_MILLISECONDS
         seen = self.seen
         if moment in seen:
             return False

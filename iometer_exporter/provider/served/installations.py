@@ -144,19 +144,23 @@ class Installations:
 
     def receive(self, received: MeterReading, now: float, monotonic: float) -> tuple[Result, str] | None:
         """Take a reading; gives the outcome and its reason, None for one of another shard."""
-        tracked = self._of_shard(received.installation_id, received.external_id)
+        tracked = self._by_id.get(received.installation_id) or self._of_shard(
+            received.installation_id, received.external_id
+        )
         if tracked is None:
             return None
-        reading = received.reading
-        if max(reading.time, received.received).timestamp() > now + FUTURE_SECONDS:
+        reading, moment = received.reading, received.received.timestamp()
+        taken = reading.time.timestamp()
+        if max(taken, moment) > now + FUTURE_SECONDS:
             return "rejected", "its time is in the future"
-        meter = next((meter for meter in tracked.meters if meter.id == received.meter_id), None)
-        if meter is None:
+        for meter in tracked.meters:
+            if meter.id == received.meter_id:
+                break
+        else:
             meter = self._new_meter(tracked, received.meter_id, reading.meter)
             tracked.meters = (*tracked.meters, meter)
-        if not meter.is_new(reading.time):
+        if not meter.is_new(taken):
             return "duplicate", ""
-        moment = received.received.timestamp()
         # Older, it comes late, or the inventory had it already.
         if meter.has_passed(reading.time, moment):
             return "accepted", ""
@@ -207,7 +211,7 @@ class Installations:
                 _, reason = self._judge(tracked, meter, latest, now, now, monotonic)
             if reason:
                 # The subscription may bring it too: one reading is rejected once.
-                refused.append(Refusal(reason, seen.number, meter.is_new(latest.time)))
+                refused.append(Refusal(reason, seen.number, meter.is_new(latest.time.timestamp())))
         for meter_id, meter in before.items():
             # A reading may tell of a meter before the inventory does.
             if meter_id not in meters and meter.generation == self._generation:

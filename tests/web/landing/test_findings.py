@@ -163,7 +163,7 @@ def test_what_cannot_be_used_is_a_note_with_its_reason() -> None:
     assert WELL.reading is not None
     glance = replace(
         WELL,
-        reading=replace(WELL.reading, problems=("registers[3].unit is missing",)),
+        reading=WELL.reading._replace(problems=("registers[3].unit is missing",)),
         status=Status(problems=("device.core is a list",)),
     )
     [finding] = found(glance)

@@ -159,7 +159,7 @@ def test_a_bridge_that_is_down_and_never_gave_a_reading_says_when_it_was_seen() 
 
 def test_a_meter_without_energies_has_no_table_of_them() -> None:
     assert WELL.reading is not None
-    bare = replace(WELL, reading=replace(WELL.reading, registers={}))
+    bare = replace(WELL, reading=WELL.reading._replace(registers={}))
     page = seen(page_of([bare]))
     assert "table" not in page.tags
     assert "the meter sends no power" in page.texts
