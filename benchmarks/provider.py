@@ -1,402 +1,285 @@
-"""What a fleet in the provider API costs: first inventory, memory, scrapes, and what they do to bridges.
+"""What a fleet in the provider API costs: CPU of what is sent, inventory, memory, start, scrapes beside it.
 
-    python benchmarks/provider.py [--installations 1000,10000,100000] [--scrapes 5]
+    python -m benchmarks.provider [--installations 1000,10000,100000] [--shard 2/8] [--scrapes 7]
 
-Simulated cloud, exporter and benchmark are processes of their own on loopback. "1 % changed" is a scrape
-after new readings of one installation in a hundred; stalls are the longest time that the event loop of the
-exporter was not free, of its CPU time, so that other programs on the machine do not count.
+Prints two Markdown tables. The first is CPU for one reading or installation, from its bytes to what is
+served, beside what the decoder alone takes for the same bytes. The second has a column for each fleet.
+Cloud, exporter, scraper and benchmark are processes of their own on loopback. "1 % changed" is a scrape
+after new readings of one installation in a hundred; a turn of the event loop is measured in its CPU time,
+so that other programs on the machine do not count.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform
-import random
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Final
 
-from iometer_exporter.config.file import Config, load_config
-from iometer_exporter.exporter import Exporter
-from iometer_exporter.meter.models import Register
-from iometer_exporter.provider.api.models import MeterReading
-from iometer_exporter.provider.source import ProviderSource
-from iometer_exporter.simulator.cloud import ProviderSimulation
-from iometer_exporter.web import server
-from iometer_exporter.web.listen import ListenAddress, listen
+from benchmarks import decoding
+from benchmarks.cloud import SECRET, TOKEN
+from benchmarks.measuring import cpu_seconds, rss_megabytes
+from benchmarks.questions import Child, child
+from benchmarks.watched import HOST, TICK, scrape
+from devtools.processes import COMMAND, free_port
 
-HOST = "127.0.0.1"
-CLOUD_PORT = 18180
-BRIDGE_PORT = 18080
-EXPORTER_PORT = 18079
-TICK = 0.002
-PROBES = 60
-LONGEST = 1800.0
+PROBES: Final = 60
+LONGEST_SECONDS: Final = 3600.0
+
+PAUSE_SECONDS: Final = 0.5
+"""Between two scrapes beside a backlog."""
+
+QUIET_SECONDS: Final = 3.0
+"""After which a backlog is at its end."""
+
+Row = tuple[str, str]
+"""What was measured, and the figure."""
+
+GOALS: Final = {
+    "per installation": "12 kB",
+    "per sample": "0.6 µs",
+    "longest turn of the event loop": "50 ms",
+    "probe beside scrapes without a pause": "twice alone",
+    "scrape meanwhile": "twice alone",
+    "readings of the last 24 h": "180 s for 100 000",
+}
 
 
-def main() -> None:
-    """Print one block per fleet."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--installations", default="1000,10000,100000")
-    parser.add_argument("--page-size", type=int, default=100)
-    parser.add_argument("--scrapes", type=int, default=5)
-    parser.add_argument("--backlog", type=int, default=1000, help="installations of the readings' backlog")
-    parser.add_argument("--child", choices=["cloud", "exporter", "scraper"], help=argparse.SUPPRESS)
-    parser.add_argument("--config", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child == "cloud":
-        asyncio.run(run_cloud(int(options.installations)))
-    elif options.child == "exporter":
-        asyncio.run(run_exporter(options.config))
-    elif options.child == "scraper":
-        keep_scraping()
-    else:
-        measure_all(options)
-
-
-def measure_all(options: argparse.Namespace) -> None:
-    """All settings, one after the other."""
-    print(f"CPython {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}")
-    base = 0.0
-    for count in (0, *map(int, options.installations.split(","))):
-        with child("cloud", "--installations", str(count)) as cloud:
-            cloud.wait_for_start()
-            with bridge(), exporter(readings="off", page_size=options.page_size) as process:
-                if not count:
-                    first_inventory(cloud, process)
-                    time.sleep(1)
-                    base = rss_megabytes(process.pid)
-                    print(f"RSS without installations: {base:.1f} MB")
-                else:
-                    print(f"\n{count} installations")
-                    measure(cloud, process, count, base, options.scrapes)
-    measure_backlog(options.backlog, options.page_size)
-
-
-def measure(cloud: "Child", process: "Child", count: int, base: float, scrapes: int) -> None:
-    """Everything about one fleet."""
-    # Once it answers, it has loaded its modules.
-    process.ask("busy")
-    before = cpu_seconds(process.pid)
-    wall, busy = first_inventory(cloud, process)
-    cpu = cpu_seconds(process.pid) - before
-    print(
-        f"  first inventory        {wall:9.2f} s, of which the simulator {busy:.2f} s; CPU "
-        f"{cpu / count * 1e6:.0f} us per installation; longest stall {process.ask('stall') * 1000:.1f} ms"
+    parser.add_argument("--installations", default="1000,10000,100000", help="sizes of fleets")
+    parser.add_argument("--shard", default="1/1", help="the part of the fleet that the exporter keeps")
+    parser.add_argument(
+        "--page-size", type=int, default=500, help="installations that are asked for at a time"
     )
-    scrape()
-    time.sleep(1)
+    parser.add_argument("--scrapes", type=int, default=7, help="how many are counted for a figure")
+    parser.add_argument("--rounds", type=int, default=40, help="rounds of the first table")
+    parser.add_argument(
+        "--no-backlog", action="store_true", help="leave out the readings of the last 24 hours"
+    )
+    options = parser.parse_args(arguments)
+    print(f"CPython {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}\n")
+    print_table(
+        ("µs of CPU for", "here", "decoder alone", "to reach"),
+        [
+            (
+                each.name,
+                f"{each.ours:.1f}",
+                f"{each.floor:.1f}",
+                "" if each.goal is None else f"{each.goal:g}",
+            )
+            for each in decoding.costs(options.rounds)
+        ],
+    )
+    counts = [int(count) for count in options.installations.split(",")]
+    base = memory_without_any(options)
+    columns = [dict(fleet(count, base, options)) for count in counts]
+    print()
+    print_table(
+        ("installations", *(f"{count:,}".replace(",", " ") for count in counts), "to reach"),
+        [(name, *(column[name] for column in columns), GOALS.get(name, "")) for name in columns[0]],
+    )
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table."""
+    for cells in (header, ["---"] * len(header), *rows):
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def fleet(count: int, base: float, options: argparse.Namespace) -> Iterator[Row]:
+    """Everything about a fleet; an exporter without any installation has `base` MB."""
+    with serving(count, options, readings="off") as (cloud, process, port):
+        yield from first_inventory(cloud, process, count, base)
+        yield from scrapes(process, port, options.scrapes)
+        yield from probing(port)
+    if not options.no_backlog:
+        yield from backlog(count, options)
+
+
+def memory_without_any(options: argparse.Namespace) -> float:
+    """Megabytes of an exporter without installations."""
+    with serving(0, options, readings="off") as (_, process, _port):
+        wait_for_inventory(process)
+        time.sleep(1)
+        return rss_megabytes(process.pid)
+
+
+def first_inventory(cloud: Child, process: Child, count: int, base: float) -> Iterator[Row]:
+    """The start of an exporter that takes no readings."""
+    before = cpu_seconds(process.pid)
+    taken = wait_for_inventory(process)
+    yield "first complete inventory", f"{taken:.1f} s"
+    yield "of it the simulated cloud", f"{cloud.ask('busy'):.1f} s"
+    time.sleep(1.5)
+    known = process.ask("known")
+    yield (
+        "CPU for an installation, with its lines",
+        f"{(cpu_seconds(process.pid) - before) / count * 1e6:.0f} µs",
+    )
+    yield "installations served", f"{known}"
     rss = rss_megabytes(process.pid)
-    print(f"  RSS                    {rss:9.1f} MB, {(rss - base) * 1000 / count:.2f} kB per installation")
+    yield "memory (RSS)", f"{rss:.0f} MB"
+    yield f"per installation, above {base:.0f} MB without any", f"{(rss - base) * 1e3 / max(known, 1):.1f} kB"
+
+
+def scrapes(process: Child, port: int, count: int) -> Iterator[Row]:
+    """Scrapes with nothing else to do; the median of each kind."""
+    scrape(port)
     process.ask("stall")
+    _, size, samples = scrape(port)
+    _, zipped, _ = scrape(port, gzip=True)
+    yield "samples", f"{samples}"
+    yield "page", f"{size / 1e6:.1f} MB"
+    yield "page, gzip", f"{zipped / 1e6:.1f} MB"
     for name, gzip, change in (
-        ("scrape unchanged", False, False),
+        ("scrape, nothing changed", False, False),
         ("scrape, 1 % changed", False, True),
-        ("unchanged, gzip", True, False),
+        ("scrape, gzip", True, False),
     ):
-        walls, cpus, size, samples = [], [], 0, 0
-        for _ in range(scrapes):
+        walls = []
+        for _ in range(count):
             if change:
                 process.ask("change")
                 time.sleep(5 * TICK)
-                process.ask("stall")
-            cpu = cpu_seconds(process.pid)
-            wall, size, lines = scrape(gzip=gzip)
-            samples = samples if gzip else lines
-            walls.append(wall)
-            cpus.append(cpu_seconds(process.pid) - cpu)
-        wall = statistics.median(walls)
-        known = SAMPLES.setdefault(count, samples)
-        print(
-            f"  {name:<22} {wall * 1000:9.1f} ms, {wall / known * 1e6:.3f} us per sample "
-            f"(CPU {statistics.median(cpus) / known * 1e6:.3f}), {known} samples, {size / 1e6:.1f} MB; "
-            f"longest stall {process.ask('stall') * 1000:.1f} ms"
-        )
-    alone = probes(PROBES)
-    beside = probes_beside()
-    print(
-        f"  probe of a bridge      {statistics.median(alone) * 1000:9.2f} ms alone, "
-        f"{statistics.median(beside) * 1000:.2f} ms beside scrapes, worst {max(beside) * 1000:.1f} ms"
-    )
-    print(f"  RSS at the end         {rss_megabytes(process.pid):9.1f} MB")
+            walls.append(scrape(port, gzip=gzip)[0])
+        yield name, milliseconds(statistics.median(walls))
+        if not gzip and not change:
+            yield "per sample", f"{statistics.median(walls) / samples * 1e6:.2f} µs"
+    yield "longest turn of the event loop in scrapes", milliseconds(process.ask("stall"))
 
 
-SAMPLES: dict[int, int] = {}
-"""Samples of a page, by the size of the fleet: a compressed page is not unpacked to count them."""
+def probing(port: int) -> Iterator[Row]:
+    """Probes of a bridge, alone and while another process scrapes the fleet without a pause."""
+    with bridge() as bridge_port:
+        yield "probe of a bridge alone", milliseconds(statistics.median(probes(port, bridge_port)))
+        with child("watched", "--scrape", str(port)) as scraper:
+            scraper.ask("scrape")
+            beside = statistics.median(probes(port, bridge_port))
+        yield "probe beside scrapes without a pause", milliseconds(beside)
 
 
-def measure_backlog(count: int, page_size: int) -> None:
-    """How fast the readings of the last 24 hours are taken, as after a start."""
-    with (
-        child("cloud", "--installations", str(count)) as cloud,
-        started_after(cloud),
-        exporter(readings="subscribe", page_size=page_size) as process,
-    ):
-        first_inventory(cloud, process)
-        before, cpu, busy = process.ask("readings"), cpu_seconds(process.pid), cloud.ask("busy")
-        started = time.monotonic()
+def backlog(count: int, options: argparse.Namespace) -> Iterator[Row]:
+    """The readings of the last 24 hours, as after a start, from a cloud whose stream costs it little."""
+    with serving(count, options, readings="subscribe", prepared=True) as (cloud, process, port):
+        wait_for_inventory(process)
+        time.sleep(0.2)
+        before, cpu, sent = process.ask("readings"), cpu_seconds(process.pid), cloud.ask("sent")
         process.ask("stall")
-        last = -1
-        while (taken := process.ask("readings")) != last and time.monotonic() - started < LONGEST:
-            last = taken
-            ended = time.monotonic()
-            time.sleep(0.5)
-        taken -= before
-        print(
-            f"\nbacklog of {count} installations: {taken} readings in {ended - started:.1f} s, CPU "
-            f"{(cpu_seconds(process.pid) - cpu) / taken * 1e6:.0f} us each, of the simulator "
-            f"{(cloud.ask('busy') - busy) / taken * 1e6:.0f} us; longest stall "
-            f"{process.ask('stall') * 1000:.1f} ms"
-        )
+        began = ended = time.monotonic()
+        last, walls = sent, []
+        # What is sent from then on are the readings of now.
+        while time.monotonic() < ended + QUIET_SECONDS and ended - began < LONGEST_SECONDS:
+            time.sleep(PAUSE_SECONDS)
+            now = cloud.ask("sent")
+            if now - last > count * PAUSE_SECONDS / 100:
+                ended = time.monotonic()
+                walls.append(scrape(port, counted=False)[0])
+            last = now
+        spent = cpu_seconds(process.pid) - cpu
+        sent, taken = cloud.ask("sent") - sent, process.ask("readings") - before
+        yield "readings of the last 24 h", f"{ended - began:.1f} s"
+        yield "of them read, and ours", f"{sent} and {taken}"
+        yield "CPU for one that is read, with scrapes", f"{spent / max(sent, 1) * 1e6:.1f} µs"
+        yield "scrape meanwhile", milliseconds(statistics.median(walls)) if walls else "none"
+        yield "longest turn of the event loop", milliseconds(process.ask("stall"))
 
 
-def first_inventory(cloud: "Child", process: "Child") -> tuple[float, float]:
-    """Seconds from the start of the source to the first complete inventory, and those of the cloud in it."""
-    give_up = time.monotonic() + LONGEST
+def milliseconds(seconds: float) -> str:
+    """The time as a cell."""
+    return f"{seconds * 1e3:.1f} ms" if seconds < 0.02 else f"{seconds * 1e3:.0f} ms"
+
+
+@contextmanager
+def serving(
+    count: int, options: argparse.Namespace, *, readings: str, prepared: bool = False
+) -> Iterator[tuple[Child, Child, int]]:
+    """The cloud and the exporter of a fleet, and the port of the latter."""
+    cloud_port, port = free_port(), free_port()
+    settings = {
+        "url": f"http://{HOST}:{cloud_port}/v1/query",
+        "readings": readings,
+        "page_size": options.page_size,
+        "inventory_interval": "24h",
+        "shard": options.shard,
+    }
+    env = {"IOMETER_EXPORTER_PROVIDER_TOKEN": TOKEN, "IOMETER_EXPORTER_PROVIDER_SECRET": SECRET}
+    words = [f"--installations={count}", f"--port={cloud_port}", *(["--prepared"] if prepared else [])]
+    with ExitStack() as stack:
+        file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "config.yml")
+        file.write_text(json.dumps({"discovery": {"enabled": False}, "provider": settings}))
+        cloud = stack.enter_context(child("cloud", *words))
+        cloud.ask("busy")
+        process = stack.enter_context(child("watched", str(file), str(port), env=env))
+        process.ask("started")
+        yield cloud, process, port
+
+
+def wait_for_inventory(process: Child) -> float:
+    """Seconds from the start of the source to the first complete inventory."""
+    give_up = time.monotonic() + LONGEST_SECONDS
     while not (taken := process.ask("inventory")):
         if time.monotonic() > give_up:
             raise SystemExit("the inventory is not complete in time")
         time.sleep(0.05)
-    return taken, cloud.ask("busy")
-
-
-def scrape(*, gzip: bool = False, counted: bool = True) -> tuple[float, int, int]:
-    """Seconds, bytes and samples of one scrape; the bytes are read as fast as they come."""
-    accepted = "gzip" if gzip else "identity"
-    request = f"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {accepted}\r\nConnection: close\r\n\r\n"
-    size = lines = comments = 0
-    started = time.perf_counter()
-    with socket.create_connection((HOST, EXPORTER_PORT)) as connection:
-        connection.sendall(request.encode())
-        buffer = bytearray(1 << 20)
-        while received := connection.recv_into(buffer):
-            size += received
-            if counted and not gzip:
-                lines += buffer.count(b"\n", 0, received)
-                comments += buffer.count(b"# ", 0, received)
-    return time.perf_counter() - started, size, lines - comments
-
-
-def keep_scraping() -> None:
-    """Scrape without a pause, once asked to, until the process is ended."""
-    sys.stdin.readline()
-    print("true", flush=True)
-    while True:
-        scrape(counted=False)
-
-
-def probes(count: int) -> list[float]:
-    """Seconds of each of some probes of the bridge."""
-    request = (
-        f"GET /probe?target={HOST}:{BRIDGE_PORT} HTTP/1.1\r\nHost: a\r\n"
-        "Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
-    ).encode()
-    walls = []
-    for _ in range(count):
-        started = time.perf_counter()
-        with socket.create_connection((HOST, EXPORTER_PORT)) as connection:
-            connection.sendall(request)
-            body = b"".join(iter(lambda c=connection: c.recv(65536), b""))  # type: ignore[misc]
-        walls.append(time.perf_counter() - started)
-        if b"probe_success 1.0" not in body:
-            raise SystemExit("the bridge was not read")
-        time.sleep(0.005)
-    return walls
-
-
-def probes_beside() -> list[float]:
-    """Seconds of probes while the page of the fleet is scraped without a pause, by another process."""
-    with child("scraper") as scraper:
-        scraper.ask("scrape")
-        walls: list[float] = []
-        while len(walls) < PROBES:
-            walls += probes(1)
-    return walls
-
-
-class Child:
-    """One of our processes, which answers one line of JSON to each line that it is asked."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.pid = process.pid
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._in: IO[str] = process.stdin
-        self._out: IO[str] = process.stdout
-
-    def wait_for_start(self) -> None:
-        """Return once it answers."""
-        self.ask("busy")
-
-    def ask(self, what: str) -> Any:
-        """The answer to a question of `run_cloud` or `run_exporter`."""
-        self._in.write(f"{what}\n")
-        self._in.flush()
-        return json.loads(self._out.readline())
+    return float(taken)
 
 
 @contextmanager
-def child(kind: str, *arguments: str, env: dict[str, str] | None = None) -> Iterator[Child]:
-    """A process of this file."""
-    command = [sys.executable, __file__, "--child", kind, *arguments]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
-    )
+def bridge() -> Iterator[int]:
+    """A simulated bridge, and its port."""
+    port = free_port()
+    command = [*COMMAND, "simulate", "--host", HOST, "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield Child(process)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-@contextmanager
-def exporter(*, readings: str, page_size: int) -> Iterator[Child]:
-    """The exporter with the simulated cloud as its provider."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "config.yml")
-        file.write_text(
-            "discovery: {enabled: false}\n"
-            f"provider: {{url: 'http://{HOST}:{CLOUD_PORT}/v1/query', readings: {readings}, "
-            f"page_size: {page_size}, inventory_interval: 24h}}\n"
-        )
-        credentials = {
-            "IOMETER_EXPORTER_PROVIDER_TOKEN": "token",
-            "IOMETER_EXPORTER_PROVIDER_SECRET": "secret",
-        }
-        with child("exporter", "--config", str(file), env=credentials) as process:
-            yield process
-
-
-@contextmanager
-def started_after(cloud: Child) -> Iterator[None]:
-    """Wait for the cloud."""
-    cloud.wait_for_start()
-    yield
-
-
-@contextmanager
-def bridge() -> Iterator[None]:
-    """A simulated bridge."""
-    command = [sys.executable, "-m", "iometer_exporter", "simulate", "--host", HOST]
-    process = subprocess.Popen(
-        [*command, "--port", str(BRIDGE_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield
+        wait_for_port(port)
+        yield port
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-async def run_cloud(count: int) -> None:
-    """The simulated cloud as a process."""
-    async with ProviderSimulation(
-        host=HOST, port=CLOUD_PORT, installations=count, token="token", secret="secret"
-    ) as cloud:
-        await answer({"busy": lambda: cloud.busy_seconds})
+def wait_for_port(port: int) -> None:
+    """Return once somebody listens there."""
+    give_up = time.monotonic() + 60
+    while True:
+        with socket.socket() as one:
+            if one.connect_ex((HOST, port)) == 0:
+                return
+        if time.monotonic() > give_up:
+            raise SystemExit("the bridge does not start")
+        time.sleep(0.05)
 
 
-async def run_exporter(file: Path) -> None:
-    """The exporter as a process, with a task that sees how long its event loop is busy at most."""
-    stalls = [0.0]
-
-    async def tick() -> None:
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(TICK)
-            stalls[0] = max(stalls[0], time.thread_time() - before)
-
-    def stall() -> float:
-        longest, stalls[0] = stalls[0], 0.0
-        return longest
-
-    def load() -> Config:
-        return load_config(file)
-
-    listening = listen([ListenAddress(HOST, EXPORTER_PORT)])
-    async with server.running(load, listening) as running, ticking(tick()):
-        started = time.time()
-        source = provider_of(running)
-        await answer(
-            {
-                "busy": lambda: 0,
-                "stall": stall,
-                "inventory": lambda: source.inventory.completed and source.inventory.completed - started,
-                "readings": lambda: sum(source.counts.results.values()),
-                "change": lambda: change(source),
-            }
-        )
-
-
-def provider_of(running: Exporter) -> ProviderSource:
-    """The source of an exporter that has one."""
-    assert running.provider is not None
-    return running.provider
-
-
-@asynccontextmanager
-async def ticking(tick: Any) -> AsyncIterator[None]:
-    """The coroutine beside whatever is inside."""
-    task = asyncio.create_task(tick)
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-def change(source: ProviderSource) -> int:
-    """New readings of one installation in a hundred; gives how many were accepted."""
-    known = list(source.installations)
-    accepted = 0
-    for one in random.sample(known, len(known) // 100):
-        for meter in one.meters:
-            served = meter.guard.served
-            if served is None:
-                continue
-            time_ = served.time + timedelta(seconds=60)
-            registers = {
-                code: Register(code, register.value + Decimal("0.1"), register.unit)
-                for code, register in served.registers.items()
-            }
-            reading = replace(served, time=time_, registers=registers)
-            received = MeterReading(one.id, one.external_id, meter.id, time_, reading)
-            taken = source.installations.receive(received, time.time(), time.monotonic())
-            accepted += taken is not None and taken[0] == "accepted"
-    return accepted
-
-
-async def answer(questions: dict[str, Callable[[], Any]]) -> None:
-    """Answer lines on standard input until its end."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        print(json.dumps(questions[line.decode().strip()]()), flush=True)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_megabytes(pid: int) -> float:
-    """Resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def probes(port: int, bridge_port: int) -> list[float]:
+    """Seconds of each of some probes of the bridge."""
+    request = (
+        f"GET /probe?target={HOST}:{bridge_port} HTTP/1.1\r\nHost: a\r\n"
+        "Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
+    ).encode()
+    walls = []
+    for _ in range(PROBES):
+        started = time.perf_counter()
+        with socket.create_connection((HOST, port)) as connection:
+            connection.sendall(request)
+            body = bytearray()
+            while received := connection.recv(65536):
+                body += received
+        walls.append(time.perf_counter() - started)
+        if b"probe_success 1.0" not in body:
+            raise SystemExit("the bridge was not read")
+        time.sleep(0.005)
+    return walls
 
 
 if __name__ == "__main__":
