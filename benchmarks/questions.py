@@ -30,18 +30,17 @@ class Child:
 @contextmanager
 def child(module: str, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Child]:
     """A module of these benchmarks as a process that does not outlive the block."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{module}", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **(env or {})},
-    )
-    try:
-        yield Child(process)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    ) as process:
+        try:
+            yield Child(process)
+        finally:
+            process.terminate()
 
 
 async def answer(questions: Mapping[str, Callable[[], Any]]) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from benchmarks import scrape
+from benchmarks import provider, scrape
 from benchmarks.floor import Floor, Target
 from benchmarks.measuring import Figure
 from devtools.processes import free_port
@@ -37,3 +37,26 @@ def test_the_floor_fails_where_nobody_answers() -> None:
 def test_a_figure_has_its_quartiles() -> None:
     assert Figure.of([3.0]) == Figure(3.0, 3.0, 3.0)
     assert (Figure.of([1.0, 2.0, 3.0, 4.0, 50.0]) / 2).text(1) == "1.5 (1.0 to 2.0)"
+
+
+def test_a_fleet_is_measured_beside_the_decoder_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "PROBES", 3)
+    monkeypatch.setattr(provider, "QUIET_SECONDS", 1.0)
+    provider.main(["--installations", "80", "--shard", "1/2", "--rounds", "2", "--scrapes", "1"])
+    text = capsys.readouterr().out
+    decoding, fleet = (
+        [row.split(" | ") for row in re.findall(r"(?m)^\| (.+) \|$", table)]
+        for table in text.split("\n\n", 2)[1:]
+    )
+    assert {len(row) for row in decoding} == {4}
+    for _, ours, floor, _ in decoding[2:]:
+        # Nobody is faster than the decoder.
+        assert float(ours) > float(floor) > 0
+    figures = {row[0]: row[1] for row in fleet}
+    assert 20 < int(figures["installations served"]) < 60
+    read, taken = map(int, figures["of them read, and ours"].split(" and "))
+    # Of a day, less what was there when the count began.
+    assert 0.2 * read < taken < 0.8 * read <= 0.8 * 80 * 2 * 96
+    assert figures["scrape meanwhile"] != figures["scrape, nothing changed"]
