@@ -36,7 +36,7 @@ LONGEST_SECONDS: Final = 3600.0
 PAUSE_SECONDS: Final = 0.5
 """Between two scrapes beside a backlog."""
 
-QUIET_SECONDS: Final = 3.0
+QUIET_SECONDS: Final = 10.0
 """After which a backlog is at its end."""
 
 Row = tuple[str, str]

@@ -43,7 +43,7 @@ def test_a_fleet_is_measured_beside_the_decoder_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider, "PROBES", 3)
-    monkeypatch.setattr(provider, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(provider, "QUIET_SECONDS", 3.0)
     provider.main(["--installations", "80", "--shard", "1/2", "--rounds", "2", "--scrapes", "1"])
     text = capsys.readouterr().out
     decoding, fleet = (
