@@ -251,5 +251,6 @@ def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
     from iometer_exporter.provider.api import websocket  # noqa: F401
     from iometer_exporter.provider.api.client import ProviderClient
 
-    wanted = None if config.shard == WHOLE else partial(in_shard, shard=config.shard)
+    shard = own_shard(config.shard)
+    wanted = None if shard == WHOLE else partial(in_shard, shard=shard)
     return ProviderClient(config.url, credentials, wanted=wanted)
