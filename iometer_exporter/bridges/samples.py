@@ -1,12 +1,12 @@
 """Samples of snapshots: what the table of families says of a bridge."""
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from iometer_exporter.bridges.snapshot import Snapshot
-from iometer_exporter.errors import REASONS
-from iometer_exporter.meter.guard import REJECTIONS
-from iometer_exporter.meter.models import ENDPOINTS, Status
+from iometer_exporter.errors import REASONS, Reason
+from iometer_exporter.meter.guard import REJECTIONS, Rejection
+from iometer_exporter.meter.models import ENDPOINTS, Endpoint
 from iometer_exporter.metrics.families import (
     BRIDGE_INFO,
     BRIDGE_RSSI,
@@ -29,11 +29,18 @@ from iometer_exporter.metrics.lines import Lines
 
 _ERRORS: Final = tuple((endpoint, reason) for endpoint in ENDPOINTS for reason in REASONS)
 
+_Group = tuple[tuple[str, ...], Callable[..., Iterable[Sample]], tuple[Any, ...]]
+"""Samples of one owner: its labels, the function that gives the samples, and its arguments."""
+
 
 def add_bridges(lines: Lines, snapshots: Iterable[Snapshot], *, now: float, stale_after: float) -> None:
     """Add the lines of bridges, from one snapshot of each; times are those of `bridge_samples`."""
     for snapshot in snapshots:
-        lines.add(bridge_samples(snapshot, now=now, stale_after=stale_after), snapshot.heads)
+        for owner, samples, arguments in _groups(snapshot, now, stale_after):
+            if samples in _STEADY:
+                lines.add_steady(owner, samples, arguments, snapshot.heads)
+            else:
+                lines.add(((owner, samples(*arguments)),), snapshot.heads)
 
 
 def bridge_samples(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Owned]:
@@ -42,18 +49,8 @@ def bridge_samples(snapshot: Snapshot, *, now: float, stale_after: float) -> Ite
     `now` is Unix time; instantaneous values of readings older than `stale_after` seconds, by their time or
     since they came, are left out (0: never).
     """
-    bridge, reading, sent, status = snapshot.bridge, snapshot.reading, snapshot.sent, snapshot.status
-    yield (bridge,), _fetch(snapshot)
-    if reading is not None:
-        labels = (bridge, reading.meter)
-        yield labels, counters({} if snapshot.is_held else snapshot.energies, reading.time)
-        # Last night's power is no power.
-        if not snapshot.is_stale(now, stale_after):
-            yield labels, instantaneous(reading)
-    if sent is not None:
-        yield (bridge, sent.meter), registers(sent)
-    if status is not None:
-        yield (bridge, snapshot.meter), _status(status)
+    for owner, samples, arguments in _groups(snapshot, now, stale_after):
+        yield owner, samples(*arguments)
 
 
 def probe_samples(*, success: bool, duration: float) -> Iterator[Sample]:
@@ -62,27 +59,65 @@ def probe_samples(*, success: bool, duration: float) -> Iterator[Sample]:
     yield PROBE_DURATION, (), duration
 
 
-def _fetch(snapshot: Snapshot) -> Iterator[Sample]:
-    yield UP, (), int(snapshot.up)
+def _groups(snapshot: Snapshot, now: float, stale_after: float) -> Iterator[_Group]:
+    bridge, reading, sent, status = snapshot.bridge, snapshot.reading, snapshot.sent, snapshot.status
+    yield (bridge,), _durations, (snapshot.durations,)
+    yield (bridge,), _outcomes, (snapshot.up, tuple(snapshot.failures), snapshot.errors, snapshot.rejected)
+    if reading is not None:
+        labels = (bridge, reading.meter)
+        yield labels, counters, ({} if snapshot.is_held else snapshot.energies, reading.time)
+        # Last night's power is no power.
+        if not snapshot.is_stale(now, stale_after):
+            yield labels, instantaneous, (reading,)
+    if sent is not None:
+        yield (bridge, sent.meter), registers, (sent,)
+    if status is not None:
+        labels = (bridge, snapshot.meter)
+        yield labels, _signals, (status.bridge_rssi, status.core_rssi)
+        states = (status.connection, status.attachment, status.power, status.pin, status.battery_ratio)
+        identity = (status.device_id, status.installation_id, status.bridge_version, status.core_version)
+        yield labels, _status, (*states, identity)
+
+
+def _durations(durations: Mapping[Endpoint, float]) -> Iterator[Sample]:
     for endpoint in ENDPOINTS:
-        yield ENDPOINT_UP, (endpoint,), int(endpoint not in snapshot.failures)
-        yield SCRAPE_DURATION, (endpoint,), snapshot.durations[endpoint]
+        yield SCRAPE_DURATION, (endpoint,), durations[endpoint]
+
+
+def _outcomes(
+    up: bool,
+    failed: Collection[Endpoint],
+    errors: Mapping[tuple[Endpoint, Reason], int],
+    rejected: Mapping[Rejection, int],
+) -> Iterator[Sample]:
+    yield UP, (), int(up)
+    for endpoint in ENDPOINTS:
+        yield ENDPOINT_UP, (endpoint,), int(endpoint not in failed)
     # From zero on, so that increase() sees the first error too.
     for error in _ERRORS:
-        yield SCRAPE_ERRORS, error, snapshot.errors.get(error, 0)
+        yield SCRAPE_ERRORS, error, errors.get(error, 0)
     for rejection in REJECTIONS:
-        yield READINGS_REJECTED, (rejection,), snapshot.rejected.get(rejection, 0)
+        yield READINGS_REJECTED, (rejection,), rejected.get(rejection, 0)
 
 
-def _status(status: Status) -> Iterator[Sample]:
-    yield BRIDGE_RSSI, (), status.bridge_rssi
-    yield CORE_RSSI, (), status.core_rssi
+def _signals(bridge_rssi: float | None, core_rssi: float | None) -> Iterator[Sample]:
+    yield BRIDGE_RSSI, (), bridge_rssi
+    yield CORE_RSSI, (), core_rssi
+
+
+def _status(
+    connection: str | None,
+    attachment: str | None,
+    power: str | None,
+    pin: str | None,
+    battery_ratio: float | None,
+    identity: tuple[str, ...],
+) -> Iterator[Sample]:
     yield from core_states(
-        connection=status.connection,
-        attachment=status.attachment,
-        power=status.power,
-        pin=status.pin,
-        battery_ratio=status.battery_ratio,
+        connection=connection, attachment=attachment, power=power, pin=pin, battery_ratio=battery_ratio
     )
-    identity = (status.device_id, status.installation_id, status.bridge_version, status.core_version)
     yield BRIDGE_INFO, identity, 1
+
+
+_STEADY: Final = frozenset((_outcomes, _status))
+"""Those whose samples are the same from scrape to scrape, as a rule; they get nothing but their arguments."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
-from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Distribution, Family, Owned
+from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Distribution, Family, Owned, Sample
 
 _MOST_HEADS: Final = 128
 """Heads kept of one owner: more than a bridge has samples, and an end to what ever new labels may cost."""
@@ -60,6 +60,27 @@ class Lines:
                 else:
                     lines.append(f"{kept[family, labels]}{number(value)}\n")
 
+    def add_steady(
+        self,
+        owner: tuple[str, ...],
+        samples: Callable[..., Iterable[Sample]],
+        arguments: tuple[object, ...],
+        heads: "Heads",
+    ) -> None:
+        """The same for the samples that the function gives for the arguments, which seldom change.
+
+        While they are the ones of the page before, so are the lines, which are kept in `heads`.
+        """
+        made_of = (owner, arguments)
+        kept = heads.texts.get(samples)
+        if kept is None or kept[0] != made_of:
+            given = list(samples(*arguments))
+            own = Lines(list(dict.fromkeys(family for family, _, _ in given)))
+            own.add([(owner, given)])
+            kept = heads.texts[samples] = (made_of, [(family.name, text) for family, text in own])
+        for name, text in kept[1]:
+            self._lines[name][1].append(text)
+
     def __iter__(self) -> Iterator[tuple[Family, str]]:
         """The families that have lines, with these."""
         return ((family, "".join(lines)) for family, lines in self._lines.values() if lines)
@@ -70,10 +91,15 @@ class Lines:
 
 
 class Heads:
-    """Heads that are kept from one page to the next, for few owners that are read again and again."""
+    """Heads that are kept from one page to the next, for few owners that are read again and again.
+
+    Of samples that seldom change, whole lines are kept: see `Lines.add_steady`.
+    """
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, ...], HeadsOf] = {}
+        self.texts: dict[Callable[..., Iterable[Sample]], tuple[object, list[tuple[str, str]]]] = {}
+        """Lines of steady samples by the function that gives them: what they are made of, and by family."""
 
     def of(self, owner: tuple[str, ...]) -> "HeadsOf":
         """Those of an owner, whose labels these are."""
