@@ -19,7 +19,15 @@ from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.meter.course import Course
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
-from iometer_exporter.meter.models import Endpoint, Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.models import (
+    Document,
+    Endpoint,
+    LastParsed,
+    Reading,
+    Status,
+    parse_reading,
+    parse_status,
+)
 from iometer_exporter.metrics.lines import Heads
 from iometer_exporter.net.addresses import Address
 
@@ -28,7 +36,6 @@ _log = logging.getLogger(__name__)
 _PROBLEMS_LOGGED: Final = 3
 
 
-Document = TypeVar("Document", Reading, Status)
 Result = TypeVar("Result")
 
 
@@ -88,6 +95,8 @@ class Bridge:
         self.reading = SingleFlight(self._fetch_reading)
         self.status = SingleFlight(self._fetch_status)
         self._client = BridgeClient(addresses, network)
+        self._parse_reading = LastParsed(parse_reading)
+        self._parse_status = LastParsed(parse_status)
         self._bridge_log = BridgeLog()
         self._guard = Guard(limits, memory)
         self._heads = Heads()
@@ -269,10 +278,10 @@ class Bridge:
         return Fetched(waited, failure=failure)
 
     async def _fetch_reading(self) -> Fetched[Judged]:
-        return await self._fetch("reading", parse_reading, self._take_reading)
+        return await self._fetch("reading", self._parse_reading, self._take_reading)
 
     async def _fetch_status(self) -> Fetched[Status]:
-        return await self._fetch("status", parse_status, self._take_status)
+        return await self._fetch("status", self._parse_status, self._take_status)
 
     async def _fetch(
         self,

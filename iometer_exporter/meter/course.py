@@ -50,11 +50,10 @@ class Course:
         self._meter = reading.meter or self._meter
         is_new = reading.time != self._last
         if not is_held and (is_new or self._is_held):
-            energies = quantities.energies(reading)
             totals = Totals(
                 reading.time,
-                _float(energies.get(obis.ENERGY_IMPORT)),
-                _float(energies.get(obis.ENERGY_EXPORT)),
+                _float(quantities.energy(reading, obis.ENERGY_IMPORT)),
+                _float(quantities.energy(reading, obis.ENERGY_EXPORT)),
             )
             if self._days is None:
                 self._days = self._memory.recall(self._meter)

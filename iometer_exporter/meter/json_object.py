@@ -167,13 +167,17 @@ class JsonObject:
 
     def children(self, key: str) -> Iterator["JsonObject"]:
         """The objects of the list; what is none is left out."""
-        values = self.values.get(key)
-        if not isinstance(values, list):
-            self._miss(key, "a list")
-            return
-        for index, value in enumerate(values):
+        for index, value in enumerate(self.entries(key)):
             if (item := self.item(key, index, value)) is not None:
                 yield item
+
+    def entries(self, key: str) -> list[Any]:
+        """The list as it was sent; an empty one where there is none."""
+        values = self.values.get(key)
+        if isinstance(values, list):
+            return values
+        self._miss(key, "a list")
+        return []
 
     def item(self, key: str, index: int, value: object) -> "JsonObject | None":
         """The object at this place of the list that is the field; None where it is none."""

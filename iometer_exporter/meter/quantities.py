@@ -43,12 +43,19 @@ def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     A negative or absurdly large counter is none and is left out, as is one whose unit is none of energy.
     """
     counters = {}
-    for code, register in reading.registers.items():
+    for code in reading.registers:
         if code in obis.ENERGIES:
-            value = joules(register)
-            if value is not None and 0 <= value < LARGEST_COUNTER_JOULES:
+            value = energy(reading, code)
+            if value is not None:
                 counters[code] = value
     return counters
+
+
+def energy(reading: Reading, code: ObisCode) -> Decimal | None:
+    """One of the energy counters that `energies` gives; None where that has none."""
+    register = reading.registers.get(code)
+    value = None if register is None else joules(register)
+    return value if value is not None and 0 <= value < LARGEST_COUNTER_JOULES else None
 
 
 def resolutions(reading: Reading, counters: Mapping[ObisCode, Decimal]) -> dict[ObisCode, Decimal]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal
 
 from iometer_exporter.meter import obis, quantities
@@ -20,6 +21,9 @@ class Family:
     help: str
     unit: str = ""
 
+
+_LABELS_AT_HAND: Final = 1024
+"""Pairs of code and unit whose labels are remembered."""
 
 _BRIDGE: Final = ("bridge",)
 _METER: Final = ("bridge", "meter")
@@ -290,8 +294,13 @@ def instantaneous(reading: Reading) -> Iterator[Sample]:
 
 def registers(reading: Reading) -> Iterator[Sample]:
     """Every register as it was sent."""
-    for register in reading.registers.values():
-        yield REGISTER, (str(register.code), register.unit), float(register.value)
+    for code, value, unit in reading.registers.values():
+        yield REGISTER, _register_labels(code, unit), float(value)
+
+
+@lru_cache(_LABELS_AT_HAND)
+def _register_labels(code: obis.ObisCode, unit: str) -> tuple[str, str]:
+    return str(code), unit
 
 
 def core_states(

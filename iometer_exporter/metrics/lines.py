@@ -136,7 +136,7 @@ def escape(text: str) -> str:
 
 def number(value: float) -> str:
     """The value as Go writes it, which is how prometheus_client does."""
-    if isinstance(value, int) and 0 <= value < len(_SMALL):
+    if type(value) is not float and isinstance(value, int) and 0 <= value < len(_SMALL):
         return _SMALL[value]
     exact = float(value)
     # Go writes large numbers and infinities in a way of its own.
