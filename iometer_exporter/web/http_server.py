@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from iometer_exporter.net.receiving import receive_little
 from iometer_exporter.web.clients import Client, ClientLimits, Clients
 from iometer_exporter.web.listener import Listener
 
@@ -117,6 +118,7 @@ class _Connection(H11Protocol):
         if self._lost:
             return
         self._opened = True
+        receive_little(transport)
         super().connection_made(transport)
         if not self._client.transports:
             self._client.transports = (transport,)

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from iometer_exporter.bridges.http.answer import AnswerReader
 from iometer_exporter.bridges.http.failures import ExchangeError, ReadError, StaleConnectionError
+from iometer_exporter.net.receiving import receive_little
 
 try:
     from iometer_exporter.bridges.http.httptools_reader import HttptoolsReader as Reader
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         if self.closed:
             transport.abort()
             return
+        receive_little(transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if _HAS_POLL:

@@ -115,6 +115,9 @@ class BridgeTransport:
 
     def _device(self, addresses: Sequence[Address]) -> Device:
         """The device at the addresses; those that were taken for several until now become one."""
+        if len(addresses) == 1 and (known := self._devices.get(addresses[0])) is not None:
+            known.is_forgotten = False
+            return known
         found = [self._devices[address] for address in addresses if address in self._devices]
         device = found[0] if found else Device()
         device.is_forgotten = False
