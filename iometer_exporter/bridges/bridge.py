@@ -294,7 +294,8 @@ class Bridge:
         try:
             document = parse(await self._client.fetch(endpoint))
         except FetchError as error:
-            failure = error
+            # It is kept; its traceback would keep all that the fetch had at hand, and itself.
+            failure = FetchError(error.reason, str(error), status=error.status)
         except PayloadError as error:
             failure = FetchError(error.reason, str(error))
         except Exception as error:
