@@ -13,7 +13,15 @@ from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
-from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, Distribution, Family, Owned, Sample
+from iometer_exporter.metrics.families import (
+    FAMILIES,
+    PROBE_FAMILIES,
+    Distribution,
+    Family,
+    Observed,
+    Owned,
+    Sample,
+)
 
 _MOST_HEADS: Final = 128
 """Heads kept of one owner: more than a bridge has samples, and an end to what ever new labels may cost."""
@@ -48,7 +56,7 @@ class Lines:
         of_name = self._lines
         for owner, samples in owned:
             kept = None if heads is None else heads.of(owner)
-            escaped = tuple(map(escape, owner))
+            escaped = tuple(map(escape, owner)) if kept is None else ()
             for sampled, labels, value in samples:
                 family, lines = of_name[sampled.name]
                 if value is None:
@@ -63,7 +71,7 @@ class Lines:
     def add_steady(
         self,
         owner: tuple[str, ...],
-        samples: Callable[..., Iterable[Sample]],
+        samples: Callable[..., Iterable[Sample | Observed]],
         arguments: tuple[object, ...],
         heads: "Heads",
     ) -> None:
@@ -98,7 +106,9 @@ class Heads:
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, ...], HeadsOf] = {}
-        self.texts: dict[Callable[..., Iterable[Sample]], tuple[object, list[tuple[str, str]]]] = {}
+        self.texts: dict[
+            Callable[..., Iterable[Sample | Observed]], tuple[object, list[tuple[str, str]]]
+        ] = {}
         """Lines of steady samples by the function that gives them: what they are made of, and by family."""
 
     def of(self, owner: tuple[str, ...]) -> "HeadsOf":

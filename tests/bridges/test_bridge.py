@@ -411,3 +411,17 @@ async def test_a_meter_without_a_number_is_remembered_by_its_bridge(device: str,
         await fetched(house.status)
         await fetched(house.reading)
     assert [key for key, _ in memory.entries()] == keys
+
+
+async def test_a_failure_that_is_kept_holds_on_to_nothing_of_its_fetch() -> None:
+    async with raw_server(bridge(lambda: b"", lambda: b"{")) as server, running(server.address) as house:
+        failures = (await read(house)).failures
+        assert {endpoint: failure.reason for endpoint, failure in failures.items()} == {
+            "reading": "no_data",
+            "status": "invalid_json",
+        }
+        assert failures["reading"].status == 404
+        for failure in failures.values():
+            assert failure.__traceback__ is None
+            assert failure.__cause__ is None
+            assert failure.__context__ is None

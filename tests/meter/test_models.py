@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iometer_exporter.errors import PayloadError
-from iometer_exporter.meter.models import Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.json_object import JsonObject
+from iometer_exporter.meter.models import (
+    LastParsed,
+    Reading,
+    Register,
+    Status,
+    parse_reading,
+    parse_register,
+    parse_registers,
+    parse_status,
+)
 from iometer_exporter.meter.obis import ObisCode
 from tests import payloads
 
@@ -609,3 +619,44 @@ def test_any_field_may_hold_any_json_value(data: st.DataObject, case: str, endpo
     node[key] = data.draw(json_values)
     body = json.dumps(document).encode()
     assert is_clean(message_of(parse_reading if endpoint == "reading" else parse_status, body))
+
+
+ODD: Final[st.SearchStrategy[Any]] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.just([]) | st.just({})
+)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["obis", "value", "unit"]),
+            st.sampled_from(["01-00:01.08.00*ff", "1-0:1.8.0", "1-0:2.8.0", "Wh", "W\x00h", "", "x" * 129])
+            | st.decimals()
+            | ODD,
+        )
+        | ODD,
+        max_size=4,
+    )
+)
+def test_the_short_way_to_a_register_leads_where_the_long_one_does(sent: list[Any]) -> None:
+    short, long = JsonObject({"list": sent}), JsonObject({"list": sent})
+    found = parse_registers(short, "list", "obis")
+    expected: dict[ObisCode, Register] = {}
+    for item in long.children("list"):
+        register = parse_register(item, "obis")
+        if register is not None and expected.setdefault(register.code, register) != register:
+            item.report("obis", f"{register.code} is sent twice with different values")
+    assert found == expected
+    assert short.problems == long.problems
+
+
+def test_a_document_is_parsed_once_while_it_stays_the_same() -> None:
+    parse: LastParsed[Reading] = LastParsed(parse_reading)
+    first, second = payloads.body("battery", "reading"), payloads.body("tariffs", "reading")
+    assert parse(first) is parse(bytes(bytearray(first)))
+    assert parse(second) == parse_reading(second)
+    for _ in range(2):
+        with pytest.raises(PayloadError):
+            parse(b"{}")
+    assert parse(second) == parse_reading(second)
+    assert parse(first) == parse_reading(first)

@@ -123,6 +123,34 @@ def test_a_page_is_the_one_of_prometheus_client(
         assert written == reference(table, samples, text_format)
 
 
+@given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6))
+def test_steady_samples_give_the_lines_of_what_they_are_made_of_now(
+    pages: list[tuple[list[Family], list[Owned]]], order: list[int]
+) -> None:
+    """Whatever page they were kept from."""
+    asked: list[Any] = []
+
+    def samples(number: int, few: list[Sample | Observed]) -> list[Sample | Observed]:
+        asked.append(number)
+        return few
+
+    heads = Heads()
+    last = None
+    for index in order:
+        number = index % len(pages)
+        table, owned = pages[number]
+        if not owned:
+            continue
+        owner, few = owned[0]
+        lines, expected = Lines(table), Lines(table)
+        asked.clear()
+        lines.add_steady(owner, samples, (number, few), heads)
+        expected.add([(owner, few)])
+        assert lines.columns() == expected.columns()
+        assert asked == ([] if last == number else [number])
+        last = number
+
+
 @given(NUMBERS)
 def test_a_number_is_the_one_of_prometheus_client(value: float) -> None:
     assert number(value) == go_string(value)
