@@ -1,7 +1,7 @@
 """A whole dashboard in the classic schema, which Grafana 10 to 13 read."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from grafana.annotations import ANNOTATIONS
 from grafana.layout import Shelf, placed
@@ -19,8 +19,12 @@ TITLES: Final = {
     "load": "IOmeter: Load profile",
     "health": "IOmeter: Device health",
     "fleet": "IOmeter: Fleet",
+    "provider": "IOmeter: Provider",
 }
 """Of every dashboard by its name, in the order of the links."""
+
+ALONE: Final = "provider"
+"""It is about other things than those that the others choose, so no links lead to it, and none from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,11 @@ class Board:
     shelves: tuple[Shelf, ...]
     start: str
     refresh: str
+    choice: tuple[Json, ...] = CHOICE
+    """What to show, before the variables."""
     variables: tuple[Json, ...] = ()
-    annotations_shown: bool = False
+    marks: Literal["", "off", "on"] = ""
+    """Whether there are marks on its curves, and whether they are shown from the start."""
 
 
 def uid(name: str, language: Language) -> str:
@@ -45,20 +52,20 @@ def document(board: Board, language: Language) -> Json:
     """The dashboard as Grafana imports it; raises UntranslatedError."""
     english = {
         "annotations": {
-            "list": [annotation | {"enable": board.annotations_shown} for annotation in ANNOTATIONS]
+            "list": [mark | {"enable": board.marks == "on"} for mark in ANNOTATIONS] if board.marks else []
         },
         "description": Text(board.description),
         "editable": False,
         "fiscalYearStartMonth": 0,
         "graphTooltip": 1,
         "id": None,
-        "links": [_link(name) for name in TITLES if name != board.name],
+        "links": [_link(name) for name in TITLES if board.name not in (name, ALONE) and name != ALONE],
         "liveNow": False,
         "panels": placed(board.shelves),
         "refresh": board.refresh,
         "schemaVersion": SCHEMA,
         "tags": ["iometer"],
-        "templating": {"list": [*CHOICE, *board.variables]},
+        "templating": {"list": [*board.choice, *board.variables]},
         "time": {"from": board.start, "to": "now"},
         "timepicker": {},
         # As user or organisation have it. With the browser's, days of an absolute range are those of UTC.

@@ -1,7 +1,7 @@
 """Panels as Grafana's classic JSON, by small functions: what is drawn, not where."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from grafana.texts import Text, Texts
 
@@ -20,8 +20,10 @@ GREY: Final = "#8e8e8e"
 
 # Grafana's own units of these write 1.03 MWh beside 943 kWh, €1.23K for a year's bill, and, since 13.1, dbm.
 KWH: Final = "suffix:kWh"
-EURO: Final = "suffix:€"
 DBM: Final = "suffix:dBm"
+
+MONEY: Final = "none"
+"""A unit cannot be a variable, a title can: panels of money name the `$currency` in theirs."""
 
 _ANY: Final = 1e12
 """More than any value: until Grafana 12, a range that has no end matches nothing."""
@@ -78,9 +80,9 @@ def states(names: Mapping[int, tuple[str, str]]) -> list[Json]:
 
 
 def words(names: Mapping[str, tuple[str, str]]) -> list[Json]:
-    """Value mappings from a text to another and a colour."""
+    """Value mappings from a text to another and a colour, or an empty one for that of the text."""
     options = {
-        value: {"color": color, "index": index, "text": Text(text)}
+        value: ({"color": color} if color else {}) | {"index": index, "text": Text(text)}
         for index, (value, (text, color)) in enumerate(names.items())
     }
     return [{"type": "value", "options": options}]
@@ -99,6 +101,14 @@ def spans(*ranges: tuple[float | None, float | None, str, str]) -> list[Json]:
         }
         for index, (low, high, text, color) in enumerate(ranges)
     ]
+
+
+def only_if_now(expression: str) -> Json:
+    """The expression over the time range, of those series alone that are there at its end.
+
+    For a big number with a curve behind it: the last value of a series that has ended is not that of now.
+    """
+    return query(f"{expression} and {expression} @ end()", "{{bridge}}")
 
 
 def override(ref: str, **properties: Any) -> Json:
@@ -180,23 +190,45 @@ def panel(
     return result
 
 
-def stat(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
-    """Big numbers, one a series, with its legend if it has one; coloured by limits or as given."""
+Change = Literal["", "standard", "inverted"]
+"""No change, or one in which more is good, or in which it is bad."""
+
+
+def stat(
+    title: str,
+    description: str,
+    *queries: Json,
+    width: int,
+    unit: str,
+    spark: bool = False,
+    change: Change = "",
+    **field: Any,
+) -> Json:
+    """Big numbers, one a series, with its legend if it has one; coloured by limits or as given.
+
+    `spark` draws the curve of the time range behind them; `change` tells by how much the last value of what
+    the transformations leave differs from the first.
+    """
     colors = field.pop("color", {"mode": "thresholds"})
-    if field.get("mappings"):
-        # Their colours are those of states; what is in none of them has no colour.
-        field.setdefault("limits", thresholds(TEXT))
+    # What is not there, or in none of the mappings, has no colour.
+    field.setdefault("limits", thresholds(TEXT))
+    several = len(queries) > 1 and not change
     options = {
         "colorMode": "value",
-        "graphMode": "none",
+        "graphMode": "area" if spark else "none",
         "justifyMode": "auto",
-        # Side by side, three values are too small to be read, and in a narrow panel two.
-        "orientation": "horizontal" if len(queries) > 2 or (width < 6 and len(queries) == 1) else "auto",
+        # Side by side, several values are too small to be read in a narrow panel.
+        "orientation": "horizontal" if width < (2 * len(queries) + 2 if several else 6) else "auto",
+        "percentChangeColorMode": change or "standard",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "showPercentChange": bool(change),
         # A bridge is named only among several; what each of several queries is about is always said.
-        "textMode": "auto" if len(queries) == 1 else "value_and_name",
+        "textMode": "value_and_name" if several else "auto",
         "wideLayout": True,
     }
+    if len(queries) > 3:
+        # Four lines below one another would be in small print.
+        options["text"] = {"titleSize": 14, "valueSize": 18}
     return panel(
         "stat", title, description, queries, width=width, unit=unit, options=options, color=colors, **field
     )
@@ -214,12 +246,16 @@ def curve(
     fill: int = 10,
     usual: tuple[float, float] | None = None,
     calcs: Iterable[str] = (),
+    scheme: bool = False,
     **field: Any,
 ) -> Json:
     """Values over time, as lines or as bars that begin at their time.
 
-    `lines` draws the limits too; `usual` is a range that is always in sight.
+    `lines` draws the limits too, `scheme` colours each part of a line by them; `usual` is a range that is
+    always in sight.
     """
+    if scheme:
+        field["color"] = {"mode": "thresholds"}
     if bars:
         # Otherwise the axis begins at the lowest bar but for some room, and that bar looks like nothing.
         usual = (0, 0)
@@ -229,7 +265,7 @@ def curve(
         "barAlignment": 1 if bars else 0,
         "drawStyle": "bars" if bars else "line",
         "fillOpacity": 80 if bars else fill,
-        "gradientMode": "none",
+        "gradientMode": "scheme" if scheme else "none",
         "lineWidth": 1,
         # A lone point has no line.
         "showPoints": "never" if bars else "auto",
@@ -334,6 +370,30 @@ def histogram(
     )
 
 
+def bargauge(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
+    """A bar for each series, as long as its value within `low` and `high`, coloured by the limits."""
+    options = {
+        "displayMode": "basic",
+        "minVizHeight": 16,
+        "minVizWidth": 8,
+        "orientation": "horizontal",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "showUnfilled": True,
+        "valueMode": "color",
+    }
+    return panel(
+        "bargauge",
+        title,
+        description,
+        queries,
+        width=width,
+        unit=unit,
+        options=options,
+        color={"mode": "thresholds"},
+        **field,
+    )
+
+
 def barchart(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
     """A bar for each row of what the transformations leave; the first text column names it."""
     options = {
@@ -360,6 +420,14 @@ def barchart(title: str, description: str, *queries: Json, width: int, unit: str
         custom=custom,
         **field,
     )
+
+
+def for_each(variable: str, drawn: Json) -> Json:
+    """The panel once for each chosen value of the variable, three side by side.
+
+    Below it must stand a heading, or what is below would fill its gaps.
+    """
+    return drawn | {"maxPerRow": 3, "repeat": variable, "repeatDirection": "h"}
 
 
 def column(name: str, **properties: Any) -> Json:

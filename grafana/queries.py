@@ -1,5 +1,6 @@
 """PromQL of the dashboards: selectors from the table of metrics, and the expressions that panels share."""
 
+from collections.abc import Callable
 from typing import Final
 
 from iometer_exporter.metrics import families as metrics
@@ -13,12 +14,13 @@ BRIDGE: Final = "job, instance, bridge"
 
 JOULES_PER_KWH: Final = "3.6e6"
 
-MONTH_DAYS: Final = 30.4375
-"""Of a mean month."""
-
 RANGE: Final = "[$__range]"
 """The whole time range of a panel, as one window."""
 
+DAY_BEFORE: Final = f"{RANGE} offset 1d"
+"""The same stretch of the day before."""
+
+HOUR: Final = "[1h] offset -1h"
 DAY: Final = "[1d] offset -1d"
 """A window that begins at its point of time: Grafana puts points that are days apart on local midnights."""
 
@@ -65,9 +67,10 @@ A day counts from one o'clock on, for the clock may have been changed in the ran
 """
 
 FEE_OF_YEAR: Final = (
-    f"($base_fee) / {MONTH_DAYS} * count_over_time((sum({metric(metrics.READING_TIMESTAMP)}))[$__range:1d])"
+    f"sum_over_time((($base_fee) / days_in_month()"
+    f" and on () sum({metric(metrics.READING_TIMESTAMP)}))[$__range:1d])"
 )
-"""The base fee of the days of the range that have a reading, by mean months."""
+"""The base fee of the days of the range that have a reading, each with its share in its month's."""
 
 
 def quarter_hour(family: Family) -> str:
@@ -80,10 +83,17 @@ def quarter_hour(family: Family) -> str:
 
 def state(family: Family, names: tuple[str, ...]) -> str:
     """A number from a family with a sample for each status: 1 for the first name, the last for all others."""
-    known = [f"{number} * ({_status(family, '=', name)} == 1)" for number, name in enumerate(names, 1)]
-    other = f"{len(names) + 1} * ({_status(family, '!~', '|'.join(names))} == 1)"
+    return state_of(metric, family, names)
+
+
+def state_of(selector: Callable[[Family, str], str], family: Family, names: tuple[str, ...]) -> str:
+    """Such a number, of what a function selects by family and a further matcher."""
+    known = [
+        f"{number} * ({_status(selector, family, '=', name)} == 1)" for number, name in enumerate(names, 1)
+    ]
+    other = f"{len(names) + 1} * ({_status(selector, family, '!~', '|'.join(names))} == 1)"
     return f"sum without (status) ({' or '.join((*known, other))})"
 
 
-def _status(family: Family, operator: str, names: str) -> str:
-    return metric(family, f'status{operator}"{names}"')
+def _status(selector: Callable[[Family, str], str], family: Family, operator: str, names: str) -> str:
+    return selector(family, f'status{operator}"{names}"')

@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from grafana.panels import DATASOURCE
-from grafana.queries import metric
+from grafana.queries import EXPORTER, metric
 from grafana.texts import Text
 from iometer_exporter.metrics import families as metrics
+from iometer_exporter.provider.served.families import INSTALLATIONS
 
 Json = dict[str, Any]
 
@@ -106,20 +107,44 @@ CHOICE: Final[tuple[Json, ...]] = (
     _chosen("bridge", "Bridge", _without(_UP, "bridge")),
     _chosen("meter", "Meter", _without(_READ, "meter")),
 )
-"""On every dashboard, each chosen from what those before it leave."""
+"""Each chosen from what those before it leave."""
+
+_HIDDEN: Final = 2
+HOUSEHOLD: Final = tuple(
+    item | {"hide": _HIDDEN} if item["name"] in ("job", "instance") else item for item in CHOICE
+)
+"""For a home, whose exporter is one: on a phone, what is at the top stands before the first number."""
+
+_SERVED: Final = f"{INSTALLATIONS.name}{{{','.join(EXPORTER)}}}"
+PROVIDER: Final[tuple[Json, ...]] = (
+    CHOICE[0],
+    _chosen("job", "Job", _without(_SERVED, "job", "instance")),
+    _chosen("instance", "Exporter", _without(_SERVED, "instance")),
+)
+"""For the installations of a provider, which have no bridges."""
 
 IMPORT_PRICE: Final = textbox(
-    "import_price", "Price per kWh (as 0.30)", "0.30", "Price of a drawn kilowatt-hour, with a point: 0.30."
+    "import_price",
+    "Price per kWh (with a point: 0.30)",
+    "0.30",
+    "Price of a drawn kilowatt-hour. With a comma, panels of money show an error or a wrong sum.",
 )
 EXPORT_PRICE: Final = textbox(
     "export_price",
-    "Feed-in tariff (as 0.08)",
+    "Feed-in tariff (with a point: 0.08)",
     "0.08",
-    "What a kilowatt-hour fed in brings, with a point: 0.08.",
+    "What a kilowatt-hour fed in brings. With a comma, panels of money show an error or a wrong sum.",
 )
 BASE_FEE: Final = textbox(
-    "base_fee", "Base fee per month", "12", "Base fee of a month, of all chosen meters together."
+    "base_fee",
+    "Base fee per month",
+    "12",
+    "Base fee of a month, of all chosen meters together; 0 leaves it out everywhere.",
 )
+CURRENCY: Final = textbox("currency", "Currency", "€", "Of the prices; stands in the titles of the panels.")
+PRICES: Final = (IMPORT_PRICE, EXPORT_PRICE, BASE_FEE, CURRENCY)
+"""The same on all dashboards with money, so that all of them show the same sums."""
+
 UTC_OFFSET: Final = textbox(
     "utc_offset", "Hours ahead of UTC", "1", "Your time in winter, in hours ahead of UTC: Berlin 1, Lisbon 0."
 )

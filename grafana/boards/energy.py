@@ -3,12 +3,13 @@
 from typing import Final
 
 from grafana.board import Board
+from grafana.boards.home import NO_ENERGY, NO_EXPORT, against_the_day_before, energy
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
-    EURO,
     GREY,
     KWH,
+    MONEY,
     ORANGE,
     PURPLE,
     TEXT,
@@ -35,12 +36,10 @@ from grafana.queries import (
     revenue,
 )
 from grafana.transforms import columns, limit, sort, totals
-from grafana.variables import BASE_FEE, EXPORT_PRICE, IMPORT_PRICE
+from grafana.variables import HOUSEHOLD, PRICES
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
 
-NO_ENERGY: Final = "No energy known for this time"
-NO_EXPORT: Final = "Nothing fed in, or no export register"
 DAYS: Final = (
     "A bar is a day from midnight to midnight in your time zone; before the last change of clocks, days "
     "begin "
@@ -80,7 +79,7 @@ def so_far(family: Family, days_ago: int = 0) -> str:
     return f"sum({last} - ({first})) / {JOULES_PER_KWH}"
 
 
-def bill(title: str, description: str, fee: str, period: str, shift: str = "") -> Json:
+def bill(title: str, description: str, fee: str, period: str, *, width: int, shift: str = "") -> Json:
     """Cost, fee, revenue and what is left to pay of a calendar period."""
     return stat(
         title,
@@ -89,8 +88,8 @@ def bill(title: str, description: str, fee: str, period: str, shift: str = "") -
         now(f"0 * {cost()} + {fee}", "Base fee"),
         now(revenue(), "Revenue"),
         now(net(fee=fee), "Net"),
-        width=6,
-        unit=EURO,
+        width=width,
+        unit=MONEY,
         decimals=2,
         overrides=[colored("A", ORANGE), colored("B", GREY), colored("C", BLUE), colored("D", TEXT)],
         nothing=NO_ENERGY,
@@ -120,39 +119,118 @@ def top_days(title: str, description: str, family: Family, nothing: str) -> Json
 
 BOARD: Final = Board(
     name="energy",
-    description="Energy and money of all chosen bridges together, by day, month and year. "
-    "Days and months begin at midnight in your time zone.",
+    description="Energy and money of all chosen bridges together, by day, month and year, each beside the "
+    "period before up to the same time. Days and months begin at midnight in your time zone.",
     start="now-30d",
     refresh="5m",
-    variables=(IMPORT_PRICE, EXPORT_PRICE, BASE_FEE),
+    choice=HOUSEHOLD,
+    variables=PRICES,
+    marks="off",
     shelves=(
         shelf(
-            6,
+            5,
+            against_the_day_before(
+                "Drawn today",
+                "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the "
+                "same time.",
+                metrics.ENERGY_IMPORT,
+                width=5,
+                color=ORANGE,
+                change="inverted",
+            ),
+            against_the_day_before(
+                "Fed in today",
+                "Energy fed in since midnight in your time zone; the arrow compares it with yesterday by the "
+                "same time.",
+                metrics.ENERGY_EXPORT,
+                width=5,
+                color=BLUE,
+                change="standard",
+            ),
             bill(
-                "Bill of today",
+                "Bill of today in $currency",
                 "Since midnight, with the base fee of the whole day.",
                 FEE_OF_MONTH,
                 "now/d",
+                width=7,
             ),
             bill(
-                "Bill of this month",
+                "Yesterday by this time in $currency",
+                "The bill of yesterday up to the same time of day, with the base fee of the whole day.",
+                FEE_OF_MONTH,
+                "now/d",
+                width=7,
+                shift="1d",
+            ),
+            heading="Today",
+        ),
+        shelf(
+            5,
+            energy("This month", "Energy since the first of the month.", "now/M", width=5),
+            energy(
+                "Last month by this day",
+                "Energy of the month before up to the same day and time.",
+                "now/M",
+                width=5,
+                shift="1M",
+            ),
+            bill(
+                "Bill of this month in $currency",
                 "Since the first, with the base fee of each day that has begun.",
                 FEE_OF_MONTH,
                 "now/M",
+                width=5,
             ),
             bill(
-                "Bill of last month",
-                "The month before this one, with its whole base fee even if a part of it was not read.",
+                "Last month by this day in $currency",
+                "The month before up to the same day and time, with the base fee of these days.",
+                FEE_OF_MONTH,
+                "now/M",
+                width=5,
+                shift="1M",
+            ),
+            bill(
+                "Last month in $currency",
+                "The whole month before, with its whole base fee even if a part of it was not read.",
                 "($base_fee)",
                 "now/M",
-                "1M/M",
+                width=4,
+                shift="1M/M",
+            ),
+            heading="Month",
+        ),
+        shelf(
+            5,
+            energy(
+                "This year",
+                "Energy since 1 January, or since Prometheus first read the meter.",
+                "now/y",
+                width=5,
+            ),
+            energy(
+                "Last year by this day",
+                "Energy of the year before up to the same day and time, as far as Prometheus knows it.",
+                "now/y",
+                width=5,
+                shift="1y",
             ),
             bill(
-                "Bill of this year",
+                "Bill of this year in $currency",
                 "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.",
                 FEE_OF_YEAR,
                 "now/y",
+                width=7,
             ),
+            bill(
+                "Last year by this day in $currency",
+                "The year before up to the same day and time, as far as Prometheus knows it; with the base "
+                "fee of these days.",
+                FEE_OF_YEAR,
+                "now/y",
+                width=7,
+                shift="1y",
+            ),
+            heading="Year",
         ),
         shelf(
             9,
@@ -169,11 +247,11 @@ BOARD: Final = Board(
                 nothing=NO_ENERGY,
             ),
             curve(
-                "Net cost per day",
+                "Net cost per day in $currency",
                 f"Cost with the day's share of the base fee, less revenue; below zero you earn. {DAYS}",
                 at_step("1d", query(net(DAY, fee=FEE_OF_DAY), "Net")),
                 width=12,
-                unit=EURO,
+                unit=MONEY,
                 decimals=2,
                 bars=True,
                 color={"mode": "fixed", "fixedColor": PURPLE},
@@ -232,11 +310,11 @@ BOARD: Final = Board(
                 period="1y/M",
             ),
             barchart(
-                "Net cost per month",
+                "Net cost per month in $currency",
                 f"Cost with the base fee of the days that were read, less revenue. {MONTHS}",
                 by_month(net(DAY, fee=FEE_OF_DAY)),
                 width=8,
-                unit=EURO,
+                unit=MONEY,
                 decimals=2,
                 color={"mode": "fixed", "fixedColor": PURPLE},
                 transformations=[totals(), columns({"Field": "Month", "Total": "Money"})],
@@ -260,6 +338,7 @@ BOARD: Final = Board(
                 NO_EXPORT,
             ),
             heading="Top days",
+            folded=True,
         ),
         shelf(
             9,

@@ -1,21 +1,35 @@
-"""The devices: connections, batteries, radios, firmware, and what went wrong with them and the exporter."""
+"""The devices: what needs a hand, connections, batteries, radios, firmware, and the exporter itself."""
 
 from typing import Final
 
 from grafana.board import Board
-from grafana.boards.home import BATTERY_COLORS, LATEST, NO_STATUS
+from grafana.boards.devices import (
+    AGE,
+    ANSWERS,
+    BATTERY,
+    CORE,
+    DAYS,
+    LATEST,
+    NEEDS,
+    NO_STATUS,
+    PIN,
+    PIN_STATE,
+    POWER_SOURCE,
+    POWERED,
+    RADIO,
+    UP,
+    WIFI,
+    bridges,
+)
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
     DBM,
     GREEN,
-    GREY,
-    ORANGE,
     RED,
     YELLOW,
     column,
     curve,
-    known,
     now,
     query,
     stat,
@@ -30,19 +44,7 @@ from grafana.transforms import columns
 from iometer_exporter.metrics import families as metrics
 from prometheus.thresholds import DEFAULTS
 
-UP: Final = states({0: ("Down", RED), 1: ("Up", GREEN)})
-PIN: Final = states(
-    {1: ("Entered", GREEN), 2: ("Pending", YELLOW), 3: ("Missing", ORANGE), 4: ("Unknown state", GREY)}
-)
-POWER: Final = states({1: ("Battery", BLUE), 2: ("Wired", GREEN), 3: ("Unknown state", GREY)})
-
 _LEVEL: Final = metric(metrics.CORE_BATTERY)
-DAYS_LEFT: Final = (
-    f"clamp_min({_LEVEL} - {DEFAULTS.battery_empty_ratio}, 0) / -(deriv({_LEVEL}[14d:1h]) < 0) / 86400"
-    f" and present_over_time({_LEVEL}[1d] offset 3d)"
-)
-"""As the recording rule has it."""
-
 _RUNS: Final = f"and on (job, instance) last_over_time({metric(metrics.BUILD_INFO)}[1d])"
 
 BOARD: Final = Board(
@@ -50,8 +52,73 @@ BOARD: Final = Board(
     description="Whether bridges, cores and the exporter work, and how well.",
     start="now-24h",
     refresh="30s",
-    annotations_shown=True,
+    marks="on",
     shelves=(
+        shelf(
+            8,
+            bridges(
+                "Devices",
+                "A row for each bridge, those that need a hand first. Age is that of the last reading; days "
+                "left are those until the battery is empty if it goes on as in the last 14 days: the level "
+                "comes in steps of 1 %, so the first weeks say little. A dash is unknown, or a core without "
+                "a battery.",
+                *(NEEDS, ANSWERS, CORE, AGE, PIN_STATE, POWER_SOURCE, BATTERY, DAYS, RADIO, WIFI),
+                width=24,
+                cells="color-background",
+            ),
+        ),
+        shelf(
+            4,
+            stat(
+                "Configuration",
+                "Whether the configuration was valid when it was last read.",
+                now(metric(metrics.RELOAD_SUCCESSFUL), "{{instance}}"),
+                width=5,
+                unit="none",
+                mappings=states({0: ("Refused", RED), 1: ("Valid", GREEN)}),
+                nothing="No exporter known",
+            ),
+            stat(
+                "Configuration read",
+                "When a valid configuration was last read.",
+                now(f"{metric(metrics.RELOAD_TIMESTAMP)} * 1000", "{{instance}}"),
+                width=5,
+                unit="dateTimeFromNow",
+                color={"mode": "fixed", "fixedColor": BLUE},
+                nothing="No exporter known",
+            ),
+            stat(
+                "Bridges known",
+                "By how they became known.",
+                now(metric(metrics.BRIDGES), "{{source}}"),
+                width=5,
+                unit="none",
+                color={"mode": "fixed", "fixedColor": BLUE},
+                nothing="No exporter known",
+            ),
+            stat(
+                "Exporter restarts",
+                "How often the exporter was started again in the range.",
+                now(
+                    f"changes(process_start_time_seconds{{{','.join(EXPORTER)}}}[$__range]) {_RUNS}",
+                    "{{instance}}",
+                ),
+                width=4,
+                unit="none",
+                limits=thresholds(GREEN, (1, YELLOW)),
+                nothing="No exporter known",
+            ),
+            stat(
+                "Counter resets",
+                "How often an energy register fell in the range: a new meter, or wrong readings.",
+                now(f"resets({metric(metrics.ENERGY_IMPORT)}[$__range])", "{{bridge}} drawn"),
+                now(f"resets({metric(metrics.ENERGY_EXPORT)}[$__range])", "{{bridge}} fed in"),
+                width=5,
+                unit="none",
+                limits=thresholds(GREEN, (1, RED)),
+                nothing="No energy known for this time",
+            ),
+        ),
         shelf(
             7,
             timeline(
@@ -63,95 +130,34 @@ BOARD: Final = Board(
                 nothing="No bridge known",
             ),
             timeline(
-                "Endpoints",
-                "Up while /v1/reading or /v1/status gives a valid document.",
-                query(metric(metrics.ENDPOINT_UP), "{{bridge}} {{endpoint}}"),
+                "Core reaches bridge",
+                "The 868 MHz connection between the core and its bridge.",
+                query(metric(metrics.CORE_CONNECTED), "{{bridge}}"),
                 width=12,
-                mappings=UP,
-                nothing="No bridge known",
+                mappings=states({0: ("Disconnected", RED), 1: ("Connected", GREEN)}),
+                nothing=NO_STATUS,
             ),
             heading="Connections",
         ),
         shelf(
-            7,
-            timeline(
-                "Core reaches bridge",
-                "The 868 MHz connection between the core and its bridge.",
-                query(metric(metrics.CORE_CONNECTED), "{{bridge}}"),
-                width=6,
-                mappings=states({0: ("Disconnected", RED), 1: ("Connected", GREEN)}),
-                nothing=NO_STATUS,
-            ),
-            timeline(
-                "Core sits on meter",
-                "Whether the core is attached to the meter.",
-                query(metric(metrics.CORE_ATTACHED), "{{bridge}}"),
-                width=6,
-                mappings=states({0: ("Detached", RED), 1: ("Attached", GREEN)}),
-                nothing=NO_STATUS,
-            ),
-            timeline(
-                "PIN of the meter",
-                "Without its PIN a meter tells whole kWh and no power.",
-                query(state(metrics.CORE_PIN_STATUS, ("entered", "pending", "missing")), "{{bridge}}"),
-                width=6,
-                mappings=PIN,
-                nothing=NO_STATUS,
-            ),
-            timeline(
-                "Power source",
-                "What the core is powered by.",
-                query(state(metrics.CORE_POWER_STATUS, ("battery", "wired")), "{{bridge}}"),
-                width=6,
-                mappings=POWER,
-                nothing=NO_STATUS,
-            ),
-        ),
-        shelf(
-            7,
-            stat(
-                "Battery",
-                "Charge of the core's batteries.",
-                now(_LEVEL),
-                width=6,
-                unit="percentunit",
-                limits=BATTERY_COLORS,
-                low=0,
-                high=1,
-                nothing="No battery: powered by wire, or no status",
-            ),
-            stat(
-                "Battery days left",
-                "Days until the battery is empty if it goes on as in the last 14 days. The level comes in "
-                "steps of 1 %, so the first weeks say little; empty while it does not fall.",
-                now(DAYS_LEFT),
-                width=6,
-                unit="none",
-                decimals=0,
-                limits=known(0, RED, (DEFAULTS.battery_empty_days, YELLOW), (60, GREEN)),
-                nothing="No battery, or it did not fall in 14 days",
-            ),
+            8,
             curve(
                 "Battery, last 30 days",
                 "Charge of the core's batteries, whatever range is chosen above.",
                 query(_LEVEL, "{{bridge}}"),
-                width=12,
+                width=8,
                 unit="percentunit",
                 low=0,
                 high=1,
                 period="30d",
                 nothing="No battery: powered by wire, or no status",
             ),
-            heading="Battery and radio",
-        ),
-        shelf(
-            8,
             curve(
                 "Radio of the core",
                 "868 MHz signal between core and bridge; nearer to zero is better. The line is the limit of "
                 "the alert.",
                 query(f"avg_over_time({metric(metrics.CORE_RSSI)}[$__rate_interval])", "{{bridge}}"),
-                width=12,
+                width=8,
                 unit=DBM,
                 fill=0,
                 limits=thresholds(RED, (DEFAULTS.core_weak_dbm, GREEN)),
@@ -163,7 +169,7 @@ BOARD: Final = Board(
                 "Wi-Fi of the bridge",
                 "Wi-Fi signal at the bridge; nearer to zero is better. The line is the limit of the alert.",
                 query(f"avg_over_time({metric(metrics.BRIDGE_RSSI)}[$__rate_interval])", "{{bridge}}"),
-                width=12,
+                width=8,
                 unit=DBM,
                 fill=0,
                 limits=thresholds(RED, (DEFAULTS.wifi_weak_dbm, GREEN)),
@@ -171,6 +177,7 @@ BOARD: Final = Board(
                 calcs=("min", "mean"),
                 nothing=NO_STATUS,
             ),
+            heading="Battery and radio",
         ),
         shelf(
             8,
@@ -178,7 +185,7 @@ BOARD: Final = Board(
                 "Age of the reading",
                 "Time since the meter was last read; the interval set in the app shows as teeth of a saw.",
                 query(f"({LATEST}) / 60", "{{bridge}}"),
-                width=8,
+                width=12,
                 unit="suffix:min",
                 fill=0,
                 low=0,
@@ -193,23 +200,14 @@ BOARD: Final = Board(
                     f"rate({metric(metrics.READINGS_REJECTED)}[$__rate_interval]) * 60 > 0",
                     "{{bridge}} {{reason}}",
                 ),
-                width=8,
+                width=12,
                 unit="suffix:/min",
                 bars=True,
                 stacked=True,
                 nothing="No reading was rejected",
             ),
-            stat(
-                "Counter resets",
-                "How often an energy register fell in the range: a new meter, or wrong readings.",
-                now(f"resets({metric(metrics.ENERGY_IMPORT)}[$__range])", "{{bridge}} drawn"),
-                now(f"resets({metric(metrics.ENERGY_EXPORT)}[$__range])", "{{bridge}} fed in"),
-                width=8,
-                unit="none",
-                limits=thresholds(GREEN, (1, RED)),
-                nothing="No energy known for this time",
-            ),
             heading="Readings",
+            folded=True,
         ),
         shelf(
             8,
@@ -241,57 +239,55 @@ BOARD: Final = Board(
                 nothing="No fetch failed",
             ),
             heading="Fetches",
+            folded=True,
         ),
         shelf(
-            5,
+            7,
+            timeline(
+                "Endpoints",
+                "Up while /v1/reading or /v1/status gives a valid document.",
+                query(metric(metrics.ENDPOINT_UP), "{{bridge}} {{endpoint}}"),
+                width=12,
+                mappings=UP,
+                nothing="No bridge known",
+            ),
             timeline(
                 "Exporter answers",
                 "Up while Prometheus can scrape the exporter.",
                 query(f"up{{{','.join(EXPORTER)}}} {_RUNS}", "{{instance}}"),
-                width=8,
+                width=12,
                 mappings=UP,
                 nothing="No exporter known",
             ),
-            stat(
-                "Exporter restarts",
-                "How often the exporter was started again in the range.",
-                now(
-                    f"changes(process_start_time_seconds{{{','.join(EXPORTER)}}}[$__range]) {_RUNS}",
-                    "{{instance}}",
-                ),
-                width=4,
-                unit="none",
-                limits=thresholds(GREEN, (1, YELLOW)),
-                nothing="No exporter known",
+            heading="More states",
+            folded=True,
+        ),
+        shelf(
+            7,
+            timeline(
+                "Core sits on meter",
+                "Whether the core is attached to the meter.",
+                query(metric(metrics.CORE_ATTACHED), "{{bridge}}"),
+                width=8,
+                mappings=states({0: ("Detached", RED), 1: ("Attached", GREEN)}),
+                nothing=NO_STATUS,
             ),
-            stat(
-                "Bridges known",
-                "By how they became known.",
-                now(metric(metrics.BRIDGES), "{{source}}"),
-                width=4,
-                unit="none",
-                color={"mode": "fixed", "fixedColor": BLUE},
-                nothing="No exporter known",
+            timeline(
+                "PIN of the meter",
+                "Without its PIN a meter tells whole kWh and no power.",
+                query(state(metrics.CORE_PIN_STATUS, ("entered", "pending", "missing")), "{{bridge}}"),
+                width=8,
+                mappings=PIN,
+                nothing=NO_STATUS,
             ),
-            stat(
-                "Configuration",
-                "Whether the configuration was valid when it was last read.",
-                now(metric(metrics.RELOAD_SUCCESSFUL), "{{instance}}"),
-                width=4,
-                unit="none",
-                mappings=states({0: ("Refused", RED), 1: ("Valid", GREEN)}),
-                nothing="No exporter known",
+            timeline(
+                "Power source",
+                "What the core is powered by.",
+                query(state(metrics.CORE_POWER_STATUS, ("battery", "wired")), "{{bridge}}"),
+                width=8,
+                mappings=POWERED,
+                nothing=NO_STATUS,
             ),
-            stat(
-                "Configuration read",
-                "When a valid configuration was last read.",
-                now(f"{metric(metrics.RELOAD_TIMESTAMP)} * 1000", "{{instance}}"),
-                width=4,
-                unit="dateTimeFromNow",
-                color={"mode": "fixed", "fixedColor": BLUE},
-                nothing="No exporter known",
-            ),
-            heading="Exporter",
         ),
         shelf(
             7,
@@ -319,6 +315,7 @@ BOARD: Final = Board(
                 nothing=NO_STATUS,
             ),
             heading="Firmware and registers",
+            folded=True,
         ),
         shelf(
             9,

@@ -1,81 +1,83 @@
-"""What a household keeps open: power now, energy and money so far, and whether all is well."""
+"""What a household keeps open: power now, energy and cost so far, and whether all is well."""
 
 from typing import Final
 
 from grafana.board import Board
+from grafana.boards.alerts import HOUSEHOLD as HOUSEHOLD_ALERTS
+from grafana.boards.alerts import alerts, firing
+from grafana.boards.devices import AGE, BATTERY, NEEDS, RADIO, WIFI, bridges
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
-    DBM,
-    EURO,
-    GREEN,
     KWH,
+    MONEY,
     ORANGE,
-    RED,
     TEXT,
-    YELLOW,
+    Change,
     Json,
+    at_step,
     colored,
-    column,
     curve,
+    for_each,
     known,
     now,
+    only_if_now,
     query,
-    spans,
     stat,
-    states,
-    table,
-    thresholds,
-    words,
 )
-from grafana.queries import BRIDGE, EXPORTER, cost, kwh, metric, net, revenue
-from grafana.texts import Text
-from grafana.transforms import columns, sort
-from grafana.variables import EXPORT_PRICE, IMPORT_PRICE
+from grafana.queries import (
+    DAY_BEFORE,
+    FEE_OF_MONTH,
+    HOUR,
+    cost,
+    kwh,
+    metric,
+    net,
+    revenue,
+)
+from grafana.transforms import totals
+from grafana.variables import HOUSEHOLD, PRICES
 from iometer_exporter.metrics import families as metrics
-from prometheus.build import ALERTS
-from prometheus.thresholds import DEFAULTS
+from iometer_exporter.metrics.families import Family
 
-POWER_COLORS: Final = known(-1e9, BLUE, (0, ORANGE), (6000, RED))
-BATTERY_COLORS: Final = known(
-    0, RED, (DEFAULTS.battery_critical_ratio, YELLOW), (DEFAULTS.battery_low_ratio, GREEN)
-)
-AGE_COLORS: Final = known(
-    -1e9, GREEN, (DEFAULTS.stale_floor_seconds, YELLOW), (DEFAULTS.stale_cap_seconds, RED)
-)
-CORE_COLORS: Final = known(-1000, RED, (DEFAULTS.core_weak_dbm, YELLOW), (DEFAULTS.core_weak_dbm + 10, GREEN))
-WIFI_COLORS: Final = known(-1000, RED, (DEFAULTS.wifi_weak_dbm, YELLOW), (DEFAULTS.wifi_weak_dbm + 10, GREEN))
-# The newest of a bridge: the meter that was replaced today has a last reading too.
-LATEST: Final = (
-    f"time() - max by ({BRIDGE}) (last_over_time({metric(metrics.READING_TIMESTAMP)}[1d]))"
-    f" and on ({BRIDGE}) {metric(metrics.UP)}"
-)
-_NAMES: Final = "|".join(rule.name for group in ALERTS for rule in group.rules)
-_SEVERITIES: Final = {"critical": ("critical", RED), "warning": ("warning", ORANGE), "info": ("info", BLUE)}
-
-
-def firing() -> str:
-    """The firing alerts of the chosen bridges, and of exporters, the more severe the higher the value."""
-    ours = f'alertstate="firing",alertname=~"{_NAMES}",{",".join(EXPORTER)},bridge=~"$bridge|"'
-    return " or ".join(
-        f'{weight} * ALERTS{{{ours},severity="{severity}"}}'
-        for weight, severity in enumerate(reversed(_SEVERITIES), 1)
-    )
-
+DIRECTION: Final = known(-1e9, BLUE, (0, ORANGE))
+"""Colours of power: drawn from the grid, or fed into it."""
 
 NO_POWER: Final = "No power known: is the reading old, or the meter's PIN missing?"
 NO_ENERGY: Final = "No energy known for this time"
-NO_STATUS: Final = "No status of the device"
+NO_EXPORT: Final = "Nothing fed in, or no export register"
 
 
-def energy(title: str, description: str, period: str, shift: str = "") -> Json:
+def against_the_day_before(
+    title: str, description: str, family: Family, *, width: int, color: str, change: Change, shift: str = ""
+) -> Json:
+    """The energy of a day, and by how much it differs from the same hours of the day before."""
+    return stat(
+        title,
+        description,
+        # Nothing to compare with is nothing, and not a rise without end.
+        now(f"{kwh(family, DAY_BEFORE)} > 0", "Before"),
+        now(kwh(family), "This day"),
+        width=width,
+        unit=KWH,
+        decimals=2,
+        change=change,
+        transformations=[totals()],
+        color={"mode": "fixed", "fixedColor": color},
+        nothing=NO_ENERGY if family is metrics.ENERGY_IMPORT else NO_EXPORT,
+        period="now/d",
+        shift=shift,
+    )
+
+
+def energy(title: str, description: str, period: str, *, width: int, shift: str = "") -> Json:
     """Import and export of a calendar period."""
     return stat(
         title,
         description,
         now(kwh(metrics.ENERGY_IMPORT), "Drawn"),
         now(kwh(metrics.ENERGY_EXPORT), "Fed in"),
-        width=4,
+        width=width,
         unit=KWH,
         decimals=2,
         overrides=[colored("A", ORANGE), colored("B", BLUE)],
@@ -85,168 +87,156 @@ def energy(title: str, description: str, period: str, shift: str = "") -> Json:
     )
 
 
-def money(title: str, description: str, period: str, shift: str = "") -> Json:
-    """Cost and revenue of a calendar period."""
+def money(title: str, description: str, period: str) -> Json:
+    """Cost with the base fee, revenue, and the one less the other, of a calendar period within a month."""
     return stat(
         title,
         description,
-        now(cost(), "Cost"),
+        now(f"{cost()} + {FEE_OF_MONTH}", "Cost"),
         now(revenue(), "Revenue"),
-        now(net(), "Net"),
-        width=4,
-        unit=EURO,
+        now(net(fee=FEE_OF_MONTH), "Net"),
+        width=8,
+        unit=MONEY,
         decimals=2,
         overrides=[colored("A", ORANGE), colored("B", BLUE), colored("C", TEXT)],
         nothing=NO_ENERGY,
         period=period,
-        shift=shift,
     )
 
 
 BOARD: Final = Board(
     name="home",
-    description="Power at the grid connection, energy and money so far, and the state of the devices. "
-    "Power and states are shown for each bridge; energy and money are those of all chosen bridges together.",
+    description="Power at the grid connection, energy and cost so far, and the state of the devices. "
+    "Power and states are shown for each bridge; energy and money are those of all chosen bridges together. "
+    "What is drawn is orange, what is fed in is blue.",
     start="now-24h",
     refresh="30s",
-    variables=(IMPORT_PRICE, EXPORT_PRICE),
+    choice=HOUSEHOLD,
+    variables=PRICES,
     shelves=(
         shelf(
-            5,
+            8,
             stat(
-                "Grid power now",
-                "Power at the grid connection of each bridge; negative and blue while feeding in. "
-                "Empty once the reading is older than 20 minutes: an old power is no power.",
-                now(metric(metrics.POWER)),
-                width=6,
+                "Power now",
+                "Power at the grid connection of each bridge, over its curve of the last three hours: orange "
+                "while drawn from the grid, blue and negative while fed in. Empty once the reading is older "
+                "than 20 minutes, for then nobody knows.",
+                only_if_now(metric(metrics.POWER)),
+                width=8,
                 unit="watt",
-                limits=POWER_COLORS,
+                spark=True,
+                limits=DIRECTION,
                 nothing=NO_POWER,
+                period="3h",
             ),
-            stat(
-                "Direction",
-                "Whether power is drawn from the grid or fed into it at this moment.",
-                now(metric(metrics.POWER)),
-                width=4,
-                unit="watt",
-                limits=POWER_COLORS,
-                mappings=spans(
-                    (None, -1, "Feeding in", BLUE), (-1, 1, "Balanced", TEXT), (1, None, "Drawing", ORANGE)
-                ),
-                nothing=NO_POWER,
-            ),
-            stat(
-                "Age of the reading",
-                "Time since the meter was last read. Usual is the interval set in the app, 15 minutes at "
-                "most; "
-                "the age goes on while a bridge does not answer.",
-                now(LATEST),
-                width=4,
-                unit="s",
-                decimals=0,
-                limits=AGE_COLORS,
-                nothing="No reading in the last day",
-            ),
-            table(
-                "Firing alerts",
-                "Alerts of prometheus/alerts.yml for the chosen bridges; none without that file loaded in "
-                "Prometheus.",
-                query(firing(), table=True),
-                width=10,
-                unit="none",
-                nothing="No alert is firing",
-                transformations=[
-                    sort("Value", descending=True),
-                    columns(
-                        {
-                            "alertname": "Alert",
-                            "severity": "Severity",
-                            "bridge": "Bridge",
-                            "instance": "Exporter",
-                        },
-                        hidden=("Time", "Value", "alertstate", "job", "meter"),
-                    ),
-                ],
-                overrides=[
-                    column(
-                        Text("Severity"),
-                        mappings=words(_SEVERITIES),
-                        color={"mode": "thresholds"},
-                        custom__cellOptions={"type": "color-text"},
-                    )
-                ],
+            curve(
+                "Today by hour",
+                "Energy of each hour since midnight in your time zone, of all chosen bridges: drawn above "
+                "zero, fed in below. The last bar is this hour so far.",
+                at_step("1h", query(kwh(metrics.ENERGY_IMPORT, HOUR), "Drawn")),
+                at_step("1h", query(f"-{kwh(metrics.ENERGY_EXPORT, HOUR)}", "Fed in")),
+                width=16,
+                unit=KWH,
+                decimals=1,
+                bars=True,
+                overrides=[colored("A", ORANGE), colored("B", BLUE)],
+                nothing=NO_ENERGY,
+                period="now/d",
             ),
         ),
         shelf(
-            5,
-            energy("Today", "Energy since midnight in your time zone, of all chosen bridges.", "now/d"),
+            4,
+            against_the_day_before(
+                "Drawn today",
+                "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the "
+                "same time.",
+                metrics.ENERGY_IMPORT,
+                width=6,
+                color=ORANGE,
+                change="inverted",
+            ),
+            against_the_day_before(
+                "Fed in today",
+                "Energy fed in since midnight in your time zone; the arrow compares it with yesterday by the "
+                "same time.",
+                metrics.ENERGY_EXPORT,
+                width=6,
+                color=BLUE,
+                change="standard",
+            ),
+            against_the_day_before(
+                "Drawn yesterday",
+                "Energy drawn on the whole day before, in your time zone; the arrow compares it with the day "
+                "before that.",
+                metrics.ENERGY_IMPORT,
+                width=6,
+                color=ORANGE,
+                change="inverted",
+                shift="1d/d",
+            ),
+            against_the_day_before(
+                "Fed in yesterday",
+                "Energy fed in on the whole day before, in your time zone; the arrow compares it with the "
+                "day before that.",
+                metrics.ENERGY_EXPORT,
+                width=6,
+                color=BLUE,
+                change="standard",
+                shift="1d/d",
+            ),
+        ),
+        shelf(
+            4,
             money(
-                "Money today",
-                "Cost and revenue since midnight at the prices set above, no base fee.",
+                "Cost today in $currency",
+                "Since midnight, at the prices set above: what is drawn and the day's share of the base fee, "
+                "what is fed in, and the one less the other. Negative is what you earn.",
                 "now/d",
             ),
-            energy("Yesterday", "Energy of the whole day before, in your time zone.", "now/d", "1d/d"),
             money(
-                "Money yesterday", "Cost and revenue of the whole day before, no base fee.", "now/d", "1d/d"
+                "Cost this month in $currency",
+                "Since the first, at the prices set above: what is drawn and the base fee of each day that "
+                "has begun, what is fed in, and the one less the other. Negative is what you earn.",
+                "now/M",
             ),
-            energy("This month", "Energy since the first of the month.", "now/M"),
-            money("Money this month", "Cost and revenue since the first of the month, no base fee.", "now/M"),
+            energy("This month", "Energy since the first of the month.", "now/M", width=8),
         ),
         shelf(
             9,
-            curve(
-                "Power",
-                "Mean power at the grid connection of each bridge; below zero while feeding in.",
-                query(f"avg_over_time({metric(metrics.POWER)}[$__rate_interval])", "{{bridge}}"),
-                width=24,
-                unit="watt",
-                fill=20,
-                limits=thresholds(BLUE, (0, ORANGE), (6000, RED)),
-                lines=True,
-                calcs=("min", "mean", "max"),
-                nothing=NO_POWER,
+            for_each(
+                "bridge",
+                curve(
+                    "Power",
+                    "Mean power at the grid connection of a bridge: orange while drawn, blue and below zero "
+                    "while fed in.",
+                    query(f"avg_over_time({metric(metrics.POWER)}[$__rate_interval])", "{{bridge}}"),
+                    width=24,
+                    unit="watt",
+                    fill=25,
+                    usual=(0, 0),
+                    limits=DIRECTION,
+                    scheme=True,
+                    calcs=("min", "mean", "max"),
+                    nothing=NO_POWER,
+                ),
             ),
         ),
         shelf(
-            5,
-            stat(
-                "Battery of the core",
-                "Charge of the batteries in the core, the sensor on the meter.",
-                now(metric(metrics.CORE_BATTERY)),
-                width=6,
-                unit="percentunit",
-                limits=BATTERY_COLORS,
-                low=0,
-                high=1,
-                nothing="No battery: powered by wire, or no status",
+            6,
+            bridges(
+                "Devices",
+                "What needs a hand, age of the last reading, charge of the core's battery, radio between "
+                "core and bridge, Wi-Fi of the bridge. A dash is unknown, or a core without a battery.",
+                *(NEEDS, AGE, BATTERY, RADIO, WIFI),
+                width=13,
             ),
-            stat(
-                "Radio of the core",
-                "Strength of the 868 MHz signal between core and bridge; nearer to zero is better.",
-                now(metric(metrics.CORE_RSSI)),
-                width=6,
-                unit=DBM,
-                limits=CORE_COLORS,
-                nothing=NO_STATUS,
+            alerts(
+                "Alerts of prometheus/alerts.yml for the chosen bridges and their exporter; none without "
+                "that file loaded in Prometheus.",
+                firing(HOUSEHOLD_ALERTS, 'bridge=~"$bridge|"'),
+                width=11,
             ),
-            stat(
-                "Wi-Fi of the bridge",
-                "Strength of the Wi-Fi signal at the bridge; nearer to zero is better.",
-                now(metric(metrics.BRIDGE_RSSI)),
-                width=6,
-                unit=DBM,
-                limits=WIFI_COLORS,
-                nothing=NO_STATUS,
-            ),
-            stat(
-                "Connection",
-                "Whether the core on the meter reaches the bridge.",
-                now(metric(metrics.CORE_CONNECTED)),
-                width=6,
-                unit="none",
-                mappings=states({0: ("Disconnected", RED), 1: ("Connected", GREEN)}),
-                nothing=NO_STATUS,
-            ),
+            heading="State of the devices",
         ),
         shelf(
             8,

@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.board import Board
+from grafana.boards.home import DIRECTION
 from grafana.layout import shelf
 from grafana.localtime import HOUR, NIGHT, WEEKDAY
 from grafana.panels import (
@@ -22,7 +23,7 @@ from grafana.panels import (
 from grafana.queries import metric, quarter_hour
 from grafana.texts import Text
 from grafana.transforms import columns, limit, matrix, sort
-from grafana.variables import SUMMER_TIME, UTC_OFFSET
+from grafana.variables import HOUSEHOLD, SUMMER_TIME, UTC_OFFSET
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
 
@@ -69,10 +70,12 @@ BOARD: Final = Board(
     "those of each bridge; hours and distribution are those of all chosen bridges together.",
     start="now-7d",
     refresh="5m",
+    choice=HOUSEHOLD,
     variables=(UTC_OFFSET, SUMMER_TIME),
+    marks="off",
     shelves=(
         shelf(
-            5,
+            4,
             stat(
                 "Base load",
                 "What always runs: the mean of 15 minutes that is exceeded in 9 of 10 quarter-hours between "
@@ -82,6 +85,7 @@ BOARD: Final = Board(
                 now(f"sort_desc({base_load('$__range')})"),
                 width=6,
                 unit="watt",
+                color={"mode": "fixed", "fixedColor": ORANGE},
                 nothing=NO_POWER,
             ),
             stat(
@@ -108,30 +112,35 @@ BOARD: Final = Board(
                 now(f"avg_over_time({metric(metrics.POWER)}[$__range])"),
                 width=6,
                 unit="watt",
+                limits=DIRECTION,
                 nothing=NO_POWER,
             ),
         ),
         shelf(
-            13,
+            10,
             curve(
                 "Means of 15 minutes",
                 "Drawn above zero, fed in below, by the counters; each point ends a quarter-hour on the "
                 "clock.",
                 at_step("15m", query(quarter_hour(metrics.ENERGY_IMPORT), "{{bridge}} drawn")),
                 at_step("15m", query(f"-{quarter_hour(metrics.ENERGY_EXPORT)}", "{{bridge}} fed in")),
-                width=16,
+                width=24,
                 unit="watt",
+                usual=(0, 0),
                 calcs=("min", "max"),
                 overrides=[shades("A", ORANGE), shades("B", BLUE)],
                 nothing=NO_POWER,
             ),
+        ),
+        shelf(
+            13,
             table(
                 "Highest quarter-hours",
                 "The ten highest means of 15 minutes drawn by all chosen bridges together, and when they "
                 "ended; "
                 "complete in ranges of up to 100 days.",
                 at_step("15m", query(f"sum({quarter_hour(metrics.ENERGY_IMPORT)})", table=True)),
-                width=8,
+                width=10,
                 unit="watt",
                 transformations=[
                     sort("Value", descending=True),
@@ -140,6 +149,19 @@ BOARD: Final = Board(
                 ],
                 nothing=NO_POWER,
             ),
+            histogram(
+                "Distribution of power",
+                "How many quarter-hours had which mean power at the grid connection; below zero while "
+                "feeding in.",
+                at_step("15m", query(f"sum(avg_over_time({metric(metrics.POWER)}[15m]))", "Quarter-hours")),
+                width=14,
+                unit="watt",
+                bucket=250,
+                color={"mode": "fixed", "fixedColor": ORANGE},
+                nothing=NO_POWER,
+            ),
+            heading="Peaks and distribution",
+            folded=True,
         ),
         shelf(
             8,
@@ -149,21 +171,14 @@ BOARD: Final = Board(
                 "something "
                 "new runs all the time.",
                 at_step("1d", query(base_load("1d", " offset -1d"), "{{bridge}}")),
-                width=12,
+                width=24,
                 unit="watt",
+                color={"mode": "shades", "fixedColor": ORANGE},
                 low=0,
                 nothing=NO_POWER,
             ),
-            histogram(
-                "Distribution of power",
-                "How many quarter-hours had which mean power at the grid connection; below zero while "
-                "feeding in.",
-                at_step("15m", query(f"sum(avg_over_time({metric(metrics.POWER)}[15m]))", "Quarter-hours")),
-                width=12,
-                unit="watt",
-                bucket=250,
-                nothing=NO_POWER,
-            ),
+            heading="Nights",
+            folded=True,
         ),
         shelf(
             25,

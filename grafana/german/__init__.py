@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from grafana.german import energy, fleet, health, home, load
+from grafana.german import energy, fleet, health, home, load, provider
 
-MODULES: Final = (home, energy, load, health, fleet)
+MODULES: Final = (home, energy, load, health, fleet, provider)
 
 GERMAN: Final[dict[str, str]] = {
     english: german for module in MODULES for english, german in module.TEXTS.items()

@@ -4,57 +4,77 @@ from typing import Final
 
 _DAYS: Final = (
     "Ein Balken ist ein Tag von Mitternacht bis Mitternacht in Ihrer Zeitzone; vor der letzten "
-    "Zeitumstellung "
-    "beginnen die Tage um eine Stunde versetzt. Der letzte Balken ist heute bis jetzt."
+    "Zeitumstellung sind die Tage um eine Stunde verschoben. Der letzte Balken ist heute bis jetzt."
 )
 _DAYS_IN_ENGLISH: Final = (
     "A bar is a day from midnight to midnight in your time zone; before the last change of clocks, days "
-    "begin "
-    "an hour off. The last bar is today so far."
+    "begin an hour off. The last bar is today so far."
 )
-_MONTHS: Final = "Die letzten 12 Monate und dieser bis jetzt, aus ihren Tagen in Ihrer Zeitzone."
+_MONTHS: Final = "Die letzten 12 Monate und der laufende, jeder als Summe seiner Tage in Ihrer Zeitzone."
 _MONTHS_IN_ENGLISH: Final = "The last 12 months and this one so far, from the days of each in your time zone."
 
 TEXTS: Final = {
     "IOmeter: Energy and cost": "IOmeter: Energie und Kosten",
-    "Energy and money of all chosen bridges together, by day, month and year. Days and months begin at "
-    "midnight in "
-    "your time zone.": (
-        "Energie und Geld aller gewählten Bridges zusammen, nach Tag, Monat und Jahr. Tage und Monate "
-        "beginnen um "
-        "Mitternacht in Ihrer Zeitzone."
+    "Energy and money of all chosen bridges together, by day, month and year, each beside the period before "
+    "up to the same time. Days and months begin at midnight in your time zone.": (
+        "Energie und Kosten aller gewählten Bridges zusammen, nach Tag, Monat und Jahr, daneben jeweils der "
+        "vorige Zeitraum bis zum selben Zeitpunkt. Tage und Monate beginnen um Mitternacht in Ihrer Zeitzone."
     ),
-    "Base fee per month": "Grundpreis je Monat",
-    "Base fee of a month, of all chosen meters together.": (
-        "Grundpreis eines Monats, für alle gewählten Zähler zusammen."
-    ),
-    "Bill of today": "Rechnung heute",
+    "Today": "Heute",
+    "Bill of today in $currency": "Rechnung für heute in $currency",
     "Since midnight, with the base fee of the whole day.": (
         "Seit Mitternacht, mit dem Grundpreis des ganzen Tages."
     ),
-    "Bill of this month": "Rechnung dieser Monat",
+    "Yesterday by this time in $currency": "Gestern bis zu dieser Zeit in $currency",
+    "The bill of yesterday up to the same time of day, with the base fee of the whole day.": (
+        "Die Rechnung für gestern bis zur selben Uhrzeit, mit dem Grundpreis des ganzen Tages."
+    ),
+    "Last month by this day": "Vormonat bis zu diesem Tag",
+    "Energy of the month before up to the same day and time.": (
+        "Energie des Vormonats bis zum selben Tag und zur selben Uhrzeit."
+    ),
+    "Bill of this month in $currency": "Rechnung laufender Monat in $currency",
     "Since the first, with the base fee of each day that has begun.": (
         "Seit dem Monatsersten, mit dem Grundpreis jedes begonnenen Tages."
     ),
-    "Bill of last month": "Rechnung letzter Monat",
-    "The month before this one, with its whole base fee even if a part of it was not read.": (
-        "Der vorige Monat, mit ganzem Grundpreis, auch wenn er nur zum Teil abgelesen wurde."
+    "Last month by this day in $currency": "Vormonat bis zu diesem Tag in $currency",
+    "The month before up to the same day and time, with the base fee of these days.": (
+        "Der Vormonat bis zum selben Tag und zur selben Uhrzeit, mit dem Grundpreis dieser Tage."
     ),
-    "Bill of this year": "Rechnung dieses Jahr",
+    "Last month in $currency": "Vormonat in $currency",
+    "The whole month before, with its whole base fee even if a part of it was not read.": (
+        "Der ganze Vormonat mit seinem ganzen Grundpreis, auch wenn ein Teil der Messwerte fehlt."
+    ),
+    "Year": "Jahr",
+    "This year": "Laufendes Jahr",
+    "Energy since 1 January, or since Prometheus first read the meter.": (
+        "Energie seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet."
+    ),
+    "Last year by this day": "Vorjahr bis zu diesem Tag",
+    "Energy of the year before up to the same day and time, as far as Prometheus knows it.": (
+        "Energie des Vorjahres bis zum selben Tag und zur selben Uhrzeit, soweit Prometheus sie kennt."
+    ),
+    "Bill of this year in $currency": "Rechnung laufendes Jahr in $currency",
     "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.": (
-        "Seit dem 1. Januar, oder seit Prometheus den Zähler zum ersten Mal gelesen hat; mit dem Grundpreis "
-        "dieser Tage."
+        "Seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet; mit dem Grundpreis dieser Tage."
+    ),
+    "Last year by this day in $currency": "Vorjahr bis zu diesem Tag in $currency",
+    "The year before up to the same day and time, as far as Prometheus knows it; with the base fee of these "
+    "days.": (
+        "Das Vorjahr bis zum selben Tag und zur selben Uhrzeit, soweit Prometheus es kennt; mit dem "
+        "Grundpreis dieser Tage."
     ),
     "Energy": "Energie",
     "Base fee": "Grundpreis",
     "Days": "Tage",
     "Energy per day": "Energie je Tag",
     f"Drawn above zero, fed in below. {_DAYS_IN_ENGLISH}": f"Bezug über null, Einspeisung darunter. {_DAYS}",
-    "Net cost per day": "Saldo je Tag",
+    "Net cost per day in $currency": "Saldo je Tag in $currency",
     f"Cost with the day's share of the base fee, less revenue; below zero you earn. {_DAYS_IN_ENGLISH}": (
-        f"Kosten mit anteiligem Grundpreis, abzüglich Erlös; unter null verdienen Sie. {_DAYS}"
+        f"Kosten mit dem Anteil am Grundpreis, abzüglich Erlös; unter null verdienen Sie. {_DAYS}"
     ),
     "Drawn today against yesterday": "Bezug heute und gestern",
+    "Yesterday": "Gestern",
     "Energy drawn since midnight, and in the day before up to the same time.": (
         "Bezogene Energie seit Mitternacht, und am Vortag bis zur selben Uhrzeit."
     ),
@@ -62,18 +82,17 @@ TEXTS: Final = {
     "Energy fed in since midnight, and in the day before up to the same time.": (
         "Eingespeiste Energie seit Mitternacht, und am Vortag bis zur selben Uhrzeit."
     ),
-    "Nothing fed in, or no export register": "Nichts eingespeist, oder kein Zählwerk dafür",
     "Months": "Monate",
     "Month": "Monat",
-    "Money": "Geld",
+    "Money": "Betrag",
     "Drawn per month": "Bezug je Monat",
     _MONTHS_IN_ENGLISH: _MONTHS,
     "Fed in per month": "Einspeisung je Monat",
-    "Net cost per month": "Saldo je Monat",
+    "Net cost per month in $currency": "Saldo je Monat in $currency",
     f"Cost with the base fee of the days that were read, less revenue. {_MONTHS_IN_ENGLISH}": (
-        f"Kosten mit dem Grundpreis der abgelesenen Tage, abzüglich Erlös. {_MONTHS}"
+        f"Kosten mit dem Grundpreis der Tage, von denen es Messwerte gibt, abzüglich Erlös. {_MONTHS}"
     ),
-    "Top days": "Spitzentage",
+    "Top days": "Die höchsten Tage",
     "Tariffs": "Tarife",
     "Energy per day and tariff": "Energie je Tag und Tarif",
     f"For meters with more than one tariff. {_DAYS_IN_ENGLISH}": f"Für Zähler mit mehreren Tarifen. {_DAYS}",
@@ -83,7 +102,7 @@ TEXTS: Final = {
     "Days with most drawn": "Tage mit dem meisten Bezug",
     "Days with most fed in": "Tage mit der meisten Einspeisung",
     f"The ten highest days of the range. {_DAYS_IN_ENGLISH}": (
-        f"Die zehn höchsten Tage des Zeitraums. {_DAYS}"
+        f"Die zehn Tage mit den höchsten Werten im gezeigten Zeitraum. {_DAYS}"
     ),
     "Day": "Tag",
 }

@@ -4,41 +4,36 @@ from typing import Final
 
 TEXTS: Final = {
     "IOmeter: Fleet": "IOmeter: Alle Bridges",
-    "All bridges, worst first. The name of a bridge leads to its other dashboards.": (
-        "Alle Bridges, die schlechteste zuerst. Der Name einer Bridge führt zu ihren anderen Dashboards."
+    "All bridges, those that need a hand first. The name of a bridge leads to its other dashboards.": (
+        "Alle Bridges; zuerst die, bei denen etwas zu tun ist. Der Name einer Bridge führt zu ihren anderen "
+        "Dashboards."
     ),
     "Bridges": "Bridges",
     "Bridges that the exporters know.": "Bridges, die den Exportern bekannt sind.",
     "Bridges that do not answer": "Bridges ohne Antwort",
     "Bridges without any valid document in the last scrape.": (
-        "Bridges, die bei der letzten Abfrage kein gültiges Dokument lieferten."
+        "Bridges, die bei der letzten Abfrage kein gültiges Dokument geliefert haben."
     ),
-    "Bridges with a problem": "Bridges mit einem Problem",
-    "Bridges with a severity above 0.": "Bridges mit einer Schwere über 0.",
-    "Power of all": "Leistung aller",
+    "Bridges that need a hand": "Bridges, bei denen etwas zu tun ist",
+    "Bridges with any problem of those in the table.": (
+        "Bridges, bei denen mindestens eines der Probleme aus der Tabelle vorliegt."
+    ),
+    "Power of all": "Leistung aller Bridges",
     "Sum of the power at the grid connections that are known now.": (
-        "Summe der Leistungen an den Netzanschlüssen, die jetzt bekannt sind."
+        "Summe der Leistungen an allen Netzanschlüssen, für die sie gerade bekannt ist."
     ),
     "No power known": "Leistung unbekannt",
-    "Bridges, worst first": "Bridges, die schlechteste zuerst",
-    "Severity sums up what is wrong: no answer 100, core out of reach 50, core off the meter 40, reading "
-    "older than "
-    "an hour 30, battery critical 30 or low 10, PIN missing 5, weak radio 2, weak Wi-Fi 1. A dash is "
-    "unknown.": (
-        "Die Schwere zählt zusammen, was nicht stimmt: keine Antwort 100, Core nicht erreichbar 50, Core "
-        "nicht am "
-        "Zähler 40, Ablesung älter als eine Stunde 30, Batterie fast leer 30 oder schwach 10, PIN fehlt 5, "
-        "schwacher Funk 2, schwaches WLAN 1. Ein Strich heißt unbekannt."
+    "All bridges": "Alle Bridges",
+    "Sorted by the worst that needs a hand: a bridge that does not answer, a core out of reach or off the "
+    "meter, a reading older than an hour, a battery nearly empty or low, a missing PIN, a weak radio or "
+    "Wi-Fi. A dash is unknown, or a core without a battery.": (
+        "Nach dem dringendsten Problem sortiert: Die Bridge antwortet nicht, der Core ist nicht erreichbar "
+        "oder nicht am Zähler, der Messwert ist älter als eine Stunde, die Batterie ist fast leer oder "
+        "schwach, die PIN fehlt, Funk oder WLAN ist schwach. Ein Strich heißt: unbekannt, oder der Core hat "
+        "keine Batterie."
     ),
-    "Core": "Core",
-    "In place": "In Ordnung",
-    "Answers": "Antwortet",
-    "Age": "Alter",
     "Drawn 24 h": "Bezug 24 h",
-    "Fed in 24 h": "Einsp. 24 h",
-    "Radio": "Funk",
-    "Wi-Fi": "WLAN",
-    "PIN": "PIN",
+    "Fed in 24 h": "Einspeisung 24 h",
     "Home of this bridge": "Zuhause dieser Bridge",
     "Energy and cost of this bridge": "Energie und Kosten dieser Bridge",
     "Load profile of this bridge": "Lastprofil dieser Bridge",

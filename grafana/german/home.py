@@ -2,6 +2,54 @@
 
 from typing import Final
 
+_ALERTS: Final = {
+    "Exporter does not answer": "Exporter antwortet nicht",
+    "No exporter is scraped": "Kein Exporter wird abgefragt",
+    "New configuration refused": "Neue Konfiguration abgelehnt",
+    "More bridges than allowed": "Mehr Bridges als erlaubt",
+    "Bridge does not answer": "Bridge antwortet nicht",
+    "Bridge answers now and then": "Bridge antwortet nur ab und zu",
+    "No new reading": "Kein neuer Messwert",
+    "Clock of the bridge is wrong": "Uhr der Bridge geht falsch",
+    "No status for a day": "Seit einem Tag kein Status",
+    "PIN of the meter missing": "PIN des Zählers fehlt",
+    "Weak signal": "Schwaches Signal",
+    "Battery empty soon": "Batterie bald leer",
+    "Different firmware": "Unterschiedliche Firmware",
+    "Readings refused": "Messwerte verworfen",
+    "Energy counter stands still": "Zählerstand steht still",
+    "Energy and power disagree": "Energie und Leistung passen nicht zusammen",
+    "Nothing fed in for a day": "Seit einem Tag nichts eingespeist",
+    "High power": "Hohe Leistung",
+    "Base load has risen": "Grundlast gestiegen",
+    "Provider API does not answer": "Provider-API antwortet nicht",
+    "Inventory is old": "Bestand ist veraltet",
+    "No live readings": "Keine laufenden Messwerte",
+    "Errors of the provider API": "Fehler der Provider-API",
+    "License pool nearly used up": "Lizenzpool fast aufgebraucht",
+    "Licenses are about to end": "Lizenzen laufen bald ab",
+    "Many installations are silent": "Viele Installationen melden sich nicht",
+}
+
+_DEVICES: Final = {
+    "Needs a hand": "Zu tun",
+    "Nothing": "Nichts",
+    "Does not answer": "Antwortet nicht",
+    "Core out of reach": "Core nicht erreichbar",
+    "Core off the meter": "Core nicht am Zähler",
+    "Old reading": "Alter Messwert",
+    "Battery nearly empty": "Batterie fast leer",
+    "Battery low": "Batterie schwach",
+    "PIN missing": "PIN fehlt",
+    "Weak radio": "Schwacher Funk",
+    "Weak Wi-Fi": "Schwaches WLAN",
+    "Age": "Alter",
+    "Battery": "Batterie",
+    "Radio": "Funk",
+    "Wi-Fi": "WLAN",
+    "No bridge known": "Keine Bridge bekannt",
+}
+
 TEXTS: Final = {
     # all dashboards
     "Data source": "Datenquelle",
@@ -14,140 +62,155 @@ TEXTS: Final = {
     "Load profile": "Lastprofil",
     "Device health": "Gerätezustand",
     "Fleet": "Alle Bridges",
-    "Counter resets": "Zählerrücksprünge",
-    "Counter reset": "Zählerrücksprung",
+    "Counter resets": "Gesunkene Zählerstände",
+    "Counter reset": "Gesunkener Zählerstand",
     "An energy register of {{bridge}} fell: a new meter, or wrong readings.": (
-        "Ein Zählwerk von {{bridge}} ist gefallen: neuer Zähler oder falsche Ablesungen."
+        "Ein Zählerstand von {{bridge}} ist gesunken: neuer Zähler oder falsche Messwerte."
     ),
     "Exporter restarts": "Neustarts des Exporters",
     "Exporter restart": "Neustart des Exporters",
     "The exporter {{instance}} was started again.": "Der Exporter {{instance}} wurde neu gestartet.",
-    "Firmware changes": "Firmware-Wechsel",
+    "Firmware changes": "Neue Firmware",
     "New firmware": "Neue Firmware",
     "{{bridge}}: bridge {{bridge_version}}, core {{core_version}}": (
         "{{bridge}}: Bridge {{bridge_version}}, Core {{core_version}}"
     ),
-    "Price per kWh (as 0.30)": "Arbeitspreis je kWh (mit Punkt: 0.30)",
-    "Price of a drawn kilowatt-hour, with a point: 0.30.": (
-        "Preis einer bezogenen Kilowattstunde, mit Punkt statt Komma: 0.30."
+    "Price per kWh (with a point: 0.30)": "Arbeitspreis je kWh (mit Punkt: 0.30)",
+    "Price of a drawn kilowatt-hour. With a comma, panels of money show an error or a wrong sum.": (
+        "Preis einer bezogenen Kilowattstunde. Mit Komma zeigen die Kosten einen Fehler oder eine falsche "
+        "Summe."
     ),
-    "Feed-in tariff (as 0.08)": "Einspeisevergütung (mit Punkt: 0.08)",
-    "What a kilowatt-hour fed in brings, with a point: 0.08.": (
-        "Vergütung einer eingespeisten Kilowattstunde, mit Punkt statt Komma: 0.08."
+    "Feed-in tariff (with a point: 0.08)": "Einspeisevergütung (mit Punkt: 0.08)",
+    "What a kilowatt-hour fed in brings. With a comma, panels of money show an error or a wrong sum.": (
+        "Vergütung einer eingespeisten Kilowattstunde. Mit Komma zeigen die Kosten einen Fehler oder eine "
+        "falsche Summe."
+    ),
+    "Base fee per month": "Grundpreis je Monat",
+    "Base fee of a month, of all chosen meters together; 0 leaves it out everywhere.": (
+        "Grundpreis eines Monats für alle gewählten Zähler zusammen; mit 0 bleibt er überall weg."
+    ),
+    "Currency": "Währung",
+    "Of the prices; stands in the titles of the panels.": (
+        "Währung der Preise; sie steht in den Überschriften."
     ),
     "With an absolute time range at the top it shows that range instead.": (
-        "Bei einem absoluten Zeitraum oben gilt stattdessen dieser."
+        "Ist oben ein fester Zeitraum eingestellt, gilt stattdessen dieser."
     ),
     "critical": "kritisch",
     "warning": "Warnung",
     "info": "Hinweis",
+    **_ALERTS,
+    **_DEVICES,
     # Home
     "IOmeter: Home": "IOmeter: Zuhause",
-    "Power at the grid connection, energy and money so far, and the state of the devices. Power and states "
-    "are "
-    "shown for each bridge; energy and money are those of all chosen bridges together.": (
-        "Leistung am Netzanschluss, Energie und Geld bis jetzt und der Zustand der Geräte. Leistung und "
-        "Zustände "
-        "stehen je Bridge da; Energie und Geld sind die Summe aller gewählten Bridges."
+    "Power at the grid connection, energy and cost so far, and the state of the devices. Power and states "
+    "are shown for each bridge; energy and money are those of all chosen bridges together. What is drawn is "
+    "orange, what is fed in is blue.": (
+        "Leistung am Netzanschluss, Energie und Kosten bis jetzt und der Zustand der Geräte. Leistung und "
+        "Zustand stehen für jede Bridge da, Energie und Kosten als Summe aller gewählten Bridges. Bezug ist "
+        "orange, Einspeisung blau."
     ),
-    "Grid power now": "Netzleistung jetzt",
-    "Power at the grid connection of each bridge; negative and blue while feeding in. Empty once the reading "
-    "is "
-    "older than 20 minutes: an old power is no power.": (
-        "Leistung am Netzanschluss je Bridge; negativ und blau, solange eingespeist wird. Leer, sobald die "
-        "Ablesung "
-        "älter als 20 Minuten ist: Eine alte Leistung ist keine."
+    "Power now": "Leistung jetzt",
+    "Power at the grid connection of each bridge, over its curve of the last three hours: orange while drawn "
+    "from the grid, blue and negative while fed in. Empty once the reading is older than 20 minutes, for "
+    "then nobody knows.": (
+        "Leistung am Netzanschluss für jede Bridge, dahinter ihr Verlauf in den letzten drei Stunden: orange "
+        "beim Bezug, blau und negativ beim Einspeisen. Leer, sobald der Messwert älter als 20 Minuten ist, "
+        "denn dann weiß es niemand mehr."
     ),
     "No power known: is the reading old, or the meter's PIN missing?": (
-        "Leistung unbekannt: Ist die Ablesung alt, oder fehlt die PIN des Zählers?"
+        "Leistung unbekannt: Ist der Messwert zu alt, oder fehlt die PIN des Zählers?"
     ),
-    "Direction": "Richtung",
-    "Whether power is drawn from the grid or fed into it at this moment.": (
-        "Ob in diesem Augenblick aus dem Netz bezogen oder eingespeist wird."
+    "Today by hour": "Heute, Stunde für Stunde",
+    "Energy of each hour since midnight in your time zone, of all chosen bridges: drawn above zero, fed in "
+    "below. The last bar is this hour so far.": (
+        "Energie jeder Stunde seit Mitternacht in Ihrer Zeitzone, Summe aller gewählten Bridges: Bezug über "
+        "null, Einspeisung darunter. Der letzte Balken ist die laufende Stunde."
     ),
-    "Feeding in": "Einspeisung",
-    "Balanced": "Ausgeglichen",
-    "Drawing": "Bezug",
-    "Age of the reading": "Alter der Ablesung",
-    "Time since the meter was last read. Usual is the interval set in the app, 15 minutes at most; the age "
-    "goes on "
-    "while a bridge does not answer.": (
-        "Zeit seit der letzten Ablesung des Zählers. Üblich ist das in der App eingestellte Intervall, "
-        "höchstens "
-        "15 Minuten; antwortet eine Bridge nicht, steigt das Alter weiter."
-    ),
-    "No reading in the last day": "Keine Ablesung seit einem Tag",
-    "Firing alerts": "Aktive Alarme",
-    "Alerts of prometheus/alerts.yml for the chosen bridges; none without that file loaded in Prometheus.": (
-        "Alarme aus prometheus/alerts.yml für die gewählten Bridges; keine, wenn Prometheus die Datei nicht "
-        "lädt."
-    ),
-    "No alert is firing": "Kein Alarm aktiv",
-    "Alert": "Alarm",
-    "Severity": "Schwere",
-    "Today": "Heute",
-    "Energy since midnight in your time zone, of all chosen bridges.": (
-        "Energie seit Mitternacht in Ihrer Zeitzone, Summe aller gewählten Bridges."
-    ),
-    "Drawn": "Bezogen",
-    "Fed in": "Eingespeist",
+    "Drawn": "Bezug",
+    "Fed in": "Einspeisung",
+    "Before": "Vorher",
+    "This day": "Dieser Tag",
     "No energy known for this time": "Für diese Zeit ist keine Energie bekannt",
-    "Yesterday": "Gestern",
-    "Energy of the whole day before, in your time zone.": "Energie des ganzen Vortags in Ihrer Zeitzone.",
-    "This month": "Dieser Monat",
-    "Energy since the first of the month.": "Energie seit dem Monatsersten.",
-    "Money today": "Geld heute",
-    "Cost and revenue since midnight at the prices set above, no base fee.": (
-        "Kosten und Erlös seit Mitternacht zu den oben eingestellten Preisen, ohne Grundpreis."
+    "Nothing fed in, or no export register": "Nichts eingespeist, oder der Zähler zählt keine Einspeisung",
+    "Drawn today": "Bezug heute",
+    "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the same time.": (
+        "Bezogene Energie seit Mitternacht in Ihrer Zeitzone; der Pfeil zeigt den Unterschied zu gestern um "
+        "dieselbe Zeit."
     ),
-    "Money yesterday": "Geld gestern",
-    "Cost and revenue of the whole day before, no base fee.": (
-        "Kosten und Erlös des ganzen Vortags, ohne Grundpreis."
+    "Fed in today": "Einspeisung heute",
+    "Energy fed in since midnight in your time zone; the arrow compares it with yesterday by the same "
+    "time.": (
+        "Eingespeiste Energie seit Mitternacht in Ihrer Zeitzone; der Pfeil zeigt den Unterschied zu gestern "
+        "um dieselbe Zeit."
     ),
-    "Money this month": "Geld diesen Monat",
-    "Cost and revenue since the first of the month, no base fee.": (
-        "Kosten und Erlös seit dem Monatsersten, ohne Grundpreis."
+    "Drawn yesterday": "Bezug gestern",
+    "Energy drawn on the whole day before, in your time zone; the arrow compares it with the day before "
+    "that.": (
+        "Bezogene Energie des ganzen Vortags in Ihrer Zeitzone; der Pfeil zeigt den Unterschied zum Tag "
+        "davor."
+    ),
+    "Fed in yesterday": "Einspeisung gestern",
+    "Energy fed in on the whole day before, in your time zone; the arrow compares it with the day before "
+    "that.": (
+        "Eingespeiste Energie des ganzen Vortags in Ihrer Zeitzone; der Pfeil zeigt den Unterschied zum Tag "
+        "davor."
+    ),
+    "Cost today in $currency": "Kosten und Erlös heute in $currency",
+    "Since midnight, at the prices set above: what is drawn and the day's share of the base fee, what is fed "
+    "in, and the one less the other. Negative is what you earn.": (
+        "Seit Mitternacht, zu den oben eingestellten Preisen: die Kosten des Bezugs mit dem Anteil des Tages "
+        "am Grundpreis, der Erlös der Einspeisung und der Saldo aus beiden. Ist er negativ, verdienen Sie."
+    ),
+    "Cost this month in $currency": "Kosten und Erlös im laufenden Monat in $currency",
+    "Since the first, at the prices set above: what is drawn and the base fee of each day that has begun, "
+    "what is fed in, and the one less the other. Negative is what you earn.": (
+        "Seit dem Monatsersten, zu den oben eingestellten Preisen: die Kosten des Bezugs mit dem Grundpreis "
+        "aller begonnenen Tage, der Erlös der Einspeisung und der Saldo aus beiden. Ist er negativ, "
+        "verdienen Sie."
     ),
     "Cost": "Kosten",
     "Revenue": "Erlös",
     "Net": "Saldo",
+    "This month": "Laufender Monat",
+    "Energy since the first of the month.": "Energie seit dem Monatsersten.",
     "Power": "Leistung",
-    "Mean power at the grid connection of each bridge; below zero while feeding in.": (
-        "Mittlere Leistung am Netzanschluss je Bridge; unter null, solange eingespeist wird."
+    "Mean power at the grid connection of a bridge: orange while drawn, blue and below zero while fed in.": (
+        "Mittlere Leistung am Netzanschluss einer Bridge: orange beim Bezug, blau und unter null beim "
+        "Einspeisen."
     ),
-    "Battery of the core": "Batterie des Core",
-    "Charge of the batteries in the core, the sensor on the meter.": (
-        "Ladung der Batterien im Core, dem Lesekopf am Zähler."
+    "State of the devices": "Zustand der Geräte",
+    "Devices": "Geräte",
+    "What needs a hand, age of the last reading, charge of the core's battery, radio between core and "
+    "bridge, Wi-Fi of the bridge. A dash is unknown, or a core without a battery.": (
+        "Was zu tun ist, das Alter des letzten Messwerts, die Ladung der Batterie im Core, der Funk zwischen "
+        "Core und Bridge, das WLAN der Bridge. Ein Strich heißt: unbekannt, oder der Core hat keine Batterie."
     ),
-    "No battery: powered by wire, or no status": "Keine Batterie: Netzteil, oder kein Status",
-    "Radio of the core": "Funk des Core",
-    "Strength of the 868 MHz signal between core and bridge; nearer to zero is better.": (
-        "Stärke des 868-MHz-Signals zwischen Core und Bridge; näher an null ist besser."
+    "Firing alerts": "Aktive Alarme",
+    "Alerts of prometheus/alerts.yml for the chosen bridges and their exporter; none without that file "
+    "loaded in Prometheus.": (
+        "Alarme aus prometheus/alerts.yml für die gewählten Bridges und ihren Exporter; keine, solange "
+        "Prometheus diese Datei nicht lädt."
     ),
-    "No status of the device": "Kein Status des Geräts",
-    "Wi-Fi of the bridge": "WLAN der Bridge",
-    "Strength of the Wi-Fi signal at the bridge; nearer to zero is better.": (
-        "Stärke des WLAN-Signals an der Bridge; näher an null ist besser."
-    ),
-    "Connection": "Verbindung",
-    "Whether the core on the meter reaches the bridge.": "Ob der Core am Zähler die Bridge erreicht.",
-    "Connected": "Verbunden",
-    "Disconnected": "Getrennt",
+    "No alert is firing": "Kein Alarm aktiv",
+    "Alert": "Alarm",
+    "Severity": "Schweregrad",
+    "About": "Betrifft",
     "Phases": "Phasen",
     "Power of the phases": "Leistung der Phasen",
     "Mean power of each phase; below zero while feeding in.": (
-        "Mittlere Leistung je Phase; unter null, solange eingespeist wird."
+        "Mittlere Leistung jeder Phase; unter null, solange eingespeist wird."
     ),
     "The meter does not tell its phases": "Der Zähler nennt seine Phasen nicht",
     "Voltage of the phases": "Spannung der Phasen",
     "Voltage of each phase; 230 V plus or minus 10 % is usual.": (
-        "Spannung je Phase; üblich sind 230 V plus oder minus 10 %."
+        "Spannung jeder Phase; üblich sind 230 V plus oder minus 10 %."
     ),
     "The meter does not tell its voltages": "Der Zähler nennt keine Spannungen",
     "Current of the phases": "Strom der Phasen",
-    "Current of each phase.": "Strom je Phase.",
+    "Current of each phase.": "Strom jeder Phase.",
     "The meter does not tell its currents": "Der Zähler nennt keine Ströme",
     "Grid frequency": "Netzfrequenz",
-    "50 Hz, give or take a few hundredths.": "50 Hz, auf wenige Hundertstel genau.",
+    "50 Hz, give or take a few hundredths.": "50 Hz, bis auf wenige Hundertstel.",
     "The meter does not tell the frequency": "Der Zähler nennt die Frequenz nicht",
 }

@@ -1,13 +1,11 @@
 """Days of the exporter's output in a minute: simulated bridges, the real parser, guard and samples.
 
-Only HTTP is left out. `python -m grafana.histories.history SCENARIO FOLDER` writes the blocks of one.
+Only HTTP is left out.
 """
 
 import gc
 import json
 import subprocess
-import sys
-import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
 
 from devtools.processes import program
-from grafana.histories.plan import FIRMWARE_UPDATE, SCENARIOS, SEED, Event, Household, Kind, Scenario
+from grafana.histories.plan import FIRMWARE_UPDATE, SEED, Event, Household, Kind, Scenario
 from grafana.histories.text import Recorder, as_metrics
 from iometer_exporter.bridges.samples import bridge_samples
 from iometer_exporter.bridges.snapshot import Snapshot
@@ -280,13 +278,3 @@ def write_blocks(recorder: Recorder, folder: Path) -> Path:
     subprocess.run([*command, str(text), str(blocks)], check=True, capture_output=True, text=True)
     text.unlink()
     return blocks
-
-
-def _main(name: str, folder: str) -> None:
-    started = time.monotonic()
-    history = write(SCENARIOS[name], Path(folder))
-    print(f"{history.samples} samples of {name} in {time.monotonic() - started:.1f} s")
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -23,13 +23,25 @@ END: Final = local("2026-04-05 19:42:07")
 """Nearly nine days with the turn of a month and of the clock (29 March) in them."""
 
 Kind = Literal[
-    "disconnected", "exporter-off", "exporter-restart", "meter-reset", "no-status", "replay", "unreachable"
+    "disconnected",
+    "exporter-off",
+    "exporter-restart",
+    "meter-reset",
+    "no-status",
+    "replay",
+    "unreachable",
+    # In the cloud of a provider:
+    "api-down",
+    "bad-answers",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happens to the exporter, or to a bridge (numbered from 1), from one unix time to another."""
+    """What happens to the exporter, or to a bridge (numbered from 1), from one unix time to another.
+
+    To a provider's exporter: its number stands in place of the bridge's, 0 for all.
+    """
 
     kind: Kind
     begin: float
@@ -99,3 +111,18 @@ SCENARIOS: Final = {
     )
 }
 """15 s and 60 s, one bridge and three, with PV and without, on battery and wired."""
+
+PROVIDER: Final = Scenario(
+    "provider-120s",
+    120,
+    (),
+    begin=local("2026-04-04 18:00:00"),
+    events=(
+        Event("api-down", local("2026-04-05 03:00:00"), local("2026-04-05 03:40:00"), 0),
+        Event("exporter-off", local("2026-04-05 09:00:00"), local("2026-04-05 09:30:00"), 2),
+        Event("bad-answers", local("2026-04-05 13:00:00"), local("2026-04-05 13:30:00"), 0),
+    ),
+)
+"""A day of a provider's fleet with two shards: its cloud was down, sent nonsense, and a shard was off."""
+
+EVERY: Final = {**SCENARIOS, PROVIDER.name: PROVIDER}

@@ -1,7 +1,7 @@
 """Series that grow scrape by scrape, and the OpenMetrics text that promtool makes blocks of."""
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ from prometheus_client.samples import Sample
 
 from iometer_exporter.metrics.families import Distribution, Family, Owned
 
-_TYPES: Final = {"counter": "counter", "gauge": "gauge"}
+_TYPES: Final = {"counter": "counter", "gauge": "gauge", "histogram": "histogram"}
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -40,10 +40,7 @@ class Recorder:
 
     def record(self, families: Iterable[Metric], time: float) -> int:
         """Add the samples of one scrape at a unix time; their number."""
-        text = f"{time:.3f}"
-        if not self._times or self._times[-1] != text:
-            self._times.append(text)
-        count, scrape = 0, len(self._times) - 1
+        count, scrape = 0, self._scrape(time)
         known = self._known
         for family in families:
             for sample in family.samples:
@@ -57,6 +54,36 @@ class Recorder:
                 count += 1
         self.samples += count
         return count
+
+    def record_text(self, page: str, time: float, *, leave_out: Collection[str] = ()) -> int:
+        """Add a page in the text format OpenMetrics at a unix time, but for some families; their number."""
+        scrape = self._scrape(time)
+        count, family, known = 0, "", self._known
+        for line in page.splitlines():
+            if line.startswith("#"):
+                if line.startswith("# TYPE "):
+                    _, _, family, kind = line.split(" ")
+                    if family not in leave_out:
+                        self._families.setdefault(family, (_TYPES[kind], {}))
+                continue
+            if family in leave_out:
+                continue
+            sample, _, value = line.rpartition(" ")
+            series = known.get((sample,))
+            if series is None:
+                series = known[sample,] = self._new_text(family, sample)
+            series.scrapes.append(scrape)
+            series.values.append(float(value))
+            count += 1
+        self.samples += count
+        return count
+
+    def _scrape(self, time: float) -> int:
+        """The number of the scrape at this time, which is that of the last one or a new one."""
+        text = f"{time:.3f}"
+        if not self._times or self._times[-1] != text:
+            self._times.append(text)
+        return len(self._times) - 1
 
     def add(self, name: str, value: float, time: float) -> None:
         """Add a gauge that Prometheus itself writes about a scrape, such as `up`."""
@@ -80,6 +107,14 @@ class Recorder:
         labels = tuple(sorted((sample.labels | self._target).items()))
         text = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels)
         one = series[sample.name, labels] = _Series(f"{sample.name}{{{text}}} ")
+        return one
+
+    def _new_text(self, family: str, sample: str) -> _Series:
+        target = ",".join(f'{key}="{_escaped(value)}"' for key, value in self._target.items())
+        head, brace, labels = sample.partition("{")
+        inside = labels.removesuffix("}") if brace else ""
+        one = _Series(f"{head}{{{inside}{',' if inside else ''}{target}}} ")
+        self._families[family][1][sample, ()] = one
         return one
 
 

@@ -16,7 +16,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from devtools.processes import MissingProgramError, get, program
-from grafana.histories.plan import SCENARIOS
+from grafana.board import ALONE
+from grafana.histories.plan import EVERY, PROVIDER
 from grafana.pictures.boards import View, languages, names, pictures
 from grafana.pictures.histories import prometheus_of
 
@@ -30,7 +31,7 @@ _FEW: Final = 64
 """Colours: enough for what is flat, and small in bytes."""
 
 _SCENARIO: Final = "three-60s"
-"""Three bridges with solar power, battery and wire."""
+"""Three bridges with solar power, battery and wire; a provider's dashboard has a fleet instead."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,42 +45,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(f"{options.output} is no folder to write to: {error.strerror}")
     try:
         node, chromium = program("node"), program("chromium")
-        with _prometheus(options) as (url, now, interval):
-            view = View(
-                scrape_interval=interval,
-                now=options.now.timestamp() if options.now else now,
-                zone=options.zone,
-                time_from=options.time_from,
-                time_to=options.time_to,
-                variables=_variables(options.variable),
-                unfold=options.unfold,
-                marks=options.marks,
-                scale=options.scale,
-                colors=_FEW if options.small else None,
-            )
-            job = {
-                "prometheus": url,
-                "chromium": chromium,
-                "parallel": options.parallel,
-                "pictures": list(
-                    pictures(
-                        options.board or names(),
-                        options.language or languages(),
-                        options.theme or THEMES,
-                        options.width or WIDTHS,
-                        view,
-                        options.output,
-                    )
-                ),
-            }
-            command = [node, str(FOLDER / "draw.mjs")]
-            return subprocess.run(command, input=json.dumps(job), text=True, check=False).returncode
+        return max(_drawn(options, node, chromium, *run) for run in _runs(options))
     except MissingProgramError as error:
         sys.exit(f"{error}")
 
 
+def _runs(options: argparse.Namespace) -> Iterator[tuple[list[str], str]]:
+    """Dashboards that are drawn together, and the scenario that has what they are about."""
+    wanted = options.board or names()
+    if options.prometheus or options.scenario:
+        yield wanted, options.scenario or ""
+        return
+    for scenario, boards in (
+        (_SCENARIO, [name for name in wanted if name != ALONE]),
+        (PROVIDER.name, [name for name in wanted if name == ALONE]),
+    ):
+        if boards:
+            yield boards, scenario
+
+
+def _drawn(options: argparse.Namespace, node: str, chromium: str, boards: list[str], scenario: str) -> int:
+    """Draw dashboards of a scenario, or of the given Prometheus; the exit code."""
+    with _prometheus(options, scenario) as (url, now, interval):
+        view = View(
+            scrape_interval=interval,
+            now=options.now.timestamp() if options.now else now,
+            zone=options.zone,
+            time_from=options.time_from,
+            time_to=options.time_to,
+            variables=_variables(options.variable),
+            unfold=options.unfold,
+            marks=options.marks,
+            scale=options.scale,
+            colors=_FEW if options.small else None,
+        )
+        job = {
+            "prometheus": url,
+            "chromium": chromium,
+            "parallel": options.parallel,
+            "pictures": list(
+                pictures(
+                    boards,
+                    options.language or languages(),
+                    options.theme or THEMES,
+                    options.width or WIDTHS,
+                    view,
+                    options.output,
+                )
+            ),
+        }
+        command = [node, str(FOLDER / "draw.mjs")]
+        return subprocess.run(command, input=json.dumps(job), text=True, check=False).returncode
+
+
 @contextmanager
-def _prometheus(options: argparse.Namespace) -> Iterator[tuple[str, float | None, str]]:
+def _prometheus(options: argparse.Namespace, name: str) -> Iterator[tuple[str, float | None, str]]:
     """The address to ask, the moment to show and the scrape interval."""
     if options.prometheus:
         url = options.prometheus.rstrip("/")
@@ -89,7 +109,7 @@ def _prometheus(options: argparse.Namespace) -> Iterator[tuple[str, float | None
             sys.exit(f"{url} does not answer as a Prometheus does: {error}")
         yield url, None, options.scrape_interval
         return
-    scenario = SCENARIOS[options.scenario]
+    scenario = EVERY[name]
     with prometheus_of(scenario) as server:
         yield server.url, scenario.end, f"{scenario.interval}s"
 
@@ -114,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--theme", action="append", choices=THEMES)
     add("--width", action="append", type=_width, metavar="PX", help="default: 1600, 1280 and 420")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--scenario", choices=SCENARIOS, default=_SCENARIO, help="default: %(default)s")
+    source.add_argument("--scenario", choices=EVERY, help=f"default: {_SCENARIO}, or {PROVIDER.name}")
     source.add_argument("--prometheus", type=_address, metavar="URL", help="a Prometheus to ask instead")
     add("--scrape-interval", type=_duration, default="15s", help="of that Prometheus (default: %(default)s)")
     add("--now", type=_time, metavar="TIME", help="the moment to show, ISO 8601 (default: the history's end)")

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from devtools.processes import Prometheus
-from grafana.histories.history import write
 from grafana.histories.plan import Scenario
+from grafana.histories.scenarios import write
 from grafana.histories.server import prometheus_at
 
 _ROOT: Final = Path(__file__).parent.parent.parent

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from grafana.histories.plan import END, SCENARIOS
+from grafana.histories.plan import END, EVERY, PROVIDER, SCENARIOS
 from grafana.histories.server import prometheus_over
 from grafana.query.source import Source
 from tests.conftest import require_program
@@ -30,7 +30,7 @@ def live(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture(scope="session")
-def pasts(tmp_path_factory: pytest.TempPathFactory, live: Source) -> Iterator[dict[str, Past]]:
+def every_past(tmp_path_factory: pytest.TempPathFactory, live: Source) -> Iterator[dict[str, Past]]:
     """Every scenario's history, in a Prometheus of its own, by the scenario's name.
 
     They take their time, in which the living exporter is already being scraped.
@@ -38,11 +38,23 @@ def pasts(tmp_path_factory: pytest.TempPathFactory, live: Source) -> Iterator[di
     assert live.url
     folder = tmp_path_factory.mktemp("histories")
     with ExitStack() as stack:
-        histories = write_all(SCENARIOS.values(), folder)
+        histories = write_all(EVERY.values(), folder)
         yield {
             name: Past(history, Source(stack.enter_context(prometheus_over(history)).url))
             for name, history in histories.items()
         }
+
+
+@pytest.fixture(scope="session")
+def pasts(every_past: dict[str, Past]) -> dict[str, Past]:
+    """The histories of homes."""
+    return {name: every_past[name] for name in SCENARIOS}
+
+
+@pytest.fixture(scope="session")
+def fleet_past(every_past: dict[str, Past]) -> Past:
+    """The history of a provider's fleet."""
+    return every_past[PROVIDER.name]
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +64,9 @@ def packages() -> None:
 
 
 @pytest.fixture(scope="session")
-def judged(packages: None, pasts: dict[str, Past]) -> dict[Place, Judged]:
+def judged(packages: None, every_past: dict[str, Past]) -> dict[Place, Judged]:
     """Every panel of every dashboard, in both languages, at the end of every history."""
-    asked = asked_everywhere(pasts.values())
+    asked = asked_everywhere(every_past.values())
     verdicts = judge(list(asked.values()), END)
     return {
         place: Judged(one, {version: found[index] for version, found in verdicts.items()})

@@ -6,8 +6,9 @@ from typing import Final
 import promql_parser
 from promql_parser import BinaryExpr, Expr, VectorSelector
 
+from grafana.histories.plan import PROVIDER
 from iometer_exporter.metrics.families import FAMILIES
-from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
+from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES, READING_DELAY
 from tests.grafana.boards import children
 
 _NO_PV: Final = "the meter has no export register"
@@ -27,9 +28,12 @@ _NO_PHASES: Final = dict.fromkeys(
 )
 
 _NO_PROVIDER: Final = {
-    family.name: "a home has no provider; tests/prometheus/test_provider_alerts.py has a real one"
-    for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
-    if family.name not in {shared.name for shared in FAMILIES}
+    name: "a home has no provider; the history of a provider's fleet has"
+    for name in (
+        f"{READING_DELAY.name}_bucket",
+        *(family.name for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)),
+    )
+    if name not in {shared.name for shared in FAMILIES}
 }
 
 ABSENT: Final[Mapping[str, Mapping[str, str]]] = {
@@ -54,12 +58,24 @@ LIVE_ABSENT: Final[Mapping[str, str]] = {
 
 _QUIET: Final = dict.fromkeys(ABSENT, "no alert fires: the history ends well")
 _NO_RESET: Final = dict.fromkeys(ABSENT, "the only reset is older than a day")
+_NOT_YET: Final = dict.fromkeys(ABSENT, "the history begins later in the month, and in this year")
+
+_NO_RULES: Final = {PROVIDER.name: "nobody evaluates the rules there"}
 
 EMPTY: Final[Mapping[str, Mapping[str, str]]] = {
     "iometer-home: Firing alerts A": _QUIET,
-    "iometer-home: Counter resets": _NO_RESET,
+    "iometer-provider: Firing alerts A": _NO_RULES,
     "iometer-health: Counter resets": _NO_RESET,
-    "iometer-fleet: Counter resets": _NO_RESET,
+    **{
+        f"iometer-energy: {title} {ref}": _NOT_YET
+        for title, refs in (
+            ("Last month by this day", "AB"),
+            ("Last month by this day in $currency", "ABCD"),
+            ("Last year by this day", "AB"),
+            ("Last year by this day in $currency", "ABCD"),
+        )
+        for ref in refs
+    },
 }
 """Queries, as `uid: panel ref`, that are empty in a scenario for another reason."""
 

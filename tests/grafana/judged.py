@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from grafana.board import uid
+from grafana.board import ALONE, Board, uid
 from grafana.boards import BOARDS
 from grafana.histories.plan import END
 from grafana.query import interpolate
@@ -31,11 +31,17 @@ class Judged:
     verdicts: Mapping[str, Verdict]
 
 
+def boards_of(past: Past) -> list[Board]:
+    """The dashboards that are about what a history has: bridges, or a provider's installations."""
+    has_bridges = bool(past.history.scenario.households)
+    return [board for board in BOARDS if (board.name != ALONE) == has_bridges]
+
+
 def asked_everywhere(pasts: Iterable[Past]) -> dict[Place, Asked]:
     """Every panel with its answers at the end of each history; languages differ in words alone."""
     found = {}
     for past in pasts:
-        for board in BOARDS:
+        for board in boards_of(past):
             english, *others = (boards.boards(language)[uid(board.name, language)] for language in LANGUAGES)
             for panel, *translations in zip(*map(interpolate.panels, (english, *others)), strict=True):
                 asked = asked_at(past, english, panel)

@@ -160,12 +160,13 @@ def choices_agree(board: Json) -> Iterator[str]:
 
 
 def queries_fit_their_panel(board: Json) -> Iterator[str]:
-    """A big number is that of now: the last of a range may be hours old."""
+    """A big number is that of now: the last of a range may be hours old, if not asked for at its end."""
     for panel in panels(board):
         for target in panel["targets"]:
             if target["instant"] == target["range"]:
                 yield f"{panel['title']}: instant or range, not both"
-            if panel["type"] in _INSTANT_PANELS and not target["instant"]:
+            is_now = target["instant"] or target["expr"].endswith(" @ end()")
+            if panel["type"] in _INSTANT_PANELS and not is_now:
                 yield f"{panel['title']}: shows the last value of a range"
             if len(panel["targets"]) > 1 and not target["legendFormat"] and target["format"] != "table":
                 yield f"{panel['title']} {target['refId']}: no legend among several queries"
@@ -223,7 +224,9 @@ def names_of_bars_have_room(board: Json) -> Iterator[str]:
 def bridges_are_named_among_several(board: Json) -> Iterator[str]:
     """The name of the only bridge takes half of the room from its number."""
     for panel in panels(board):
-        named = "auto" if len(panel["targets"]) == 1 else "value_and_name"
+        # Where there is a change, the transformations leave one number.
+        is_one = len(panel["targets"]) == 1 or panel["options"].get("showPercentChange")
+        named = "auto" if is_one else "value_and_name"
         if panel["type"] == "stat" and panel["options"]["textMode"] != named:
             yield f"{panel['title']}: {panel['options']['textMode']} and not {named}"
 
@@ -254,9 +257,20 @@ def nothing_is_no_alarm(board: Json) -> Iterator[str]:
 
 def own_ranges_are_explained(board: Json) -> Iterator[str]:
     """Grafana leaves them aside when the range at the top is absolute, and does not say so."""
+    explained = (" absolute time range", " fester Zeitraum")
     for panel in panels(board):
-        if "timeFrom" in panel and " absolut" not in panel["description"]:
+        if "timeFrom" in panel and not any(text in panel["description"] for text in explained):
             yield f"{panel['title']}: says nothing of absolute ranges"
+
+
+def copies_have_a_heading_below(board: Json) -> Iterator[str]:
+    """What stands below copies of a panel would move up into the gap beside the last of them."""
+    places = [(panel["gridPos"]["y"], panel) for panel in board["panels"]]
+    for y, panel in places:
+        if "repeat" in panel:
+            below = [other for at, other in places if at >= y and other is not panel]
+            if below and min(below, key=lambda one: one["gridPos"]["y"])["type"] != "row":
+                yield f"{panel['title']}: no heading below its copies"
 
 
 def dashboard_is_provisioned(board: Json) -> Iterator[str]:
@@ -321,6 +335,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ranges_have_ends,
     nothing_is_no_alarm,
     own_ranges_are_explained,
+    copies_have_a_heading_below,
     dashboard_is_provisioned,
     links_keep_time_and_variables,
 )

@@ -20,17 +20,31 @@ from promql_parser import (
 
 from grafana.query import interpolate
 from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.provider.served.families import (
+    INSTALLATION_FAMILIES,
+    PROVIDER_FAMILIES,
+    READING_DELAY,
+)
 from tests.grafana.boards import children
 from tests.grafana.lint import Json, Rule, expressions, panels
 
-LABELS: Final[Mapping[str, tuple[str, ...]]] = {family.name: family.labels for family in FAMILIES} | {
+_ALL: Final = (*FAMILIES, *PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
+
+LABELS: Final[Mapping[str, tuple[str, ...]]] = {
+    name: tuple({label for family in _ALL if family.name == name for label in family.labels})
+    for name in {family.name for family in _ALL}
+} | {
+    f"{READING_DELAY.name}_bucket": ("le",),
     "up": (),
     "process_start_time_seconds": (),
-    "ALERTS": ("alertname", "alertstate", "severity", "bridge"),
+    "ALERTS": (
+        *("alertname", "alertstate", "severity", "bridge", "name"),
+        *("endpoint", "radio", "component", "operation", "reason"),
+    ),
 }
 """The labels of every metric that a dashboard may ask for, beside job and instance."""
 
-COUNTERS: Final = {family.name for family in FAMILIES if family.type == "counter"}
+COUNTERS: Final = {family.name for family in _ALL if family.type == "counter"}
 OVER_COUNTERS: Final = {"rate", "increase", "resets"}
 
 _RATE_INTERVAL: Final = timedelta(seconds=4242)
@@ -53,6 +67,8 @@ UNITS: Final[Mapping[str, str]] = {
     "_watts": "watt",
 }
 """Grafana's unit for what a metric ends with; joules are rated, or divided and no longer joules."""
+
+PRICES: Final = ("$import_price", "$export_price", "$base_fee")
 
 BARE_COUNTERS: Final = {
     "iometer-energy: Drawn today against yesterday": "two readings, as increase() knows no midnight",
@@ -136,7 +152,7 @@ def _made(tree: Expr) -> Iterator[str]:
     for node, _ in walked(tree):
         if (
             isinstance(node, Call)
-            and node.func.name == "label_replace"
+            and node.func.name in ("label_join", "label_replace")
             and isinstance(node.args[1], StringLiteral)
         ):
             yield node.args[1].val
@@ -154,7 +170,15 @@ def matchers_follow_the_variables(board: Json) -> Iterator[str]:
                 for matcher in selector.matchers.matchers
                 if matcher.op == MatchOp.Re and matcher.value.startswith("$")
             }
-            for label in {"job", "instance", "bridge", "meter"} & set(labels):
+            wanted = {"job", "instance", "bridge", "meter"} & set(labels)
+            wanted &= {item["name"] for item in board["templating"]["list"]}
+            if "installation" in labels:
+                # Of bridges or of a provider's installations, which a dashboard does not choose by name.
+                matched = {matcher.name for matcher in selector.matchers.matchers}
+                wanted -= {"bridge", "meter"} if "installation" in matched else set()
+                if not {"bridge", "installation"} & matched:
+                    yield f"{place}: {selector.name} of bridges and of installations"
+            for label in wanted:
                 # An alert on an exporter has no bridge.
                 chosen = f"${label}|" if (selector.name, label) == ("ALERTS", "bridge") else f"${label}"
                 if found.get(label) != chosen:
@@ -224,8 +248,8 @@ def units_are_those_of_the_metrics(board: Json) -> Iterator[str]:
 
 def unit_of(expression: str) -> str:
     """Grafana's name of the unit of an expression; empty for counts, states and the like."""
-    if any(price in expression for price in ("$import_price", "$export_price", "$base_fee")):
-        return "suffix:€"
+    if any(price in expression for price in PRICES):
+        return "none"
     if "/ 3.6e6" in expression:
         return "suffix:kWh"
     tree = parsed(expression)
@@ -236,10 +260,21 @@ def unit_of(expression: str) -> str:
     return units.pop() if len(units) == 1 else ""
 
 
+def money_names_its_currency(board: Json) -> Iterator[str]:
+    """In the title, for a unit cannot be a variable."""
+    for panel in panels(board):
+        is_money = any(price in target["expr"] for target in panel["targets"] for price in PRICES)
+        if is_money != ("$currency" in panel["title"]):
+            yield f"{panel['title']}: money without its currency, or a currency without money"
+
+
 def _measured(node: Expr) -> Iterator[str]:
     """The metrics of a tree but for those that only say which series are kept."""
     if isinstance(node, VectorSelector):
         yield node.name or ""
+    if isinstance(node, BinaryExpr) and node.modifier is not None and node.modifier.return_bool:
+        # It is true or not, in no unit.
+        return
     for child in children(node):
         if not (isinstance(node, BinaryExpr) and str(node.op) in ("and", "unless") and child is node.rhs):
             yield from _measured(child)
@@ -276,4 +311,5 @@ RULES: Final[tuple[Rule, ...]] = (
     nothing_stands_in_for_missing,
     subqueries_name_their_step,
     units_are_those_of_the_metrics,
+    money_names_its_currency,
 )

@@ -15,6 +15,9 @@ groups:
     rules:
       - {alert: FirmwareMismatch, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: info}}
       - {alert: BatteryLow, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: warning}}
+      - {alert: LicensesEnding, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: info}}
+      - {alert: ConfigReloadFailed, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: warning}}
+      - {alert: ExporterDown, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: critical}}
       - {alert: BridgeUnreachable, expr: 'iometer_up{job="iometer"} == 1', labels: {severity: critical}}
 """
 """Alerts that fire, so that something is there for the panels that show them."""

@@ -9,8 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
-from grafana.histories.history import History, write
+from grafana.histories.history import History
 from grafana.histories.plan import Scenario
+from grafana.histories.scenarios import write
 from grafana.query.source import Source
 
 _WORKERS = 2

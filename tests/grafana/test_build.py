@@ -11,12 +11,15 @@ import pytest
 from grafana import build
 from grafana.board import Board, document, uid
 from grafana.boards import BOARDS
+from grafana.boards.alerts import HOUSEHOLD, NAMES, OF_PROVIDERS, PROVIDER
 from grafana.boards.home import BOARD as HOME
 from grafana.german import GERMAN, MODULES
 from grafana.layout import placed, shelf
 from grafana.panels import OWN_RANGE, at_step, curve, query, stat
 from grafana.query.interpolate import panels
-from grafana.texts import LANGUAGES, Text, UntranslatedError, texts, translated
+from grafana.texts import LANGUAGES, Language, Text, UntranslatedError, texts, translated
+from prometheus.build import ALERTS
+from prometheus.rules import Alert
 from tests.grafana.boards import boards
 
 TEXT_KEYS: Final = {
@@ -61,17 +64,38 @@ def test_the_program_writes_what_is_new_and_removes_what_is_old(
     assert {
         path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.json")
     } == build.built()
-    assert "10 dashboards" in capsys.readouterr().out
+    assert "12 dashboards" in capsys.readouterr().out
 
 
-def test_the_direction_is_that_of_the_sign() -> None:
-    [found] = [panel for panel in boards("en")["iometer-home"]["panels"] if panel["title"] == "Direction"]
-    spans = [mapping["options"] for mapping in found["fieldConfig"]["defaults"]["mappings"]]
-    assert [(span["from"], span["to"], span["result"]["text"]) for span in spans] == [
-        (-1e12, -1, "Feeding in"),
-        (-1, 1, "Balanced"),
-        (1, 1e12, "Drawing"),
-    ]
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_dashboard_has_the_same_colours_for_the_two_directions(language: Language) -> None:
+    """What is drawn is orange, what is fed in is blue; a power is either, by its sign."""
+    seen = set()
+    for board in boards(language).values():
+        for panel in panels(board):
+            defaults, overrides = panel["fieldConfig"]["defaults"], panel["fieldConfig"]["overrides"]
+            fixed = {one["matcher"]["options"]: one["properties"][0]["value"] for one in overrides}
+            for target in panel["targets"]:
+                for legend, color in (("Drawn", "orange"), ("Fed in", "blue")):
+                    if target["legendFormat"] == in_language(legend, language):
+                        assert fixed[target["refId"]] == {"mode": "fixed", "fixedColor": color}
+                        seen.add(color)
+            if defaults["unit"] == "watt" and defaults["color"]["mode"] == "thresholds":
+                steps = [step["color"] for step in defaults["thresholds"]["steps"]]
+                assert steps in (["text", "blue", "orange"], ["text"]), panel["title"]
+                seen.add("both")
+    assert seen == {"orange", "blue", "both"}
+
+
+def in_language(text: str, language: Language) -> str:
+    return text if language == "en" else GERMAN[text]
+
+
+def test_every_alert_has_words() -> None:
+    alerts = {rule.name for group in ALERTS for rule in group.rules if isinstance(rule, Alert)}
+    assert set(NAMES) == alerts
+    assert set(HOUSEHOLD) | set(PROVIDER) == alerts
+    assert all(name.startswith(("Provider", "License", "Installations")) for name in OF_PROVIDERS)
 
 
 def test_the_program_tells_a_text_without_german_in_a_sentence(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from promql_parser import MatchOp, VectorSelector
 
+from grafana.board import ALONE
 from grafana.histories.plan import END
 from grafana.query.source import Source
 from tests.grafana import boards
@@ -17,7 +18,8 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 
-BOARDS = sorted(boards.boards())
+BOARDS = sorted(set(boards.boards()) - {f"iometer-{ALONE}"})
+"""Those about bridges; test_provider.py has the other."""
 
 
 @pytest.mark.parametrize("uid", BOARDS)

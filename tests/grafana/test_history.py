@@ -48,6 +48,40 @@ def test_the_text_is_openmetrics_with_each_family_in_one_piece(tmp_path: Path) -
     assert recorder.samples == 5
 
 
+def test_a_page_is_recorded_as_it_was_served(tmp_path: Path) -> None:
+    """Histograms too; what is left out is not in the text."""
+    page = (
+        "# HELP energy_joules Energy.\n"
+        "# TYPE energy_joules counter\n"
+        'energy_joules_total{installation="the \\"house\\" 1"} 12.5\n'
+        "# TYPE delay_seconds histogram\n"
+        'delay_seconds_bucket{le="+Inf"} 3.0\n'
+        "delay_seconds_count 3.0\n"
+        "delay_seconds_sum 7.5\n"
+        "# TYPE register gauge\n"
+        "register 1.0\n"
+        "# EOF\n"
+    )
+    recorder = Recorder({"job": "iometer"})
+    assert recorder.record_text(page, 100.25, leave_out=("register",)) == 4
+    assert recorder.record_text(page.replace("12.5", "13.5"), 220.25, leave_out=("register",)) == 4
+    path = tmp_path / "history.om"
+    recorder.write(path)
+    assert path.read_text().splitlines() == [
+        "# TYPE energy_joules counter",
+        'energy_joules_total{installation="the \\"house\\" 1",job="iometer"} 12.5 100.250',
+        'energy_joules_total{installation="the \\"house\\" 1",job="iometer"} 13.5 220.250',
+        "# TYPE delay_seconds histogram",
+        'delay_seconds_bucket{le="+Inf",job="iometer"} 3.0 100.250',
+        'delay_seconds_bucket{le="+Inf",job="iometer"} 3.0 220.250',
+        'delay_seconds_count{job="iometer"} 3.0 100.250',
+        'delay_seconds_count{job="iometer"} 3.0 220.250',
+        'delay_seconds_sum{job="iometer"} 7.5 100.250',
+        'delay_seconds_sum{job="iometer"} 7.5 220.250',
+        "# EOF",
+    ]
+
+
 def test_the_truth_is_that_of_the_home_at_any_second() -> None:
     home = Home(3, start=BEGIN, initial_import_wh=1000)
     truth = Truth("meter")

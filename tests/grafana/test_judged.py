@@ -6,18 +6,22 @@ from collections.abc import Iterator
 import pytest
 
 from grafana.german import GERMAN
-from grafana.histories.plan import BEGIN, END, SCENARIOS, local
+from grafana.histories.plan import BEGIN, END, PROVIDER, SCENARIOS, local
 from grafana.texts import LANGUAGES
 from tests.grafana import boards
 from tests.grafana.judge import VERSIONS, Field, Stat, judge
 from tests.grafana.judged import Judged, Place, asked_at
 from tests.grafana.pasts import Past
+from tests.grafana.test_values import BASE_FEE as FEE
 from tests.grafana.test_values import CLOSE, EXPORT_PRICE, IMPORT_PRICE
 from tests.grafana.values import exported, has_export, imported, midnight, month
 
 pytestmark = pytest.mark.end_to_end
 
 Everything = dict[Place, Judged]
+
+FULL = ("three-60s", PROVIDER.name)
+"""Scenarios in which there is all that may be."""
 
 NEWEST = VERSIONS[-1]
 
@@ -31,7 +35,6 @@ _UNITS = {
     "kWh": 1.0,
     "%": 0.01,
     "dBm": 1.0,
-    "€": 1.0,
     "s": 1.0,
     "min": 60.0,
     "mins": 60.0,
@@ -67,7 +70,7 @@ def test_every_version_shows_the_same(judged: Everything) -> None:
 def test_no_override_is_for_nothing(judged: Everything) -> None:
     """Where there is an answer; a table may have no text, or no number."""
     for place, panel in judged.items():
-        if place.scenario == "three-60s" and any(answer for _, answer in panel.asked.answers):
+        if place.scenario in FULL and any(answer for _, answer in panel.asked.answers):
             without = [query.ref for query, answer in panel.asked.answers if not answer]
             excused = [{"id": "byFrameRefID", "options": ref} for ref in without]
             excused += [{"id": "byType", "options": kind} for kind in ("string", "number")]
@@ -92,7 +95,7 @@ def test_a_column_has_the_name_that_it_is_given(judged: Everything) -> None:
             for step in panel.asked.panel["transformations"]
             if step["id"] == "organize"
         ]
-        if names and place.scenario == "three-60s" and any(answer for _, answer in panel.asked.answers):
+        if names and place.scenario in FULL and any(answer for _, answer in panel.asked.answers):
             assert set(names[0].values()) <= panel.verdicts[NEWEST].columns.keys(), place
 
 
@@ -105,6 +108,9 @@ def test_a_big_number_is_the_answer_in_its_unit(judged: Everything) -> None:
             continue
         if shown["fieldConfig"]["defaults"]["unit"] == "dateTimeFromNow":
             continue
+        if shown["type"] == "stat" and shown["options"]["showPercentChange"]:
+            # The first is what it is compared with.
+            answers = answers[-1:]
         for stat, answer in zip(panel.verdicts[NEWEST].stats, answers, strict=True):
             value, last_digit = number(stat.text)
             assert value == pytest.approx(answer, abs=0.51 * last_digit), place
@@ -117,28 +123,50 @@ def test_energy_and_money_are_those_of_the_meters(
     judged: Everything, pasts: dict[str, Past], scenario: str
 ) -> None:
     past = pasts[scenario]
-    for when, begin, end in (
-        ("today", midnight(END), END),
-        ("yesterday", midnight(END, -1), midnight(END)),
-        ("this month", month(END), END),
+    for board, titles, begin, end, fee in (
+        ("home", (None, "Cost today in $currency"), midnight(END), END, FEE / 30),
+        ("home", ("This month", "Cost this month in $currency"), month(END), END, FEE * 5 / 30),
+        ("energy", ("This month", None), month(END), END, 0),
+        ("energy", ("This year", None), BEGIN, END, 0),
     ):
         drawn, fed = imported(past, begin, end), exported(past, begin, end)
-        cost, revenue = drawn * IMPORT_PRICE, fed * EXPORT_PRICE
+        cost, revenue = drawn * IMPORT_PRICE + fee, fed * EXPORT_PRICE
         energy = [("Drawn", drawn, ORANGE), ("Fed in", fed, BLUE)]
         money = [("Cost", cost, ORANGE), ("Revenue", revenue, BLUE), ("Net", cost - revenue, TEXT)]
         if not has_export(past):
             energy, money = energy[:1], [money[0], money[2]]
-        for title, expected, unit in ((when.capitalize(), energy, "kWh"), (f"Money {when}", money, "€")):
-            for language, found in zip(LANGUAGES, stats(judged, "home", title, scenario), strict=True):
+        for title, expected, unit in ((titles[0], energy, " kWh"), (titles[1], money, "")):
+            for language, found in (
+                zip(LANGUAGES, stats(judged, board, title, scenario), strict=True) if title else ()
+            ):
                 assert [stat.title for stat in found] == [
                     in_language(name, language) for name, _, _ in expected
                 ]
                 assert [stat.color for stat in found] == [color for _, _, color in expected]
                 for stat, (_, truth, _) in zip(found, expected, strict=True):
-                    assert re.fullmatch(rf"-?\d+\.\d\d {unit}", stat.text), stat
+                    assert re.fullmatch(rf"-?\d+\.\d\d{unit}", stat.text), stat
                     assert number(stat.text)[0] == pytest.approx(
-                        truth, abs=CLOSE * (drawn if unit == "kWh" else cost + revenue) + 0.006
+                        truth, abs=CLOSE * (drawn if unit else cost + revenue) + 0.006
                     )
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_day_is_compared_with_the_same_hours_of_the_day_before(
+    judged: Everything, pasts: dict[str, Past], scenario: str
+) -> None:
+    past, begin = pasts[scenario], midnight(END)
+    days = {"today": (begin, END, midnight(END, -1), END - 86_400)}
+    days["yesterday"] = (midnight(END, -1), begin, midnight(END, -2), midnight(END, -1))
+    for when, (first, last, first_before, last_before) in days.items():
+        for title, truth, color in (("Drawn", imported, ORANGE), ("Fed in", exported, BLUE)):
+            if truth is exported and not has_export(past):
+                continue
+            energy, before = truth(past, first, last), truth(past, first_before, last_before)
+            for board in ("home", "energy") if when == "today" else ("home",):
+                for [stat] in stats(judged, board, f"{title} {when}", scenario):
+                    assert stat.color == color
+                    assert number(stat.text)[0] == pytest.approx(energy, rel=CLOSE)
+                    assert stat.change == pytest.approx(energy / before - 1, abs=3 * CLOSE)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -169,15 +197,16 @@ def test_the_highest_come_first(judged: Everything, scenario: str) -> None:
 def test_the_worst_bridge_comes_first(packages: None, pasts: dict[str, Past]) -> None:
     """While the first of three does not answer; then while its core is away."""
     past = pasts["three-60s"]
-    board, panel = boards.boards()["iometer-fleet"], boards.panel("iometer-fleet", "Bridges, worst first")
+    board, panel = boards.boards()["iometer-fleet"], boards.panel("iometer-fleet", "All bridges")
     moments = [local("2026-03-30 03:10:00"), local("2026-04-02 09:40:00")]
     asked = [asked_at(past, board, panel, moment) for moment in moments]
     for verdicts in judge(asked, moments[-1]).values():
         for verdict in verdicts:
-            severity = numbers(verdict.columns["Severity"])
+            needs = verdict.columns["Needs a hand"]
             assert verdict.columns["Bridge"].texts[0] == past.history.scenario.households[0].name
-            assert severity[0] >= 50 > max(severity[1:])
-            assert len(severity) == 3
+            assert needs.texts[0] in ("Does not answer", "Core out of reach")
+            assert needs.texts[1:] == ["Nothing", "Nothing"]
+            assert needs.colors == [RED, GREEN, GREEN]
 
 
 def numbers(column: Field) -> list[float]:
@@ -208,17 +237,16 @@ def test_a_state_has_its_word_and_colour(
 
 
 def test_the_states_of_today_are_words(judged: Everything) -> None:
-    for title, board, word in (("Connection", "home", "Connected"), ("Configuration", "health", "Valid")):
-        for language, found in zip(LANGUAGES, stats(judged, board, title), strict=True):
-            assert {(stat.text, stat.color) for stat in found} == {(in_language(word, language), GREEN)}
+    for language, found in zip(LANGUAGES, stats(judged, "health", "Configuration"), strict=True):
+        assert {(stat.text, stat.color) for stat in found} == {(in_language("Valid", language), GREEN)}
 
 
 def test_a_bridge_of_the_fleet(judged: Everything) -> None:
     for language in LANGUAGES:
-        fleet = judged[Place("three-60s", language, "fleet", "Bridges, worst first")].verdicts[NEWEST].columns
+        fleet = judged[Place("three-60s", language, "fleet", "All bridges")].verdicts[NEWEST].columns
         row = fleet["Bridge"].texts.index("barn")
         for column, text in (
-            ("Answers", "Up"),
+            ("Needs a hand", "Nothing"),
             ("Core", "In place"),
             ("PIN", "Entered"),
             ("Battery", "-"),
@@ -238,7 +266,7 @@ def test_an_empty_panel_says_why_and_is_no_alarm(judged: Everything) -> None:
             assert stat.text == panel.asked.panel["fieldConfig"]["defaults"]["noValue"], place
             assert stat.color not in (RED, ORANGE, YELLOW), place
             seen.add(place.title)
-    assert seen >= {"Battery of the core", "Highest quarter-hour fed in"}
+    assert seen >= {"Fed in today", "Last year by this day", "Highest quarter-hour fed in"}
 
 
 def test_the_distribution_counts_each_quarter_hour(judged: Everything) -> None:

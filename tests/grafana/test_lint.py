@@ -22,16 +22,13 @@ BOARDS: Final = {uid: board for language in LANGUAGES for uid, board in boards(l
 RULES: Final = (*lint.RULES, *lint_promql.RULES)
 
 EVERY: Final = (*FAMILIES, *PROBE_FAMILIES, *PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
-_OF_BRIDGES: Final = {family.name for family in FAMILIES}
-_ALERTED: Final = {selector.name for rule in rules() for selector in selectors_of(rule.expr)}
 
 UNUSED: Final[dict[str, str]] = {
     "probe_success": "for who knows it from other exporters; iometer_up beside it is what is used",
     "probe_duration_seconds": "likewise; iometer_scrape_duration_seconds says it for each endpoint",
-} | {
-    family.name: "dashboards are about bridges; docs/scale.md has what to watch of a provider"
-    for family in (*PROVIDER_FAMILIES, *INSTALLATION_FAMILIES)
-    if family.name not in _OF_BRIDGES | _ALERTED
+    "iometer_installation_info": "ids, to be joined with what others know of a customer",
+    "iometer_device_info": "likewise",
+    "iometer_license_start_timestamp_seconds": "nobody has to do anything about it",
 }
 """Metrics that no dashboard and no rule asks for, and why."""
 
@@ -56,7 +53,7 @@ def test_a_german_dashboard_keeps_the_rule(rule: Rule, uid: str) -> None:
 
 
 def test_the_identifier_of_a_dashboard_is_its_own() -> None:
-    assert len(BOARDS) == 2 * len(boards("en")) == 10
+    assert len(BOARDS) == 2 * len(boards("en")) == 12
 
 
 @pytest.mark.parametrize("uid", BOARDS)
@@ -65,27 +62,27 @@ def test_links_lead_to_dashboards_of_the_same_language(uid: str) -> None:
     urls = [link["url"] for link in board["links"]] + list(lint.data_links(board))
     targets = [url.removeprefix("/d/").partition("?")[0] for url in urls]
     german = uid.startswith("iometer-de-")
-    assert targets
+    assert bool(targets) == (not uid.endswith("-provider"))
+    assert not any(target.endswith("-provider") for target in targets)
     assert {target for target in targets if target.startswith("iometer-de-") is german} == set(targets)
     assert set(targets) <= set(BOARDS)
-    assert len(board["links"]) == len(boards("en")) - 1
+    assert len(board["links"]) == (len(boards("en")) - 2 if targets else 0)
 
 
 def test_every_metric_is_shown_or_alerted_on() -> None:
     shown = set().union(*(lint_promql.used(board) for board in boards("en").values()))
+    shown = {name.removesuffix("_bucket") for name in shown}
     shown |= {selector.name or "" for rule in rules() for selector in selectors_of(rule.expr)}
     assert {family.name for family in EVERY} - shown == set(UNUSED), (
         "show each metric on a panel, alert on it, or say in UNUSED why not"
     )
 
 
-def test_what_is_left_out_of_a_provider_is_what_the_docs_say() -> None:
-    pages = ((ROOT / "docs" / name).read_text() for name in ("dashboards.md", "alerts.md"))
-    assert all("(provider.md)" in page for page in pages)
+def test_what_the_docs_watch_of_a_provider_is_shown() -> None:
     watched = (ROOT / "docs" / "scale.md").read_text().partition("## What to watch\n")[2]
     named = set(re.findall(r"\biometer_\w+", watched))
     assert {name for name in named if name.startswith("iometer_provider_")}
-    assert {name.removesuffix("_bucket") for name in named} <= {family.name for family in EVERY}
+    assert named <= lint_promql.used(boards("en")["iometer-provider"])
 
 
 def test_no_dashboard_needs_a_recording_rule() -> None:
@@ -122,6 +119,11 @@ def panel(board: Json, title: str) -> Any:
     return found
 
 
+def row(board: Json, title: str) -> Any:
+    [found] = [one for one in board["panels"] if (one["type"], one["title"]) == ("row", title)]
+    return found
+
+
 def setting(title: str, *path: str | int, value: object) -> Callable[[Json], None]:
     """A change of one value in a panel."""
 
@@ -130,6 +132,17 @@ def setting(title: str, *path: str | int, value: object) -> Callable[[Json], Non
         for key in path[:-1]:
             node = node[key]
         node[path[-1]] = value
+
+    return change
+
+
+def override(title: str, column: str, *path: str | int, value: object) -> Callable[[Json], None]:
+    """A change of one value in the field options of a column."""
+
+    def change(board: Json) -> None:
+        overrides = panel(board, title)["fieldConfig"]["overrides"]
+        [place] = [at for at, one in enumerate(overrides) if one["matcher"]["options"] == column]
+        setting(title, "fieldConfig", "overrides", place, *path, value=value)(board)
 
     return change
 
@@ -165,7 +178,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     (lint.datasource_is_the_variable, "home", setting("Power", "targets", 0, "datasource", value=None)),
     (lint.datasource_is_the_variable, "home", variable("bridge", datasource=OTHER_SOURCE)),
     (lint.datasource_is_the_variable, "home", variable("datasource", name="source")),
-    (lint.datasource_is_the_variable, "home", lambda b: b["annotations"]["list"][0].pop("datasource")),
+    (lint.datasource_is_the_variable, "health", lambda b: b["annotations"]["list"][0].pop("datasource")),
     (lint.panels_say_what_they_are, "home", setting("Power", "description", value="")),
     (lint.panels_say_what_they_are, "home", setting("Power", "fieldConfig", "defaults", "unit", value="")),
     (lint.panels_say_what_they_are, "home", setting("Power", "fieldConfig", "defaults", "noValue", value="")),
@@ -175,25 +188,26 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         setting("Power", "type", value="marcusolsson-hourly-heatmap-panel"),
     ),
     (lint.identifiers_are_unique, "home", setting("Power", "id", value=1)),
-    (lint.identifiers_are_unique, "home", setting("Power", "title", value="Today")),
-    (lint.identifiers_are_unique, "home", setting("Today", "targets", 1, "refId", value="A")),
-    (lint.grid_has_no_overlap, "home", setting("Direction", "gridPos", "x", value=5)),
+    (lint.identifiers_are_unique, "home", setting("Power", "title", value="Power now")),
+    (lint.identifiers_are_unique, "home", setting("Today by hour", "targets", 1, "refId", value="A")),
+    (lint.grid_has_no_overlap, "home", setting("Power now", "gridPos", "w", value=9)),
     (lint.grid_has_no_overlap, "home", setting("Power", "gridPos", "w", value=25)),
     (lint.variables_are_known, "home", expression("vector($price)")),
     (lint.choices_agree, "load", variable("summer_time", query="wie in der EU : 1")),
     (lint.choices_agree, "home", variable("bridge", allValue=None)),
-    (lint.queries_fit_their_panel, "home", setting("Today", "targets", 0, "instant", value=False)),
-    (lint.queries_fit_their_panel, "home", setting("Today", "targets", 0, "range", value=True)),
-    (lint.queries_fit_their_panel, "home", setting("Today", "targets", 0, "legendFormat", value="")),
+    (lint.queries_fit_their_panel, "home", setting("This month", "targets", 0, "instant", value=False)),
+    (lint.queries_fit_their_panel, "home", setting("This month", "targets", 0, "range", value=True)),
+    (lint.queries_fit_their_panel, "home", setting("This month", "targets", 0, "legendFormat", value="")),
+    (lint.queries_fit_their_panel, "home", expression(f"iometer_power_watts{{{READ}}}", "Power now")),
     (
         lint.columns_are_there,
         "fleet",
-        setting("Bridges, worst first", "transformations", 2, "options", "sort", 0, "field", value="Schwere"),
+        setting("All bridges", "transformations", 2, "options", "sort", 0, "field", value="Schweregrad"),
     ),
     (
         lint.columns_are_there,
         "fleet",
-        setting("Bridges, worst first", "fieldConfig", "overrides", 3, "matcher", "options", value="Schwere"),
+        override("All bridges", "Age", "matcher", "options", value="Schweregrad"),
     ),
     (lint.bars_begin_at_zero, "energy", without("Energy per day", "axisSoftMin")),
     (
@@ -213,28 +227,31 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     (
         lint.bridges_are_named_among_several,
         "home",
-        setting("Grid power now", "options", "textMode", value="value_and_name"),
+        setting("Power now", "options", "textMode", value="value_and_name"),
     ),
     (
         lint.ranges_have_ends,
-        "home",
-        setting("Direction", *MAPPINGS, 0, "options", "from", value=None),
+        "fleet",
+        setting("Bridges", *MAPPINGS, value=[{"type": "range", "options": {"from": None, "to": 1}}]),
     ),
     (
         lint.nothing_is_no_alarm,
         "home",
-        setting("Grid power now", *THRESHOLDS, "steps", 0, "color", value="red"),
+        setting("Power now", *THRESHOLDS, "steps", 0, "color", value="red"),
     ),
     (
         lint.nothing_is_no_alarm,
         "fleet",
-        setting(
-            "Bridges, worst first",
-            *("fieldConfig", "overrides", 3, "properties", 3, "value", "steps", 0, "color"),
-            value="yellow",
-        ),
+        override("All bridges", "Radio", "properties", -1, "value", "steps", 0, "color", value="yellow"),
     ),
-    (lint.own_ranges_are_explained, "home", setting("Today", "description", value="Energy of today.")),
+    (lint.own_ranges_are_explained, "home", setting("This month", "description", value="Energy.")),
+    (lint.copies_have_a_heading_below, "home", lambda b: b["panels"].remove(row(b, "State of the devices"))),
+    (lint_promql.money_names_its_currency, "home", setting("Cost today in $currency", "title", value="Cost")),
+    (
+        lint_promql.money_names_its_currency,
+        "home",
+        setting("This month", "title", value="This month in $currency"),
+    ),
     (lint.dashboard_is_provisioned, "home", of_board("editable", True)),
     (lint.dashboard_is_provisioned, "home", of_board("timezone", "browser")),
     (lint.dashboard_is_provisioned, "home", of_board("refresh", "1s")),
@@ -242,9 +259,10 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     (
         lint.links_keep_time_and_variables,
         "fleet",
-        setting(
-            "Bridges, worst first",
-            *("fieldConfig", "overrides", 2, "properties", 0, "value", 0, "url"),
+        override(
+            "All bridges",
+            "Bridge",
+            *("properties", 0, "value", 0, "url"),
             value="/d/iometer-home?var-bridge=x",
         ),
     ),
@@ -267,6 +285,13 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         lint_promql.matchers_follow_the_variables,
         "home",
         expression(f'time() - iometer_up{{{CHOSEN}}} + up{{job=~"$job"}}'),
+    ),
+    (
+        lint_promql.matchers_follow_the_variables,
+        "provider",
+        expression(
+            'iometer_core_battery_ratio{job=~"$job",instance=~"$instance"}', title="Silent installations"
+        ),
     ),
     (
         lint_promql.counters_are_counted,
@@ -301,9 +326,9 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
             setting(title, "fieldConfig", "defaults", "unit", value=unit),
         )
         for name, title, unit in (
-            ("home", "Today", "watth"),
-            ("home", "Money today", "suffix:kWh"),
-            ("health", "Battery", "percent"),
+            ("home", "This month", "watth"),
+            ("home", "Cost today in $currency", "suffix:kWh"),
+            ("health", "Battery, last 30 days", "percent"),
             ("load", "Base load", "kwatt"),
             ("load", "Fed in by hour and weekday", "watth"),
         )
@@ -311,11 +336,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     (
         lint_promql.units_are_those_of_the_metrics,
         "fleet",
-        setting(
-            "Bridges, worst first",
-            *("fieldConfig", "overrides", 7, "properties", 0, "value"),
-            value="suffix:kWh",
-        ),
+        override("All bridges", "Battery", "properties", 0, "value", value="suffix:kWh"),
     ),
 ]
 

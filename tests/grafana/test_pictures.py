@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grafana.histories.plan import SCENARIOS, Scenario
+from grafana.histories.plan import PROVIDER, SCENARIOS, Scenario
 from grafana.pictures import __main__ as command
 from grafana.pictures import boards, histories
 from grafana.pictures.boards import DASHBOARDS, View, languages, names, pictures
@@ -275,3 +275,19 @@ def test_the_moment_of_a_history_is_its_end(
     job = json.loads((tmp_path / "job.json").read_text())
     request = job["pictures"][0]["request"]
     assert (request["now"], request["scrapeInterval"]) == (SCENARIOS["pv-15s"].end * 1000, "15s")
+
+
+def test_a_provider_has_a_history_of_its_own(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    @contextmanager
+    def server(scenario: Scenario) -> Iterator[SimpleNamespace]:
+        asked.append(scenario.name)
+        yield SimpleNamespace(url="http://127.0.0.1:1")
+
+    monkeypatch.setattr(command, "prometheus_of", server)
+    command.main(["--board=fleet", "--board=provider", "-o", str(tmp_path)])
+    command.main(["--board=provider", "-o", str(tmp_path)])
+    assert asked == ["three-60s", PROVIDER.name, PROVIDER.name]

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from grafana import localtime, queries
+from grafana.boards.alerts import firing
+from grafana.boards.devices import LATEST, PROBLEMS, severity, worst
 from grafana.boards.energy import so_far
-from grafana.boards.fleet import PROBLEMS, severity
-from grafana.boards.home import LATEST
 from iometer_exporter.metrics import families as metrics
 from tests.conftest import require_program
 
@@ -104,34 +104,60 @@ def test_a_bridge_that_is_well_has_no_severity(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "weight"),
+    ("name", "values", "weight", "words"),
     [
-        (f"iometer_up{{{BRIDGE}}}", "0x5", 100),
-        (f"iometer_core_connected{{{READ}}}", "0x5", 50),
-        (f"iometer_core_attached{{{READ}}}", "0x5", 40),
-        (f"iometer_reading_timestamp_seconds{{{READ}}}", "-3600x5", 30),
-        (f"iometer_core_battery_ratio{{{READ}}}", "0.2x5", 10),
-        (f"iometer_core_battery_ratio{{{READ}}}", "0.1x5", 30),
-        (f'iometer_core_pin_status{{{READ},status="missing"}}', "1x5", 5),
-        (f"iometer_core_rssi_dbm{{{READ}}}", "-91x5", 2),
-        (f"iometer_bridge_rssi_dbm{{{READ}}}", "-81x5", 1),
+        (f"iometer_up{{{BRIDGE}}}", "0x5", 256, "Does not answer"),
+        (f"iometer_core_connected{{{READ}}}", "0x5", 128, "Core out of reach"),
+        (f"iometer_core_attached{{{READ}}}", "0x5", 64, "Core off the meter"),
+        (f"iometer_reading_timestamp_seconds{{{READ}}}", "-3600x5", 32, "Old reading"),
+        (f"iometer_core_battery_ratio{{{READ}}}", "0.1x5", 16 + 8, "Battery nearly empty"),
+        (f"iometer_core_battery_ratio{{{READ}}}", "0.2x5", 8, "Battery low"),
+        (f'iometer_core_pin_status{{{READ},status="missing"}}', "1x5", 4, "PIN missing"),
+        (f"iometer_core_rssi_dbm{{{READ}}}", "-91x5", 2, "Weak radio"),
+        (f"iometer_bridge_rssi_dbm{{{READ}}}", "-81x5", 1, "Weak Wi-Fi"),
     ],
 )
-def test_each_problem_has_its_weight(tmp_path: Path, name: str, values: str, weight: int) -> None:
+def test_each_problem_has_its_weight_and_words(
+    tmp_path: Path, name: str, values: str, weight: int, words: str
+) -> None:
     assert name in WELL
     check(tmp_path, Case(severity(), 300, {f"{{{BRIDGE}}}": weight}, WELL | {name: values}))
+    assert [span["result"]["text"] for span in SPANS if span["from"] <= weight <= span["to"]] == [words]
+
+
+SPANS: Final = [mapping["options"] for mapping in worst()]
+
+
+def test_every_severity_is_called_after_the_worst_problem() -> None:
+    for weight in range(1 << len(PROBLEMS)):
+        [named] = [span for span in SPANS if span["from"] <= weight <= span["to"]]
+        place = len(PROBLEMS) - weight.bit_length()
+        assert named["result"]["text"] == (PROBLEMS[place].words if weight else "Nothing")
 
 
 def test_problems_add_up_and_what_is_absent_is_none(tmp_path: Path) -> None:
     down = {f"iometer_up{{{BRIDGE}}}": "0x5"}
     wrong = {name: "0x5" if name.startswith("iometer_core_") else value for name, value in WELL.items()}
-    weights = [weight for weight, _ in PROBLEMS]
     check(
         tmp_path,
-        Case(severity(), 300, {f"{{{BRIDGE}}}": 100}, down),
-        Case(severity(), 300, {f"{{{BRIDGE}}}": 50 + 40 + 20 + 10}, wrong),
+        Case(severity(), 300, {f"{{{BRIDGE}}}": 256}, down),
+        Case(severity(), 300, {f"{{{BRIDGE}}}": 128 + 64 + 16 + 8}, wrong),
     )
-    assert weights == sorted(weights, reverse=True)
+
+
+def test_an_alert_says_what_it_is_about(tmp_path: Path) -> None:
+    labels = (
+        f'alertname="WeakSignal",severity="warning",{BRIDGE},radio="core"',
+        'alertname="ExporterDown",severity="critical",job="iometer",instance="exporter:10180"',
+        'alertname="LicensePoolNearlyUsed",severity="warning",job="iometer",pool="17",name="Trial"',
+        'alertname="SomethingElse",severity="warning",job="iometer"',
+    )
+    alerts = {f'ALERTS{{alertstate="firing",{own}}}': "1x5" for own in labels}
+    names = ("WeakSignal", "ExporterDown", "LicensePoolNearlyUsed")
+    weak = '{alertname="WeakSignal",severity="warning",about="house   core",instance="exporter:10180"}'
+    down = '{alertname="ExporterDown",severity="critical",instance="exporter:10180"}'
+    pool = '{alertname="LicensePoolNearlyUsed",severity="warning",about="Trial"}'
+    check(tmp_path, Case(firing(names), 300, {weak: 2, down: 3, pool: 2}, alerts))
 
 
 def test_the_age_goes_on_while_a_bridge_is_down_and_ends_with_the_bridge(tmp_path: Path) -> None:
@@ -168,6 +194,7 @@ def test_each_state_has_its_number(tmp_path: Path, state: str, number: int) -> N
     check(tmp_path, Case(expression, 300, {f"{{{READ}}}": number}, series))
 
 
+READINGS: Final = {f"iometer_reading_timestamp_seconds{{{READ}}}": "0+60x1500"}
 DRAWN: Final = {f"iometer_energy_import_joules_total{{{READ}}}": "0+25000x1440"}
 """36 MJ, 10 kWh in a day."""
 FED: Final = {f"iometer_energy_export_joules_total{{{READ}}}": "0+10000x1440"}
@@ -186,6 +213,7 @@ def test_money_with_and_without_an_export_register(tmp_path: Path) -> None:
         Case(queries.net(fee="3"), 86_400, {"{}": 8}, DRAWN),
         Case(queries.net(fee=queries.FEE_OF_MONTH), 86_400, {"{}": 6}, DRAWN),
         Case(queries.net(queries.DAY, fee=queries.FEE_OF_DAY), 0, {"{}": 6}, DRAWN),
+        Case(queries.FEE_OF_YEAR, 90_000, {"{}": 1}, READINGS),
     )
 
 

@@ -39,9 +39,9 @@ def alert(name: str, severity: str, weight: int, **labels: str) -> Series:
 
 
 ALERTS: Final = [
-    alert("FirmwareMismatch", "info", 1, bridge="house"),
+    alert("FirmwareMismatch", "info", 1, about="house"),
     alert("ExporterDown", "critical", 3),
-    alert("BatteryLow", "warning", 2, bridge="barn"),
+    alert("BatteryLow", "warning", 2, about="barn"),
 ]
 REGISTERS: Final = [
     at_end(1, bridge="house", obis="1-0:1.8.0*255", unit="Wh", meter="1"),
@@ -53,33 +53,40 @@ CASES: Final = {
         f"alerts-{language}": Case(language, "home", "Firing alerts", {"A": ALERTS})
         for language in ("en", "de")
     },
-    **{
-        f"direction-{language}": Case(
-            language,
-            "home",
-            "Direction",
-            {"A": [bridge(-0.5, "a"), bridge(-7e4, "b"), bridge(7e4, "c"), bridge(0, "d")]},
-        )
-        for language in ("en", "de")
-    },
+    "power": Case(
+        "en",
+        "home",
+        "Power now",
+        {"A": [bridge(-0.5, "a"), bridge(-7e4, "b"), bridge(7e4, "c"), bridge(0, "d")]},
+    ),
+    "lone-power": Case("en", "home", "Power now", {"A": [bridge(450)]}),
+    "more": Case("en", "home", "Drawn today", {"A": [at_end(8)], "B": [at_end(10)]}),
+    "less": Case("de", "home", "Drawn today", {"A": [at_end(10)], "B": [at_end(8)]}),
+    "first-day": Case("en", "home", "Drawn today", {"B": [at_end(8)]}),
+    "nothing-fed": Case("en", "home", "Fed in today", {}),
     "registers": Case("en", "health", "Registers as sent", {"A": REGISTERS}),
     "no-alert": Case("en", "home", "Firing alerts", {}),
-    "no-battery": Case("en", "home", "Battery of the core", {}),
-    "battery": Case("en", "home", "Battery of the core", {"A": [bridge(0.04, "a"), bridge(0.9, "b")]}),
-    "no-radio": Case("en", "home", "Radio of the core", {}),
-    "radio": Case("en", "home", "Radio of the core", {"A": [bridge(-97)]}),
-    "no-battery-days": Case("en", "health", "Battery days left", {}),
-    "no-power": Case("en", "home", "Grid power now", {}),
+    "no-power": Case("en", "home", "Power now", {}),
+    "devices": Case(
+        "de",
+        "health",
+        "Devices",
+        {
+            "A": [bridge(256 + 2, "a"), bridge(24, "b"), bridge(0, "c")],
+            "G": [bridge(0.04, "b"), bridge(0.9, "c")],
+            "I": [bridge(-97, "a"), bridge(-60, "c")],
+        },
+    ),
     "fleet": Case(
         "en",
         "fleet",
-        "Bridges, worst first",
-        {"A": [bridge(0, "a"), bridge(1, "b")], "H": [bridge(0.03, "b")], "J": [bridge(-96, "b")]},
+        "All bridges",
+        {"A": [bridge(0, "a"), bridge(1, "b")], "G": [bridge(0.03, "b")], "I": [bridge(-96, "b")]},
     ),
     "year": Case(
         "en",
         "energy",
-        "Bill of this year",
+        "Bill of this year in $currency",
         {"A": [at_end(1234.5)], "B": [at_end(144)], "C": [at_end(0.004)], "D": [at_end(-1090.496)]},
     ),
     "month": Case("en", "home", "This month", {"A": [at_end(1030.456)], "B": [at_end(0.25)]}),
@@ -123,15 +130,14 @@ def stats(verdict: Verdict) -> list[tuple[str, str, str]]:
 
 def test_the_worst_alert_comes_first_in_its_colour(seen: dict[str, Verdict]) -> None:
     assert texts(seen["alerts-en"]) == [
-        ["ExporterDown", "critical", "-", "exporter:10180"],
-        ["BatteryLow", "warning", "barn", "exporter:10180"],
-        ["FirmwareMismatch", "info", "house", "exporter:10180"],
+        ["Exporter does not answer", "critical", "-", "exporter:10180"],
+        ["Battery low", "warning", "barn", "exporter:10180"],
+        ["Different firmware", "info", "house", "exporter:10180"],
     ]
-    german = seen["alerts-de"].columns
-    assert next(field.texts for field in german.values() if "kritisch" in field.texts) == [
-        "kritisch",
-        "Warnung",
-        "Hinweis",
+    assert texts(seen["alerts-de"]) == [
+        ["Exporter antwortet nicht", "kritisch", "-", "exporter:10180"],
+        ["Batterie schwach", "Warnung", "barn", "exporter:10180"],
+        ["Unterschiedliche Firmware", "Hinweis", "house", "exporter:10180"],
     ]
     for verdict in (seen["alerts-en"], seen["alerts-de"]):
         assert list(verdict.columns.values())[1].colors == [RED, ORANGE, BLUE]
@@ -149,36 +155,55 @@ def test_an_unknown_cell_is_a_dash(seen: dict[str, Verdict]) -> None:
     assert fleet["Battery"].texts == ["-", "3%"] or fleet["Battery"].texts == ["3%", "-"]
 
 
-def test_the_direction_has_its_word_and_colour(seen: dict[str, Verdict]) -> None:
-    assert stats(seen["direction-en"]) == [
-        ("a", "Balanced", TEXT),
-        ("b", "Feeding in", BLUE),
-        ("c", "Drawing", ORANGE),
-        ("d", "Balanced", TEXT),
+def test_a_power_has_the_colour_of_its_direction(seen: dict[str, Verdict]) -> None:
+    assert stats(seen["power"]) == [
+        ("a", "-500 mW", BLUE),
+        ("b", "-70 kW", BLUE),
+        ("c", "70 kW", ORANGE),
+        ("d", "0 W", ORANGE),
     ]
-    assert [text for _, text, _ in stats(seen["direction-de"])] == [
-        "Ausgeglichen",
-        "Einspeisung",
-        "Bezug",
-        "Ausgeglichen",
-    ]
+    [(_, text, color)] = stats(seen["lone-power"])
+    assert (text, color) == ("450 W", ORANGE)
+
+
+def test_a_day_is_compared_with_the_one_before(seen: dict[str, Verdict]) -> None:
+    """By the first and the last row; on the first day there is nothing to compare with."""
+    changes = {case: seen[case].stats[0] for case in ("more", "less", "first-day")}
+    assert {case: (one.text, one.color) for case, one in changes.items()} == {
+        "more": ("10.00 kWh", ORANGE),
+        "less": ("8.00 kWh", ORANGE),
+        "first-day": ("8.00 kWh", ORANGE),
+    }
+    assert {case: one.change for case, one in changes.items()} == {
+        "more": 0.25,
+        "less": -0.2,
+        "first-day": 0,
+    }
 
 
 def test_what_is_not_there_is_no_alarm(seen: dict[str, Verdict]) -> None:
-    for case in ("no-battery", "no-radio", "no-battery-days", "no-power"):
+    for case in ("nothing-fed", "no-power"):
         [(_, text, color)] = stats(seen[case])
-        assert text.startswith("No ")
-        assert color == TEXT, case
+        assert text.startswith("No")
+        assert color in (TEXT, BLUE), case
     fleet = seen["fleet"].columns
     assert dict(zip(fleet["Battery"].texts, fleet["Battery"].colors, strict=True)) == {"-": TEXT, "3%": RED}
     assert dict(zip(fleet["Radio"].texts, fleet["Radio"].colors, strict=True)) == {"-": TEXT, "-96 dBm": RED}
 
 
-def test_what_is_bad_is_red(seen: dict[str, Verdict]) -> None:
-    assert stats(seen["battery"]) == [("a", "4%", RED), ("b", "90%", GREEN)]
-    assert stats(seen["radio"]) == [("house", "-97 dBm", RED)]
+def test_what_is_bad_is_red_and_first(seen: dict[str, Verdict]) -> None:
+    columns = seen["devices"].columns
+    shown = {
+        name: list(zip(columns[name].texts, columns[name].colors, strict=True))
+        for name in ("Zu tun", "Batterie", "Funk")
+    }
+    assert shown == {
+        "Zu tun": [("Antwortet nicht", RED), ("Batterie fast leer", RED), ("Nichts", GREEN)],
+        "Batterie": [("-", TEXT), ("4%", RED), ("90%", GREEN)],
+        "Funk": [("-97 dBm", RED), ("-", TEXT), ("-60 dBm", GREEN)],
+    }
 
 
 def test_much_money_and_energy_keep_their_unit(seen: dict[str, Verdict]) -> None:
-    assert [text for _, text, _ in stats(seen["year"])] == ["1234.50 €", "144.00 €", "0.00 €", "-1090.50 €"]
+    assert [text for _, text, _ in stats(seen["year"])] == ["1234.50", "144.00", "0.00", "-1090.50"]
     assert [text for _, text, _ in stats(seen["month"])] == ["1030.46 kWh", "0.25 kWh"]

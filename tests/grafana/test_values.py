@@ -1,8 +1,10 @@
 """What the dashboards say of energy, money and power, against what the simulated meters really counted."""
 
+from calendar import monthrange
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
+from typing import Final
 
 import pytest
 
@@ -54,16 +56,57 @@ def ids(moments: Iterable[float]) -> list[str]:
 @pytest.mark.parametrize("moment", MOMENTS, ids=ids(MOMENTS))
 def test_energy_of_today_yesterday_and_this_month(past: Past, moment: float) -> None:
     ranges = {
-        "Today": (midnight(moment), moment),
-        "Yesterday": (midnight(moment, -1), midnight(moment)),
-        "This month": (month(moment), moment),
+        ("Drawn today", "B"): (imported, midnight(moment), moment),
+        ("Drawn yesterday", "B"): (imported, midnight(moment, -1), midnight(moment)),
+        ("This month", "A"): (imported, month(moment), moment),
+        ("Fed in today", "B"): (exported, midnight(moment), moment),
+        ("Fed in yesterday", "B"): (exported, midnight(moment, -1), midnight(moment)),
+        ("This month", "B"): (exported, month(moment), moment),
     }
-    for title, (begin, end) in ranges.items():
-        drawn = single(answer(past, "iometer-home", title, "A", moment))
-        assert drawn == pytest.approx(imported(past, begin, end), rel=CLOSE), title
-        fed = single(answer(past, "iometer-home", title, "B", moment))
-        expected = exported(past, begin, end) if has_export(past) else None
-        assert fed == (expected and pytest.approx(expected, rel=CLOSE)), title
+    for (title, ref), (truth, begin, end) in ranges.items():
+        found = single(answer(past, "iometer-home", title, ref, moment))
+        expected = truth(past, begin, end) if truth is imported or has_export(past) else None
+        assert found == (expected and pytest.approx(expected, rel=CLOSE)), title
+
+
+def test_the_same_hours_of_the_day_before(past: Past) -> None:
+    """On the days after the clock has changed they are an hour off, as is said of bars."""
+    for moment in (EVENING, AFTER_RESTART, AFTER_OUTAGE):
+        found = single(answer(past, "iometer-home", "Drawn today", "A", moment))
+        truth = imported(past, midnight(moment, -1), moment - 86_400)
+        assert found == pytest.approx(truth, rel=CLOSE)
+
+
+def test_the_bars_of_the_hours(past: Past) -> None:
+    for ref, truth, sign in (("A", imported, 1), ("B", exported, -1)):
+        for series in answer(past, "iometer-home", "Today by hour", ref):
+            begin = midnight(END)
+            assert [time for time, _ in series.samples] == [begin + 3600 * hour for hour in range(20)]
+            for time, value in series.samples:
+                end = min(time + 3600, END)
+                interval = past.history.scenario.interval
+                edges = truth(past, time, time + interval) + truth(past, end - interval, end)
+                assert sign * value == pytest.approx(truth(past, time, end), rel=0.02, abs=2 * edges)
+
+
+def test_the_power_of_now(past: Past) -> None:
+    """What the curve ends with is what the bridges say at that moment, and who is silent has none."""
+    for moment, silent in ((END, []), (local("2026-03-30 03:10:00"), ["house", "flat"][:1])):
+        power = {
+            series.labels["bridge"]: series
+            for series in answer(past, "iometer-home", "Power now", "A", moment)
+        }
+        known = (
+            set(past.history.truths) - {past.history.scenario.households[0].name}
+            if silent
+            else set(past.history.truths)
+        )
+        assert set(power) == known
+        for series in power.values():
+            at, value = series.samples[-1]
+            assert moment - at < 2 * past.history.scenario.interval
+            [truth] = past.source.instant(f'iometer_power_watts{{bridge="{series.labels["bridge"]}"}}', at)
+            assert value == truth.last
 
 
 @pytest.mark.parametrize("moment", NIGHTS, ids=ids(NIGHTS))
@@ -73,28 +116,31 @@ def test_energy_shortly_after_midnight(past: Past, moment: float) -> None:
     truth = imported(past, begin, moment)
     edges = imported(past, begin, begin + interval) + imported(past, moment - interval, moment)
     guessed = truth * 2 * interval / (moment - begin)
-    drawn = single(answer(past, "iometer-home", "Today", "A", moment))
+    drawn = single(answer(past, "iometer-home", "Drawn today", "B", moment))
     assert drawn == pytest.approx(truth, abs=edges + guessed)
-    whole = single(answer(past, "iometer-home", "Yesterday", "A", moment))
+    whole = single(answer(past, "iometer-home", "Drawn yesterday", "B", moment))
     assert whole == pytest.approx(imported(past, midnight(moment, -1), begin), rel=CLOSE)
 
 
 def test_energy_in_an_outage_is_that_of_the_time_before(past: Past) -> None:
     """What nobody reads cannot be shown; it is there once the exporter is (see the evening of that day)."""
     moment = local("2026-03-31 15:00:00")
-    drawn = single(answer(past, "iometer-home", "Today", "A", moment))
+    drawn = single(answer(past, "iometer-home", "Drawn today", "B", moment))
     assert drawn == pytest.approx(imported(past, midnight(moment), OFF), rel=CLOSE)
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=ids(MOMENTS))
 def test_money(past: Past, moment: float) -> None:
     ranges = {
-        "Money today": (midnight(moment), moment),
-        "Money yesterday": (midnight(moment, -1), midnight(moment)),
-        "Money this month": (month(moment), moment),
+        "Cost today in $currency": (midnight(moment), moment),
+        "Cost this month in $currency": (month(moment), moment),
     }
     for title, (begin, end) in ranges.items():
-        cost = imported(past, begin, end) * IMPORT_PRICE
+        day = datetime.fromtimestamp(moment, ZONE)
+        days = day.day if "month" in title else 1
+        cost = (
+            imported(past, begin, end) * IMPORT_PRICE + BASE_FEE * days / monthrange(day.year, day.month)[1]
+        )
         revenue = exported(past, begin, end) * EXPORT_PRICE
         found = {ref: single(answer(past, "iometer-home", title, ref, moment)) for ref in "ABC"}
         assert found["A"] == pytest.approx(cost, rel=CLOSE), title
@@ -102,31 +148,72 @@ def test_money(past: Past, moment: float) -> None:
         assert found["C"] == pytest.approx(cost - revenue, abs=CLOSE * (cost + revenue)), title
 
 
-def test_the_bill(past: Past) -> None:
-    """With the base fee of each day that has begun; a month without an hour has all of it."""
-    days = 30
-    ranges = {
-        "Bill of today": (midnight(END), END, 1 / days),
-        "Bill of this month": (month(END), END, 5 / days),
-        "Bill of last month": (BEGIN, month(END), 1),
-    }
-    for title, (begin, end, months) in ranges.items():
-        fee = BASE_FEE * months
-        cost = imported(past, begin, end) * IMPORT_PRICE
-        revenue = exported(past, begin, end) * EXPORT_PRICE
-        found = {ref: single(answer(past, "iometer-energy", title, ref)) for ref in "ABCD"}
-        assert found["A"] == pytest.approx(cost, rel=CLOSE)
-        assert found["B"] == pytest.approx(fee, rel=1e-9)
-        assert found["C"] == (pytest.approx(revenue, rel=CLOSE) if has_export(past) else None)
-        assert found["D"] == pytest.approx(cost - revenue + fee, abs=CLOSE * (cost + revenue + fee))
+LATER: Final = local("2026-04-30 10:00:00")
+"""When the history is last month's, up to this day."""
+NEXT_YEAR: Final = local("2027-04-04 12:00:00")
 
 
-def test_a_bill_is_the_sum_of_its_bars(past: Past) -> None:
+@pytest.mark.parametrize(
+    ("title", "moment", "begin", "end", "months"),
+    [
+        ("Bill of today", END, midnight(END), END, 1 / 30),
+        ("Yesterday by this time", END, midnight(END, -1), END - 86_400, 1 / 30),
+        ("Bill of this month", END, month(END), END, 5 / 30),
+        ("Last month", END, BEGIN, month(END), 1),
+        ("Last month by this day", LATER, BEGIN, local("2026-03-30 10:00:00"), 30 / 31),
+        ("Bill of this year", END, BEGIN, END, 4 / 31 + 5 / 30),
+        ("Last year by this day", NEXT_YEAR, BEGIN, local("2026-04-04 12:00:00"), 4 / 31 + 4 / 30),
+    ],
+)
+def test_the_bill(past: Past, title: str, moment: float, begin: float, end: float, months: float) -> None:
+    """With the base fee of each day that has begun, of a year of those that were read."""
+    fee = BASE_FEE * months
+    cost = imported(past, begin, end) * IMPORT_PRICE
+    revenue = exported(past, begin, end) * EXPORT_PRICE
+    panel = f"{title} in $currency"
+    found = {ref: single(answer(past, "iometer-energy", panel, ref, moment)) for ref in "ABCD"}
+    assert found["A"] == pytest.approx(cost, rel=CLOSE)
+    assert found["B"] == pytest.approx(fee, rel=1e-9)
+    assert found["C"] == (pytest.approx(revenue, rel=CLOSE) if has_export(past) else None)
+    assert found["D"] == pytest.approx(cost - revenue + fee, abs=CLOSE * (cost + revenue + fee))
+
+
+def test_the_energy_of_the_periods_before(past: Past) -> None:
+    for title, moment, end in (
+        ("Last month by this day", LATER, local("2026-03-30 10:00:00")),
+        ("Last year by this day", NEXT_YEAR, local("2026-04-04 12:00:00")),
+    ):
+        drawn = single(answer(past, "iometer-energy", title, "A", moment))
+        assert drawn == pytest.approx(imported(past, BEGIN, end), rel=CLOSE)
+
+
+def test_a_bill_is_the_sum_of_its_bars_and_that_of_home(past: Past) -> None:
     """They differ by what `increase()` guesses at the edges alone, not by the base fee."""
-    [bars] = answer(past, "iometer-energy", "Net cost per day", "A")
+    [bars] = answer(past, "iometer-energy", "Net cost per day in $currency", "A")
     days = [value for begin, value in bars.samples if begin >= month(END)]
-    for title, expected in (("Bill of today", days[-1]), ("Bill of this month", sum(days))):
-        assert single(answer(past, "iometer-energy", title, "D")) == pytest.approx(expected, rel=CLOSE)
+    for title, home, expected in (
+        ("Bill of today", "Cost today", days[-1]),
+        ("Bill of this month", "Cost this month", sum(days)),
+        ("Bill of this year", None, sum(value for _, value in bars.samples)),
+    ):
+        bill = single(answer(past, "iometer-energy", f"{title} in $currency", "D"))
+        assert bill == pytest.approx(expected, rel=CLOSE)
+        if home:
+            assert single(answer(past, "iometer-home", f"{home} in $currency", "C")) == bill
+
+
+@pytest.mark.parametrize("fee", ["0", "12"])
+def test_a_bill_adds_up(past: Past, fee: str) -> None:
+    """Without a base fee too."""
+    panels = {panel["title"]: panel for panel in interpolate.panels(boards.boards()["iometer-energy"])}
+    board = boards.boards()["iometer-energy"]
+    context = boards.context(board, END, past.history.scenario.interval, {"base_fee": fee})
+    for title in ("Bill of today", "Bill of this month", "Bill of this year", "Last month"):
+        queries = interpolate.queries(panels[f"{title} in $currency"], context)
+        energy, base, revenue, net = (single(past.source.run(query)) for query in queries)
+        assert energy is not None
+        assert base is not None
+        assert net == pytest.approx(energy + base - (revenue or 0))
 
 
 def test_the_bar_of_each_day(past: Past) -> None:
@@ -239,7 +326,7 @@ def test_the_base_load(past: Past) -> None:
 def test_the_days_that_the_battery_lasts(past: Past) -> None:
     """A core stops at 5 % of charge."""
     level = BATTERY_AT_BEGIN - (END - BEGIN) // BATTERY_STEP
-    found = answer(past, "iometer-health", "Battery days left", "A")
+    found = answer(past, "iometer-health", "Devices", "H")
     on_battery = [home.name for home in past.history.scenario.households if "wired" not in home.faults]
     assert [series.labels["bridge"] for series in found] == sorted(on_battery)
     for series in found:
@@ -249,7 +336,7 @@ def test_the_days_that_the_battery_lasts(past: Past) -> None:
 def test_new_firmware_is_marked_when_it_comes(past: Past) -> None:
     """Once for each bridge; a core that was away for a while comes back with the firmware that it had."""
     scenario = past.history.scenario
-    board = boards.boards()["iometer-home"] | {"time": {"from": "now-5d", "to": "now"}}
+    board = boards.boards()["iometer-health"] | {"time": {"from": "now-5d", "to": "now"}}
     [item] = [item for item in board["annotations"]["list"] if item["name"] == "Firmware changes"]
     query = interpolate.annotation(item, boards.context(board, END, scenario.interval))
     marks = past.source.run(query)

@@ -51,11 +51,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """One of the big numbers of a panel."""
+    """One of the big numbers of a panel; its change is a ratio, if it shows one."""
 
     title: str
     text: str
     color: str
+    change: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ const custom = ['align', 'cellOptions', 'width'].map((id) => entry(id, grafana.i
 const useCustomConfig = (builder) => custom.forEach((one) => builder.addCustomEditor(one));
 const fieldConfigRegistry = grafana.createFieldConfigRegistry({ useCustomConfig }, 'judge');
 // Since 13 they are loaded when they are used.
-const loaded = load(`${name}/package.json`).version < '13' ? (one) => one : (one) => async () => one;
+const { version } = load(`${name}/package.json`);
+const loaded = version < '13' ? (one) => one : (one) => async () => one;
 // Some are there under two names.
 const transformers = new Map(Object.values(grafana.standardTransformers).map((one) => [one.id, one]));
 grafana.standardTransformersRegistry.setInit(() =>
@@ -77,7 +78,8 @@ async function judge({ panel, frames }) {
     const matches = grafana.fieldMatchers.get(id).get(wanted);
     return fields.some((one) => matches(...one));
   };
-  const reduced = { ...common, data, reduceOptions: options.reduceOptions };
+  const { reduceOptions, showPercentChange } = options;
+  const reduced = { ...common, data, reduceOptions, percentChange: showPercentChange };
   return {
     frames: data.map((frame) => frame.fields.map((field) => shown(field, frame, data, type))),
     stats: options.reduceOptions ? grafana.getFieldDisplayValues(reduced).map(stat) : [],
@@ -111,7 +113,11 @@ function displayed(field, type) {
 
 function stat({ display }) {
   const text = grafana.formattedValueToString(display);
-  return { title: display.title ?? '', text, color: asHexString(display.color) };
+  const { title = '', color, percentChange } = display;
+  // A ratio in 10, percents since.
+  const ratio = percentChange / (version < '11' ? 1 : 100);
+  const change = Number.isFinite(ratio) ? Number(ratio.toFixed(9)) : null;
+  return { title, text, color: asHexString(color), change };
 }
 
 function histogram(data, options) {
