@@ -133,7 +133,7 @@ NEEDS: Final = Column(
     thresholds(TEXT),
 )
 AGE: Final = Column("Age", LATEST, {"unit": "s", "decimals": 0}, AGE_COLORS)
-BATTERY: Final = Column("Battery", _LEVEL, {"unit": "percentunit"}, BATTERY_COLORS)
+BATTERY: Final = Column("Battery", _LEVEL, {"unit": "percentunit", "decimals": 0}, BATTERY_COLORS)
 DAYS: Final = Column("Days left", DAYS_LEFT, {"decimals": 0}, DAYS_LEFT_COLORS)
 POWER_SOURCE: Final = Column(
     "Power source",

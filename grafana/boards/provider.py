@@ -110,7 +110,7 @@ _WRONG: Final = (
     Column(
         "Battery",
         f"{_LEVEL} <= {DEFAULTS.battery_low_ratio}",
-        {"unit": "percentunit"},
+        {"unit": "percentunit", "decimals": 0},
         known(0, RED, (DEFAULTS.battery_critical_ratio, ORANGE)),
     ),
     Column(
