@@ -24,6 +24,7 @@ if sys.dont_write_bytecode:
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "chromium": "chromium",
+    "curl": "curl",
     "ip": "iproute2",
     "node": "nodejs",
     "openssl": "openssl",
