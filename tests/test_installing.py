@@ -43,9 +43,7 @@ def run(command: Sequence[str | Path], folder: Path, **environment: str | Path) 
 def source_files() -> set[str]:
     """The files that belong to the source, as git sees them."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        pytest.skip(
-            "this is no git checkout, or there is no git: nothing else knows what belongs to the source"
-        )
+        pytest.skip("only git knows what belongs to the source, and this is no checkout of it")
     listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], ROOT)
     return {name for name in listed.splitlines() if (ROOT / name).exists()}
 
@@ -68,7 +66,14 @@ def test_the_wheel_has_the_package_and_nothing_else(dist: Path) -> None:
 def test_the_wheel_in_a_new_environment(dist: Path, tmp_path: Path) -> None:
     made = tmp_path / "environment"
     run([TOOLS / "uv", "venv", "--quiet", "--python", sys.executable, made], tmp_path)
-    install = [TOOLS / "uv", "pip", "install", "--quiet", "--python", made / "bin" / "python"]
+    install: list[str | Path] = [
+        TOOLS / "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        made / "bin" / "python",
+    ]
     run([*install, "-c", ROOT / "constraints.txt", next(dist.glob("*.whl"))], tmp_path)
     answers(made / "bin" / "iometer-exporter", tmp_path)
 
@@ -106,7 +111,7 @@ def test_the_command_of_getting_started(tool: str, tmp_path: Path) -> None:
 
 
 def answers(program: Path, outside: Path) -> None:
-    """The installed command tells its version, checks a bridge, and serves it; its package is not the checkout's."""
+    """See that the installed command tells its version, checks a bridge and serves it."""
     assert run([program, "--version"], outside) == f"iometer-exporter {__version__}\n"
     with started([str(program), "simulate", "--port", "0"], outside / "simulate.log") as simulated:
         address = simulated.wait_for(r"http://(\S+)")[1]
