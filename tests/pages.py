@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.processes import CLEAN_ENVIRONMENT
 
 ROOT: Final = Path(__file__).parent.parent
@@ -198,6 +200,13 @@ NAMESPACE: Final = [
     "--mount-proc",
 ]
 """Runs a command in a network of its own; its processes end with it."""
+
+
+def skip_without_namespaces() -> None:
+    """Skip the test where the machine allows no network of its own."""
+    tried = subprocess.run([*NAMESPACE, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"this machine allows no network of its own: {tried.stderr.strip()}")
 
 
 def _done(results: Path, index: int) -> Done:

@@ -1,6 +1,8 @@
 """Containers, units, manifests and workflows: what can be said of them without running them."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from iometer_exporter.config.shard import POD_NAME_VARIABLE, AutoShard
 from iometer_exporter.web.listen import DEFAULT_PORT
 from tests.cli.test_cli import commands
 from tests.conftest import require_program
+from tests.pages import Step, checkout, perform, skip_without_namespaces
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -157,6 +161,45 @@ def test_promtool_accepts_the_configuration() -> None:
 @pytest.mark.end_to_end
 def test_amtool_accepts_the_configuration() -> None:
     check([require_program("amtool"), "check-config", str(ROOT / "prometheus" / "alertmanager.yml")])
+
+
+def test_the_services_of_compose_wait_for_no_other() -> None:
+    """Each begins without the others and goes on when they come, so there is no order to keep to."""
+    assert not any("depends_on" in service or "links" in service for service in compose().values())
+    assert all(service["restart"] == "unless-stopped" for service in compose().values())
+
+
+@pytest.mark.end_to_end
+def test_prometheus_finds_an_exporter_of_compose_that_starts_after_it_and_is_healthy(tmp_path: Path) -> None:
+    """The commands of compose.yaml on this host, in a network where the names of the services are known."""
+    for program in ("curl", "ip", "prometheus"):
+        require_program(program)
+    skip_without_namespaces()
+    checkout(tmp_path)
+    services = compose()
+    state = Path(services["exporter"]["environment"]["IOMETER_EXPORTER_STATE_FILE"]).name
+    [healthcheck] = re.findall(r"CMD (\[.*\])$", instruction("HEALTHCHECK"))
+    demo, home = (shlex.join(services[name]["command"]) for name in ("demo", "exporter"))
+    url = "http://localhost:9090/api/v1/query?query=up%7Bjob=%22iometer%22%7D=={}"
+    seen = f"until curl -s '{url}' | grep -q '\"value\"'; do sleep 0.1; done"
+    config = "prometheus/prometheus.yml"
+    typed = (
+        "echo 127.0.0.1 localhost exporter alertmanager >hosts && mount --bind hosts /etc/hosts",
+        f"sed -i 's/_interval: .*/_interval: 1s/; s/_timeout: .*/_timeout: 1s/' {config}",
+        f"prometheus --config.file={config} --storage.tsdb.path=data 2>prometheus.log &",
+        seen.format(0),
+        f"iometer-exporter {demo}",
+        shlex.join(json.loads(healthcheck)),
+        seen.format(1),
+        f"export IOMETER_EXPORTER_STATE_FILE={state}",
+        "export IOMETER_EXPORTER_BRIDGE='house=192.168.1.50 heatpump=192.168.1.51'",
+        f"iometer-exporter {home}",
+        shlex.join(json.loads(healthcheck)),
+        seen.format(1),
+    )
+    todo = [Step("compose.yaml", command, None) for command in typed]
+    for command, result in zip(typed, perform((), todo, tmp_path, 3 * PATIENCE), strict=True):
+        assert result.code == 0, f"{command}\n{result.output}"
 
 
 def test_grafana_finds_prometheus_and_the_dashboards() -> None:

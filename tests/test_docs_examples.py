@@ -19,7 +19,6 @@ from tests.bridges.test_bridge import read, running
 from tests.cli.test_cli import commands
 from tests.conftest import PROGRAMS, require_program
 from tests.pages import (
-    NAMESPACE,
     PAGES,
     Block,
     Done,
@@ -29,6 +28,7 @@ from tests.pages import (
     checkout,
     normalised,
     perform,
+    skip_without_namespaces,
     steps,
 )
 from tests.rawserver import bridge, raw_server
@@ -180,9 +180,7 @@ provider: {url: "http://127.0.0.1:18180/v1/query", token_file: token, secret_fil
 @pytest.fixture(scope="module")
 def performed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[list[Done]]]:
     """All pages, some at a time: most of them wait for something."""
-    tried = subprocess.run([*NAMESPACE, "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"this machine allows no network of its own: {tried.stderr.strip()}")
+    skip_without_namespaces()
     futures = {}
     with ThreadPoolExecutor(4) as threads:
         for page in WITH_COMMANDS:
