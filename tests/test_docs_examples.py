@@ -12,6 +12,7 @@ import pytest
 
 from iometer_exporter import log
 from iometer_exporter.cli import cli
+from iometer_exporter.config.environment import unknown_variables
 from iometer_exporter.config.file import Config, parse_config
 from iometer_exporter.meter.guard import Limits
 from tests import documents
@@ -245,3 +246,9 @@ def test_commands_within_sentences_are_those_of_the_program(page: Path) -> None:
         assert command is not None, code
         options = {option for parameter in command.params for option in parameter.opts}
         assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options, code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_variables_are_those_of_the_program(page: Path) -> None:
+    named = re.findall(r"\bIOMETER_EXPORTER_[A-Z_]*[A-Z]\b", page.read_text())
+    assert list(unknown_variables(dict.fromkeys(named, ""))) == []
