@@ -198,7 +198,7 @@ def test_prometheus_finds_an_exporter_of_compose_that_starts_after_it_and_is_hea
         seen.format(1),
     )
     todo = [Step("compose.yaml", command, None) for command in typed]
-    for command, result in zip(typed, perform((), todo, tmp_path, 3 * PATIENCE), strict=True):
+    for command, result in zip(typed, perform((), todo, tmp_path, 10 * PATIENCE), strict=True):
         assert result.code == 0, f"{command}\n{result.output}"
 
 

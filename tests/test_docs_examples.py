@@ -120,6 +120,8 @@ def test_there_are_examples_of_both_kinds() -> None:
 
 NOT_RUN = {
     r"docker ": "takes a container engine and images: the workflow `image`, tests/container.sh",
+    r".*--skip-meters ": "takes a bridge at a meter of the fleet; tests/provider/test_cli_skip_meters.py",
+    r"kubectl ": "takes a cluster; tests/test_manifests.py",
     r"sudo ": "changes the system; the unit is tried by tests/test_deploy.py",
     r"systemctl ": "takes systemd as the first process",
     r".*(?:pip|pipx|uv tool) install|pipx inject|python3 -m venv": "tests/test_installing.py",
@@ -133,7 +135,7 @@ NOT_RUN = {
 SCENES: dict[str, tuple[str, ...]] = {
     "getting-started.md": ("iometer-exporter simulate --bridges 3 --mdns",),
     "endpoints.md": ("iometer-exporter demo",),
-    "provider.md": ("iometer-exporter simulate provider --interval 3m",),
+    "provider.md": ("iometer-exporter simulate provider --interval 5m",),
     "troubleshooting.md": (
         "iometer-exporter simulate --host 192.168.1.50 --port 80 --fault no-reading --fault no-status",
         "iometer-exporter simulate --host 192.168.1.51 --port 80 --fault pin-missing",
@@ -187,7 +189,7 @@ def performed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[list
         for page in WITH_COMMANDS:
             home = tmp_path_factory.mktemp(Path(page).stem)
             stage(page, home)
-            futures[page] = threads.submit(perform, SCENES.get(page, ()), runnable(page), home, 2 * PATIENCE)
+            futures[page] = threads.submit(perform, SCENES.get(page, ()), runnable(page), home, 10 * PATIENCE)
     return futures
 
 
