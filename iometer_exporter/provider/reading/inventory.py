@@ -7,9 +7,9 @@ from contextlib import aclosing
 from typing import Final, Protocol
 
 from iometer_exporter.errors import ProviderError
+from iometer_exporter.net.backoff import Backoff
 from iometer_exporter.provider.api.models import InstallationsPage, Provider
 from iometer_exporter.provider.api.pages import installation_pages
-from iometer_exporter.provider.reading.backoff import Backoff
 from iometer_exporter.provider.reading.clock import Clock
 from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.request_log import Operation, RequestLog

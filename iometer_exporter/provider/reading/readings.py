@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from iometer_exporter.errors import ProviderError
+from iometer_exporter.net.backoff import Backoff
 from iometer_exporter.provider.api.models import RETENTION_SECONDS, MeterReading, ReadingsPage
-from iometer_exporter.provider.reading.backoff import Backoff
 from iometer_exporter.provider.reading.clock import Clock
 from iometer_exporter.provider.reading.pace import Pace
 from iometer_exporter.provider.reading.request_log import Operation, RequestLog

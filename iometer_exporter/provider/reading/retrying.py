@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from iometer_exporter.errors import ProviderError, ProviderReason
-from iometer_exporter.provider.reading.backoff import LONGEST_WAIT_SECONDS, SHORTEST_WAIT_SECONDS, Backoff
+from iometer_exporter.net.backoff import LONGEST_WAIT_SECONDS, SHORTEST_WAIT_SECONDS, Backoff
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from iometer_exporter.errors import ProviderError
+from iometer_exporter.net.backoff import Backoff
 from iometer_exporter.provider.api.models import MeterReading
-from iometer_exporter.provider.reading.backoff import Backoff
 
 OVERLAP_SECONDS: Final = 5.0
 """Asked for again, so that nothing falls between two subscriptions or two walks of the cursor."""

@@ -1,6 +1,6 @@
 import pytest
 
-from iometer_exporter.provider.reading.backoff import Backoff
+from iometer_exporter.net.backoff import Backoff
 
 
 def first_waits(retry_after: float | None, *, count: int = 200) -> list[float]:
