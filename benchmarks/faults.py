@@ -99,6 +99,11 @@ DOCUMENTS: Final[Mapping[Fault, tuple[str, str]]] = {
 OVER_TIME: Final[frozenset[Fault]] = frozenset(("wrong-first", "clock-ahead", "reset-meter"))
 """Faults that one scrape cannot tell from the truth: tests/test_exactness.py has them."""
 
+STREAMS: Final[frozenset[Fault]] = frozenset(
+    ("no-stream", "stream-stall", "stream-restart", "half-event", "huge-event")
+)
+"""Faults of event streams, which a fetch does not meet: tests/bridges/test_live_faults.py has them."""
+
 _KEPT: Final[frozenset[Fault]] = frozenset(("swallow", "doubled", "trailing", "close-idle", "idle-408"))
 """Faults that show at the next request of a connection."""
 

@@ -67,10 +67,10 @@ def _home_options(command: Command) -> Command:
         list_option("--list-faults", _faults_in_words, "Print what --fault knows, and end."),
         _option(
             "--firmware",
-            type=click.Choice(["new", "old"]),
+            type=click.Choice(["stream", "new", "old"]),
             default="new",
             show_default=True,
-            help="Old firmware sends no installationId.",
+            help="That of a stream also sends events; old firmware sends no installationId.",
         ),
     ):
         command = decorate(command)

@@ -13,8 +13,8 @@ from iometer_exporter.simulator.home import Home
 from iometer_exporter.simulator.noise import bits, smooth
 from iometer_exporter.simulator.registers import registers
 
-Firmware = Literal["new", "old"]
-"""`old` sends no `installationId`."""
+Firmware = Literal["stream", "new", "old"]
+"""`stream` also sends its documents as events to who asks for them; `old` sends no `installationId`."""
 
 Document = dict[str, Any]
 

@@ -1,6 +1,7 @@
 """One client's connection to a simulated bridge, with every fault that a socket can show."""
 
 import asyncio
+import itertools
 import socket
 import struct
 from collections.abc import Callable
@@ -17,6 +18,8 @@ _PATHS: Final = {"/v1/reading": "reading", "/v1/status": "status"}
 
 _HUGE: Final = 200 * 1000 * 1000
 _PIECE: Final = b" " * 65536
+
+_HUGE_EVENT: Final = 10 * 1000 * 1000
 
 _PADDED: Final = 65536
 """Bytes of the body that comes in chunks of one byte."""
@@ -157,7 +160,7 @@ class Connection(asyncio.Protocol):
             await self._endless(b"", wire.INTERIM * 100, every=0)
         elif "drip-head" in faults:
             await self._endless(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x", every=bridge.timing.drip_seconds)
-        elif request.method == "GET" and "text/event-stream" in request.accept and self._offers(endpoint):
+        elif request.method == "GET" and "text/event-stream" in request.accept and self._streams(endpoint):
             await self._stream(endpoint)
         else:
             self._send_whole(request, endpoint, faults)
@@ -185,9 +188,18 @@ class Connection(asyncio.Protocol):
             answer += _NOISE
         self._send(answer, close=bool(faults & {"truncated", "tiny-chunks"}))
 
-    def _offers(self, endpoint: str) -> bool:
-        wrong = {f"no-{endpoint}", "http-500", "garbage", "truncated", "reset-body", "tiny-chunks"}
-        return bool(endpoint) and not self._bridge.wire_faults(endpoint) & wrong
+    def _streams(self, endpoint: str) -> bool:
+        wrong = {
+            f"no-{endpoint}",
+            "no-stream",
+            "http-500",
+            "garbage",
+            "truncated",
+            "reset-body",
+            "tiny-chunks",
+        }
+        is_able = bool(endpoint) and self._bridge.firmware == "stream"
+        return is_able and not self._bridge.wire_faults(endpoint) & wrong
 
     def _body(self, request: wire.Request, endpoint: str, faults: AbstractSet[Fault]) -> bytes:
         """The response to a request that gets one."""
@@ -217,10 +229,30 @@ class Connection(asyncio.Protocol):
     async def _stream(self, endpoint: str) -> None:
         """Send a document per measuring interval for as long as the client listens."""
         self._transport.write(wire.stream_head("text/event-stream"))
-        while True:
-            self._transport.write(wire.chunk(wire.event(f"{endpoint}Event", self._document(endpoint))))
+        for number in itertools.count():
+            event = wire.event(f"{endpoint}Event", self._document(endpoint))
+            faults = self._bridge.wire_faults(endpoint)
+            if number >= self._bridge.timing.good_events:
+                if "stream-restart" in faults:
+                    self._transport.close()
+                    return
+                if "huge-event" in faults:
+                    await self._flood_event(endpoint)
+                if "half-event" in faults:
+                    self._transport.write(wire.chunk(event[: len(event) // 2]))
+                if faults & {"half-event", "stream-stall"}:
+                    await asyncio.get_running_loop().create_future()
+            self._transport.write(wire.chunk(event))
             await self._writable.wait()
             await asyncio.sleep(self._bridge.interval)
+
+    async def _flood_event(self, endpoint: str) -> None:
+        self._transport.write(wire.chunk(b"event: %bEvent\ndata: " % endpoint.encode()))
+        for _ in range(_HUGE_EVENT // len(_PIECE)):
+            self._transport.write(wire.chunk(_PIECE))
+            await self._writable.wait()
+            await asyncio.sleep(0)
+        self._transport.write(wire.chunk(b"\n\n"))
 
     async def _flood(self) -> None:
         self._transport.write(wire.stream_head("application/json"))

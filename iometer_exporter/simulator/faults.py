@@ -41,6 +41,11 @@ Fault = Literal[
     "close-idle",
     "idle-408",
     "http-500",
+    "no-stream",
+    "stream-stall",
+    "stream-restart",
+    "half-event",
+    "huge-event",
     "wired",
     "import-only",
     "tariffs",
@@ -84,6 +89,11 @@ FAULTS: Final[dict[Fault, str]] = {
     "close-idle": "An idle kept-alive connection is closed without a word, or at its second request.",
     "idle-408": "An idle kept-alive connection is told 408 Request Timeout and closed.",
     "http-500": "Every answer is 500.",
+    "no-stream": "Firmware that streams answers with the document instead, as older firmware does.",
+    "stream-stall": "A stream sends nothing any more after some events, and stays open.",
+    "stream-restart": "A stream ends after some events, as when the bridge restarts.",
+    "half-event": "A stream stops in the middle of an event, and stays open.",
+    "huge-event": "After some events a stream sends one of 10 MB.",
     "wired": "The core is powered by wire and has no battery.",
     "import-only": "The meter has no export register, and the home no PV.",
     "tariffs": "The meter also counts import by day (1.8.1) and night tariff (1.8.2).",
@@ -153,6 +163,8 @@ class Timing:
     drip_seconds: float = 0.1
     """Between two bytes of a dripping head."""
     idle_seconds: float = 1.0
+    good_events: int = 5
+    """Of a stream, before one of its own faults strikes."""
 
     def replayed(self, elapsed: float) -> float | None:
         """How many seconds before the present the reading shown now lies; None outside of a replay."""

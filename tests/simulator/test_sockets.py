@@ -378,7 +378,7 @@ async def next_event(bridge: SimulatedBridge, connect: Connect, path: str) -> tu
 
 @pytest.mark.parametrize("endpoint", ["reading", "status"])
 async def test_streams_documents_as_events(start: Start, connect: Connect, endpoint: str) -> None:
-    bridge = await start(interval=0.01)
+    bridge = await start(interval=0.01, firmware="stream")
     event, data = await next_event(bridge, connect, f"/v1/{endpoint}")
     document = bridge.reading() if endpoint == "reading" else bridge.status()
     assert event == f"event: {endpoint}Event"
@@ -387,7 +387,7 @@ async def test_streams_documents_as_events(start: Start, connect: Connect, endpo
 
 
 async def test_stream_ends_with_the_client(start: Start, connect: Connect) -> None:
-    bridge = await start()
+    bridge = await start(firmware="stream")
     client = await connect(bridge)
     client.get("/v1/reading", "Accept: text/event-stream")
     await client.head()
@@ -396,9 +396,42 @@ async def test_stream_ends_with_the_client(start: Start, connect: Connect) -> No
 
 
 async def test_no_stream_without_a_reading(start: Start, connect: Connect) -> None:
-    client = await connect(await start("no-reading"))
+    client = await connect(await start("no-reading", firmware="stream"))
     client.get("/v1/reading", "Accept: text/event-stream")
     assert (await client.answer()).status == 404
+
+
+@pytest.mark.parametrize(("fault", "firmware"), [("no-stream", "stream"), ("wired", "new"), ("wired", "old")])
+async def test_firmware_without_a_stream_ignores_the_wish(
+    start: Start, connect: Connect, fault: str, firmware: str
+) -> None:
+    bridge = await start(fault, firmware=firmware)
+    client = await connect(bridge)
+    client.get("/v1/reading", "Accept: text/event-stream")
+    assert (await client.answer()).document == bridge.reading()
+
+
+@pytest.mark.parametrize("fault", ["stream-stall", "stream-restart", "half-event", "huge-event"])
+async def test_a_stream_goes_wrong_after_some_events(start: Start, connect: Connect, fault: str) -> None:
+    bridge = await start(fault, firmware="stream", interval=0.01)
+    bridge.timing.good_events = 2
+    client = await connect(bridge)
+    client.get("/v1/status", "Accept: text/event-stream")
+    await client.head()
+    whole = [await client.chunk() for _ in range(2)]
+    assert all(each.startswith(b"event: statusEvent\ndata: {") and each.endswith(b"}\n\n") for each in whole)
+    if fault == "stream-restart":
+        assert await client.ended()
+    elif fault == "half-event":
+        assert whole[0].startswith(await client.chunk())
+    elif fault == "huge-event":
+        size = 0
+        while not (piece := await client.chunk()).endswith(b"\n\n"):
+            size += len(piece)
+        assert 9_900_000 < size < 10_100_000
+    if fault in ("half-event", "stream-stall"):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.reader.read(1), 0.05)
 
 
 async def test_clock_moves_the_reading(start: Start, clock: Clock) -> None:
