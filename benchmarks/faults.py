@@ -102,7 +102,7 @@ OVER_TIME: Final[frozenset[Fault]] = frozenset(("wrong-first", "clock-ahead", "r
 STREAMS: Final[frozenset[Fault]] = frozenset(
     ("no-stream", "stream-stall", "stream-restart", "half-event", "huge-event")
 )
-"""Faults of event streams, which a fetch does not meet: tests/bridges/test_live_faults.py has them."""
+"""Faults of event streams, which a fetch does not meet: tests/bridges/test_live.py has them."""
 
 _KEPT: Final[frozenset[Fault]] = frozenset(("swallow", "doubled", "trailing", "close-idle", "idle-408"))
 """Faults that show at the next request of a connection."""

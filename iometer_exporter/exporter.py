@@ -60,6 +60,7 @@ class Exporter:
     async def __aenter__(self) -> "Exporter":
         # First: the guards go on from it.
         await self._keep_state(self.config.state_file)
+        self.fleet.go_live()
         if self.config.discovery.enabled:
             self._discovery = _browsing(self.config.discovery)
         if self.provider is not None:

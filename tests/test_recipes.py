@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from graphql import (
 
 import iometer_exporter
 from iometer_exporter.bridges.samples import add_bridges
-from iometer_exporter.bridges.snapshot import Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot, StreamState
 from iometer_exporter.cli import check
 from iometer_exporter.cli.provider import installations as installations_command
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
@@ -40,7 +41,13 @@ from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.meter.quantities import energies
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.exposition import TEXT, render
-from iometer_exporter.metrics.families import FAMILIES, PROBE_FAMILIES, READINGS_REJECTED, Family
+from iometer_exporter.metrics.families import (
+    FAMILIES,
+    PROBE_FAMILIES,
+    READINGS_REJECTED,
+    Distribution,
+    Family,
+)
 from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api import answers
 from iometer_exporter.provider.api.client import ProviderClient
@@ -74,7 +81,7 @@ def documents(faults: tuple[Fault, ...]) -> tuple[bytes, bytes]:
 
 
 def snapshot(faults: tuple[Fault, ...] = ()) -> Snapshot:
-    """A simulated bridge as a scrape finds it."""
+    """A simulated bridge as a scrape finds it that is followed by its streams."""
     reading, status = documents(faults)
     sent = parse_reading(reading)
     return Snapshot(
@@ -90,6 +97,8 @@ def snapshot(faults: tuple[Fault, ...] = ()) -> Snapshot:
         failures={},
         errors={},
         rejected={},
+        streams=dict.fromkeys(ENDPOINTS, StreamState(True, 1, 0)),
+        powers=(sent.meter, Distribution(((inf, 1),), 0.0)),
     )
 
 

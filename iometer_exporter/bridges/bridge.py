@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from iometer_exporter import wording
 from iometer_exporter.bridges.bridge_log import BridgeLog
@@ -15,7 +15,9 @@ from iometer_exporter.bridges.client import BridgeClient, Network
 from iometer_exporter.bridges.glance import Glance
 from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
+from iometer_exporter.config.file import Live
 from iometer_exporter.errors import FetchError, PayloadError, Reason
+from iometer_exporter.meter import quantities
 from iometer_exporter.meter.course import Course
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
@@ -30,6 +32,9 @@ from iometer_exporter.meter.models import (
 )
 from iometer_exporter.metrics.lines import Heads
 from iometer_exporter.net.addresses import Address
+
+if TYPE_CHECKING:
+    from iometer_exporter.bridges.live.streams import LiveSettings, Streams
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +61,15 @@ class Fetched(Generic[Result]):
 
 
 class Fetches(NamedTuple):
-    """One fetch of each endpoint under way, to wait for."""
+    """One fetch of each endpoint under way, to wait for; or its outcome, where a stream has brought it."""
 
-    reading: asyncio.Task[Fetched[Judged]]
-    status: asyncio.Task[Fetched[Status]]
+    reading: asyncio.Task[Fetched[Judged]] | Fetched[Judged]
+    status: asyncio.Task[Fetched[Status]] | Fetched[Status]
+
+    @property
+    def tasks(self) -> "list[asyncio.Task[Fetched[Judged]] | asyncio.Task[Fetched[Status]]]":
+        """Those that are under way."""
+        return [task for task in self if isinstance(task, asyncio.Task)]
 
 
 class Outcomes(NamedTuple):
@@ -85,6 +95,8 @@ class Bridge:
         self.name = name
         self.labels: Mapping[str, str] = {}
         """For service discovery, from the configuration."""
+        self.live: Live | None = None
+        """Whether it is followed, by its own part of the configuration; None: as all are."""
         self.source: Source = source
         self.device_id = ""
         """`device.id` of the last status; empty while unknown."""
@@ -97,6 +109,9 @@ class Bridge:
         self._client = BridgeClient(addresses, network)
         self._parse_reading = LastParsed(parse_reading)
         self._parse_status = LastParsed(parse_status)
+        self._streams: Streams[Fetched[Judged], Fetched[Status]] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        """Ends of streams that are not followed any more."""
         self._bridge_log = BridgeLog()
         self._guard = Guard(limits, memory)
         self._heads = Heads()
@@ -116,7 +131,9 @@ class Bridge:
 
     async def aclose(self) -> None:
         """Give up what is under way."""
+        self.follow(None)
         await self.abandon()
+        await asyncio.gather(*self._ending)
         self._guard.remember()
         self._client.close()
 
@@ -126,6 +143,7 @@ class Bridge:
 
     async def retire(self) -> None:
         """Wait for the scrapes under way, then end."""
+        self.follow(None)
         # At once, for the bridge that takes this one's place; and again at the end.
         self._guard.remember()
         await asyncio.gather(self.reading.settle(), self.status.settle())
@@ -175,9 +193,38 @@ class Bridge:
         """The number of the meter, empty until it is known; kept while the bridge is down."""
         return self._meter
 
+    def follow(self, live: "LiveSettings | None") -> None:
+        """Follow the event streams from now on, whose events stand for fetches; None: follow none."""
+        before = self._streams
+        if live == (before.settings if before is not None else None):
+            return
+        if before is not None:
+            before.end()
+            ending = asyncio.get_running_loop().create_task(before.aclose())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+        self._streams = None
+        if live is not None:
+            # Imported here: few are followed, and the start-up is that of all.
+            from iometer_exporter.bridges.live.streams import Streams
+
+            ask = self._client.fetch
+            self._streams = Streams(
+                live, ask, self._stream_reading, self._stream_status, name=lambda: self.name
+            )
+
     def join(self) -> Fetches:
-        """Fetch both endpoints, or share the fetches under way; `leave` them when done or tired."""
-        return Fetches(self.reading.join(), self.status.join())
+        """Fetch both endpoints, or share the fetches under way; `leave` them when done or tired.
+
+        An endpoint whose stream is alive is not fetched.
+        """
+        if self._streams is None:
+            return Fetches(self.reading.join(), self.status.join())
+        reading, status = self._newest_reading(), self._newest_status()
+        return Fetches(
+            self.reading.join() if reading is None else reading,
+            self.status.join() if status is None else status,
+        )
 
     def leave(self, fetches: Fetches, *, count_timeouts: bool) -> Outcomes:
         """The outcomes of the fetches, complete or not.
@@ -193,6 +240,8 @@ class Bridge:
         """Snapshot for one scrape, from the outcome of each endpoint."""
         sent, judgement = outcomes.reading.result or (None, None)
         status = outcomes.status.result
+        streams = self._streams
+        powers = streams.powers.value if streams is not None else None
         fetched: dict[Endpoint, Fetched[Judged] | Fetched[Status]] = {
             "reading": outcomes.reading,
             "status": outcomes.status,
@@ -212,6 +261,8 @@ class Bridge:
             rejected=dict(self._rejected),
             seen_for=asyncio.get_running_loop().time() - judgement.seen if judgement else 0.0,
             is_held=judgement is not None and judgement.is_held,
+            streams=streams.states if streams is not None else {},
+            powers=(streams.powers.meter, powers) if streams is not None and powers is not None else None,
             heads=self._heads,
         )
         self.answering = snapshot.up
@@ -221,12 +272,16 @@ class Bridge:
     async def refresh(self, timeout: float) -> None:
         """Fetch both endpoints for `glance`, within so many seconds; what is missed is not counted.
 
-        Scrapes that wait for the same fetches count as if nobody else did.
+        One whose stream is alive is not fetched. Scrapes that wait for the same fetches count as if nobody
+        else did.
         """
-        answered = await asyncio.gather(
-            self._refresh("reading", self.reading, timeout), self._refresh("status", self.status, timeout)
+        is_streamed = self._newest_reading() is not None, self._newest_status() is not None
+        fetches = (
+            () if is_streamed[0] else (self._refresh("reading", self.reading, timeout),),
+            () if is_streamed[1] else (self._refresh("status", self.status, timeout),),
         )
-        self.answering = any(answered)
+        answered = await asyncio.gather(*fetches[0], *fetches[1])
+        self.answering = any((*is_streamed, *answered))
 
     def glance(self) -> Glance:
         """What is known of the bridge now, by the last fetches of each endpoint; waits for nothing."""
@@ -264,10 +319,12 @@ class Bridge:
         self,
         endpoint: Endpoint,
         flight: SingleFlight[Fetched[Result]],
-        task: asyncio.Task[Fetched[Result]],
+        task: asyncio.Task[Fetched[Result]] | Fetched[Result],
         *,
         count_timeouts: bool,
     ) -> Fetched[Result]:
+        if isinstance(task, Fetched):
+            return task
         given_up = flight.leave(task)
         if task.done() and not task.cancelled():
             return task.result()
@@ -289,31 +346,91 @@ class Bridge:
         parse: Callable[[bytes], Document],
         take: Callable[[Document], Result],
     ) -> Fetched[Result]:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = asyncio.get_running_loop().time()
+        content: bytes | FetchError
         try:
-            document = parse(await self._client.fetch(endpoint))
+            if self._streams is None:
+                content = await self._client.fetch(endpoint)
+            else:
+                with self._streams.of(endpoint).standing_aside():
+                    content = await self._client.fetch(endpoint)
         except FetchError as error:
             # It is kept; its traceback would keep all that the fetch had at hand, and itself.
-            failure = FetchError(error.reason, str(error), status=error.status)
+            content = FetchError(error.reason, str(error), status=error.status)
+        except Exception as error:
+            content = self._fault(endpoint, error)
+        return self._take(endpoint, content, started, parse, take)
+
+    def _take(
+        self,
+        endpoint: Endpoint,
+        content: bytes | FetchError,
+        started: float,
+        parse: Callable[[bytes], Document],
+        take: Callable[[Document], Result],
+    ) -> Fetched[Result]:
+        """The outcome of a fetch that began at that time of the loop's clock, by what it gave."""
+        loop = asyncio.get_running_loop()
+        failure = content if isinstance(content, FetchError) else None
+        try:
+            if not isinstance(content, FetchError):
+                document = parse(content)
         except PayloadError as error:
             failure = FetchError(error.reason, str(error))
         except Exception as error:
-            # The last guard of a bridge: a fault of this program that one document brings to light must
-            # not hide all the others.
-            failure = FetchError("protocol", f"fault of the exporter ({type(error).__name__})")
-            if _reason(self._outcomes.get(endpoint)) != failure.reason:
-                fields = {"bridge": self.name, "endpoint": endpoint}
-                _log.exception("document could not be read, please report this", extra=fields)
-        else:
-            duration = loop.time() - started
-            self.has_answered = True
-            self._answered_at = time.time()
-            self._note(endpoint, None)
-            self._note_problems(endpoint, document.problems)
-            return Fetched(duration, take(document))
-        self._note(endpoint, failure)
-        return Fetched(loop.time() - started, failure=failure)
+            failure = self._fault(endpoint, error)
+        if failure is not None:
+            self._note(endpoint, failure)
+            return Fetched(loop.time() - started, failure=failure)
+        duration = loop.time() - started
+        self.has_answered = True
+        self._answered_at = time.time()
+        self._note(endpoint, None)
+        self._note_problems(endpoint, document.problems)
+        return Fetched(duration, take(document))
+
+    def _fault(self, endpoint: Endpoint, error: Exception) -> FetchError:
+        """The failure that a fault of this program is: the last guard of a bridge.
+
+        What one document brings to light must not hide all the others.
+        """
+        failure = FetchError("protocol", f"fault of the exporter ({type(error).__name__})")
+        if _reason(self._outcomes.get(endpoint)) != failure.reason:
+            fields = {"bridge": self.name, "endpoint": endpoint}
+            _log.error("document could not be read, please report this", extra=fields, exc_info=error)
+        return failure
+
+    def _newest_reading(self) -> Fetched[Judged] | None:
+        """The outcome of the newest event, while the stream of readings is alive."""
+        newest = self._streams.reading.newest if self._streams is not None else None
+        if newest is None or newest.result is None or not newest.result.judgement.is_held:
+            return newest
+        # As a fetch would: what is held is let go once it has stood unchanged for a while.
+        return Fetched(0.0, self._take_reading(newest.result.sent))
+
+    def _newest_status(self) -> Fetched[Status] | None:
+        """The same of the status."""
+        return self._streams.status.newest if self._streams is not None else None
+
+    def _stream_reading(self, content: bytes | FetchError) -> Fetched[Judged] | None:
+        """Take an event as a fetched document; None where it is none."""
+        now = asyncio.get_running_loop().time()
+        outcome = self._take("reading", content, now, parse_reading, self._take_reading)
+        if outcome.result is None:
+            return None
+        judgement = outcome.result.judgement
+        power = quantities.power(judgement.served)
+        if self._streams is not None and power is not None and not (judgement.rejection or judgement.is_held):
+            reading = self._named(judgement.served)
+            self._streams.powers.observe(reading.meter, power, reading.time)
+        # Whoever scrapes does not wait for it.
+        return replace(outcome, duration=0.0)
+
+    def _stream_status(self, content: bytes | FetchError) -> Fetched[Status] | None:
+        """The same of a status."""
+        now = asyncio.get_running_loop().time()
+        outcome = self._take("status", content, now, parse_status, self._take_status)
+        return None if outcome.result is None else replace(outcome, duration=0.0)
 
     def _take_status(self, status: Status) -> Status:
         self._meter = self._meter or status.meter

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from iometer_exporter import __version__
+from iometer_exporter.bridges.http.answer import BodySink
 from iometer_exporter.bridges.http.failures import ExchangeError
 from iometer_exporter.bridges.http.transport import Answer
 from iometer_exporter.errors import FetchError
@@ -14,8 +15,10 @@ from iometer_exporter.meter.models import Endpoint
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import literal
 
+_JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
+
 _HEADERS: Final = (
-    "Accept: application/json",
     # A compressed body could grow past any limit in one step.
     "Accept-Encoding: identity",
     f"User-Agent: iometer-exporter/{__version__}",
@@ -38,8 +41,11 @@ class Names(Protocol):
 class Transport(Protocol):
     """Carries requests to IP addresses, as `transport.BridgeTransport` does."""
 
-    async def ask(self, request: bytes, addresses: Sequence[Address]) -> Answer:
-        """The answer of the device at the addresses; raises ExchangeError or FetchError if there is none."""
+    async def ask(self, request: bytes, addresses: Sequence[Address], sink: BodySink | None = None) -> Answer:
+        """The answer of the device at the addresses, an event stream to the sink.
+
+        Raises ExchangeError or FetchError if there is none.
+        """
 
     def forget(self, addresses: Sequence[Address]) -> None:
         """Close what is kept for addresses where the bridge no longer is."""
@@ -90,8 +96,12 @@ class BridgeClient:
         """Close the connections that are kept; those in use end with their fetches."""
         self._transport.forget(self._asked_at)
 
-    async def fetch(self, endpoint: Endpoint) -> bytes:
-        """The body of the endpoint's answer, at most 64 KiB; raises FetchError with the reason if none."""
+    async def fetch(self, endpoint: Endpoint, sink: BodySink | None = None) -> bytes:
+        """The body of the endpoint's answer, at most 64 KiB; raises FetchError with the reason if none.
+
+        With a sink the endpoint's event stream is asked for, and goes there until it ends. A bridge that has
+        none may answer with the document instead.
+        """
         try:
             if self._host_names:
                 await self._resolve()
@@ -100,7 +110,7 @@ class BridgeClient:
                 raise FetchError("resolve", f"host name {self._host_names[-1].host!r} does not resolve")
             if ip_addresses != self._asked_at:
                 self._move_to(ip_addresses)
-            return await self._get(endpoint)
+            return await self._get(endpoint, sink)
         except ExchangeError as error:
             raise FetchError(error.reason, error.explained()) from error
 
@@ -126,12 +136,17 @@ class BridgeClient:
     def _request(self, endpoint: Endpoint) -> bytes:
         request = self._requests.get(endpoint)
         if request is None:
-            lines = (f"GET /v1/{endpoint} HTTP/1.1", f"Host: {self._addresses[0].host_header}", *_HEADERS)
-            request = self._requests[endpoint] = "\r\n".join((*lines, "", "")).encode("ascii")
+            request = self._requests[endpoint] = self._written(endpoint, _JSON)
         return request
 
-    async def _get(self, endpoint: Endpoint) -> bytes:
-        status, body = await self._transport.ask(self._request(endpoint), self._asked_at)
+    def _written(self, endpoint: Endpoint, accept: str) -> bytes:
+        host = self._addresses[0].host_header
+        lines = (f"GET /v1/{endpoint} HTTP/1.1", f"Host: {host}", f"Accept: {accept}", *_HEADERS, "", "")
+        return "\r\n".join(lines).encode("ascii")
+
+    async def _get(self, endpoint: Endpoint, sink: BodySink | None) -> bytes:
+        request = self._request(endpoint) if sink is None else self._written(endpoint, _EVENTS)
+        status, body = await self._transport.ask(request, self._asked_at, sink)
         if status == HTTPStatus.OK:
             return body
         if status == HTTPStatus.NOT_FOUND:

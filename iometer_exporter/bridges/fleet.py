@@ -66,6 +66,10 @@ class Fleet:
         await self._transport.aclose()
         self._names.close()
 
+    def go_live(self) -> None:
+        """Follow the event streams of those bridges that the configuration says, from now on."""
+        self._inventory.go_live()
+
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; scrapes under way end as they began."""
         self._config = config
@@ -208,8 +212,10 @@ async def _read(bridges: Iterable[Bridge], deadline: float, *, count_timeouts: b
     try:
         if joined:
             remaining = deadline - asyncio.get_running_loop().time()
-            tasks = [task for _, fetches in joined for task in fetches]
-            await asyncio.wait(tasks, timeout=max(0.0, remaining))
+            tasks = [task for _, fetches in joined for task in fetches.tasks]
+            # There is none where all are streamed.
+            if tasks:
+                await asyncio.wait(tasks, timeout=max(0.0, remaining))
     finally:
         outcomes = [
             (bridge, bridge.leave(fetches, count_timeouts=count_timeouts)) for bridge, fetches in joined

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import chain, count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
@@ -16,7 +16,13 @@ from iometer_exporter.meter.memory import Memory
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
 
+if TYPE_CHECKING:
+    from iometer_exporter.bridges.live.streams import LiveSettings
+
 _log = logging.getLogger(__name__)
+
+_LONGEST_SILENCE_SECONDS: Final = 1200.0
+"""Longest silence of a stream where readings never get stale."""
 
 _WAYS: Final = 8
 """Addresses at which one configured bridge is asked in turn."""
@@ -49,6 +55,8 @@ class BridgeInventory:
         self._ways: dict[Address, tuple[tuple[Address, ...], float]] = {}
         self._aliases: dict[Bridge, Bridge] = {}
         self._retiring: dict[asyncio.Task[None], Bridge] = {}
+        self._config = config
+        self._is_live = False
         self._configure(config.bridges)
 
     async def aclose(self) -> None:
@@ -123,8 +131,14 @@ class BridgeInventory:
         asked = frozenset(addresses)
         return self._found(next((t for t in self.known() if not asked.isdisjoint(t.ip_addresses)), None))
 
+    def go_live(self) -> None:
+        """Follow the event streams of bridges as the configuration says, from now on."""
+        self._is_live = True
+        self._follow_streams()
+
     def reconfigure(self, config: Config) -> None:
         """Follow a new configuration; bridges at the same address keep their connections and guard."""
+        self._config = config
         self._limits = config.limits
         self._admission.config = config.discovery
         self._configure(config.bridges)
@@ -135,6 +149,7 @@ class BridgeInventory:
         for name, bridge in self._discovered.items():
             bridge.name = _free_name(name, bridge.addresses[0], taken)
             taken.add(bridge.name)
+        self._follow_streams()
 
     def sync(self) -> None:
         """Bring the bridges in step with what mDNS knows; waits for nothing.
@@ -157,6 +172,7 @@ class BridgeInventory:
     def find_aliases(self) -> None:
         """Note which bridges are, by their `device.id`, the same device as one before them."""
         self._note_answers()
+        before = tuple(self._aliases)
         winners: dict[str, Bridge] = {}
         for bridge in self.known():
             if not bridge.device_id:
@@ -174,6 +190,27 @@ class BridgeInventory:
                     winner.name,
                     extra={"bridge": bridge.name, "device_id": bridge.device_id},
                 )
+        if tuple(self._aliases) != before:
+            self._follow_streams()
+
+    def _follow_streams(self) -> None:
+        """Follow the streams of all bridges as they are to be; of several addresses of a device, at one."""
+        if self._is_live:
+            for bridge in self.known():
+                bridge.follow(None if self.is_alias(bridge) else self._live_settings(bridge))
+
+    def _live_settings(self, bridge: Bridge) -> "LiveSettings | None":
+        config = self._config
+        discovered = config.discovery.live if bridge.source == "discovered" else None
+        mode = bridge.live or discovered or config.live
+        if mode == "off":
+            return None
+        # Imported here: few are followed, and the start-up is that of all.
+        from iometer_exporter.bridges.live.follower import Following
+        from iometer_exporter.bridges.live.streams import LiveSettings
+
+        following = Following(mode, config.stale_after or _LONGEST_SILENCE_SECONDS)
+        return LiveSettings(following, config.power_buckets)
 
     def _configure(self, configured: Iterable[BridgeConfig]) -> None:
         before = self._configured
@@ -182,7 +219,7 @@ class BridgeInventory:
             bridge = before.pop(config.address, None)
             if bridge is None:
                 bridge = self._new(config.name, "configured", [config.address])
-            bridge.name, bridge.labels = config.name, config.labels
+            bridge.name, bridge.labels, bridge.live = config.name, config.labels, config.live
             self._configured[config.address] = bridge
         for bridge in before.values():
             self._retire(bridge)
@@ -243,6 +280,7 @@ class BridgeInventory:
                 taken = {bridge.name for bridge in self.known()}
                 label = _free_name(name, service.addresses[0], taken)
                 self._discovered[name] = self._new(label, "discovered", service.addresses)
+                self._follow_streams()
         if self.limited and not limited:
             _log.warning(
                 "%d more bridges announce themselves than discovery.limit lets in: name yours with --bridge, "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from iometer_exporter.bridges.snapshot import Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot, StreamState
 from iometer_exporter.errors import REASONS, Reason
 from iometer_exporter.meter.guard import REJECTIONS, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint
@@ -12,12 +12,17 @@ from iometer_exporter.metrics.families import (
     BRIDGE_RSSI,
     CORE_RSSI,
     ENDPOINT_UP,
+    POWER_DISTRIBUTION,
     PROBE_DURATION,
     PROBE_SUCCESS,
     READINGS_REJECTED,
     SCRAPE_DURATION,
     SCRAPE_ERRORS,
+    STREAM_EVENTS,
+    STREAM_RECONNECTS,
+    STREAM_UP,
     UP,
+    Distribution,
     Owned,
     Sample,
     core_states,
@@ -63,12 +68,17 @@ def _groups(snapshot: Snapshot, now: float, stale_after: float) -> Iterator[_Gro
     bridge, reading, sent, status = snapshot.bridge, snapshot.reading, snapshot.sent, snapshot.status
     yield (bridge,), _durations, (snapshot.durations,)
     yield (bridge,), _outcomes, (snapshot.up, tuple(snapshot.failures), snapshot.errors, snapshot.rejected)
+    if snapshot.streams:
+        yield (bridge,), _streams, (snapshot.streams,)
     if reading is not None:
         labels = (bridge, reading.meter)
         yield labels, counters, ({} if snapshot.is_held else snapshot.energies, reading.time)
         # Last night's power is no power.
         if not snapshot.is_stale(now, stale_after):
             yield labels, instantaneous, (reading,)
+    if snapshot.powers is not None:
+        meter, powers = snapshot.powers
+        yield (bridge, meter), _powers, (powers,)
     if sent is not None:
         yield (bridge, sent.meter), registers, (sent,)
     if status is not None:
@@ -98,6 +108,17 @@ def _outcomes(
         yield SCRAPE_ERRORS, error, errors.get(error, 0)
     for rejection in REJECTIONS:
         yield READINGS_REJECTED, (rejection,), rejected.get(rejection, 0)
+
+
+def _streams(streams: Mapping[Endpoint, StreamState]) -> Iterator[Sample]:
+    for endpoint, stream in streams.items():
+        yield STREAM_UP, (endpoint,), int(stream.up)
+        yield STREAM_EVENTS, (endpoint,), stream.events
+        yield STREAM_RECONNECTS, (endpoint,), stream.reconnects
+
+
+def _powers(powers: Distribution) -> Iterator[Sample]:
+    yield POWER_DISTRIBUTION, (), powers
 
 
 def _signals(bridge_rssi: float | None, core_rssi: float | None) -> Iterator[Sample]:

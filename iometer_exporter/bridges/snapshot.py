@@ -9,6 +9,7 @@ from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.meter.guard import Rejection
 from iometer_exporter.meter.models import Endpoint, Reading, Status
 from iometer_exporter.meter.obis import ObisCode
+from iometer_exporter.metrics.families import Distribution
 from iometer_exporter.metrics.lines import Heads
 
 Source = Literal["configured", "discovered", "probed"]
@@ -31,6 +32,15 @@ class KnownBridge:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamState:
+    """The stream of an endpoint: whether it answers scrapes, and what has come of it since it is followed."""
+
+    up: bool
+    events: int
+    reconnects: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One bridge as it answered one scrape; durations are in seconds.
 
@@ -39,7 +49,8 @@ class Snapshot:
     of `reading` in joules, none without it. `errors` and `rejected` count since the start of the process.
     `seen_for` is for how many seconds `reading` has been known; while `is_held`, its energies may not be
     served as counters yet. `heads` are those of its lines, which the bridge keeps from one scrape
-    to the next.
+    to the next. `streams` are those of a bridge that is followed, and `powers` the power of the readings that
+    they brought, by meter; without any, None.
     """
 
     bridge: str
@@ -56,6 +67,8 @@ class Snapshot:
     rejected: Mapping[Rejection, int]
     seen_for: float = 0.0
     is_held: bool = False
+    streams: Mapping[Endpoint, StreamState] = field(default_factory=dict)
+    powers: tuple[str, Distribution] | None = None
     heads: Heads = field(default_factory=Heads, compare=False, repr=False)
 
     def age(self, now: float) -> float | None:

@@ -21,7 +21,7 @@ from iometer_exporter.cli.options import (
 )
 from iometer_exporter.cli.report import report
 from iometer_exporter.config.environment import unknown_variables
-from iometer_exporter.config.file import BridgeConfig, Config, load_config, parse_state_file
+from iometer_exporter.config.file import LIVE, BridgeConfig, Config, Live, load_config, parse_state_file
 from iometer_exporter.config.section import Problems
 from iometer_exporter.config.values import parse_dashboard_url
 from iometer_exporter.errors import ConfigError
@@ -49,6 +49,13 @@ HEALTH_PATHS: Final = ("/-/healthy", "/-/ready")
     type=POSITIVE_DURATION,
     default=None,
     help="Longest time for the bridges to answer one scrape.  [default: 10s]",
+)
+@option(
+    "--live",
+    type=click.Choice(LIVE),
+    default=None,
+    help="Follow the event streams of newer firmware: off, auto (where a bridge has them) or on.  "
+    "[default: off]",
 )
 @option(
     "--config.file",
@@ -101,6 +108,7 @@ def serve(
     bridges: tuple[BridgeConfig, ...],
     discovery: bool | None,
     timeout: float | None,
+    live: Live | None,
     config_file: Path | None,
     listen_addresses: tuple[ListenAddress, ...],
     web_config_file: Path | None,
@@ -119,7 +127,12 @@ def serve(
     def load() -> Config:
         config = load_config(config_file) if config_file else Config()
         return _overridden(
-            config, bridges=bridges, discovery=discovery, timeout=timeout, state_file=state_file
+            config,
+            bridges=bridges,
+            discovery=discovery,
+            timeout=timeout,
+            live=live,
+            state_file=state_file,
         )
 
     try:
@@ -170,6 +183,7 @@ def _overridden(
     bridges: tuple[BridgeConfig, ...],
     discovery: bool | None,
     timeout: float | None,
+    live: Live | None,
     state_file: str | None,
 ) -> Config:
     """The configuration with what flags and environment say in place of what the file says."""
@@ -179,6 +193,8 @@ def _overridden(
         config = replace(config, discovery=replace(config.discovery, enabled=discovery))
     if timeout is not None:
         config = replace(config, timeout=timeout)
+    if live is not None:
+        config = replace(config, live=live)
     if state_file is not None:
         config = replace(config, state_file=state_file)
     elif config.state_file is None:

@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from iometer_exporter.config.section import (
     Problems,
     Section,
     as_boolean,
     as_duration,
+    as_list,
     as_number,
     as_text,
     as_texts,
@@ -51,6 +53,18 @@ _PRIVATE_NETWORKS: Final[tuple[Network, ...]] = tuple(
 LARGEST_DISCOVERY: Final = 1000
 """Bridges that mDNS may add at most: more announcements are not kept."""
 
+Live = Literal["off", "auto", "on"]
+"""Whether bridges are followed by their event streams; `auto` is for those that may have none."""
+
+LIVE: Final[tuple[Live, ...]] = get_args(Live)
+
+_STEPS: Final = (100, 250, 500, 1000, 2000, 3000, 5000, 10_000, 20_000)
+
+_POWER_BUCKETS: Final = (*(-float(step) for step in reversed(_STEPS)), 0.0, *map(float, _STEPS))
+
+_MOST_BUCKETS: Final = 60
+"""Of a distribution: each is a series of each meter."""
+
 _WEB_KEY: Final = re.compile(
     r"""^[{\s"']*(?:tls_server_config|http_server_config|basic_auth_users|rate_limit)["']?\s*:""",
     re.MULTILINE,
@@ -62,24 +76,30 @@ _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class BridgeConfig:
-    """A bridge named in the configuration; `labels` go to service discovery only."""
+    """A bridge named in the configuration; `labels` go to service discovery only.
+
+    `live` is None for a bridge that is followed as all are.
+    """
 
     address: Address
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    live: Live | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryConfig:
     """How bridges are looked for by mDNS; no interfaces means all, `forget_after` is in seconds.
 
-    At most `limit` discovered bridges are read; those that are configured are not counted.
+    At most `limit` discovered bridges are read; those that are configured are not counted. `live` is None
+    where they are followed as all are.
     """
 
     enabled: bool = True
     interfaces: tuple[str, ...] = ()
     forget_after: float = 86400.0
     limit: int = 250
+    live: Live | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,9 @@ class Config:
     provider: "ProviderConfig | None" = None
     state_file: str | None = None
     """Where what guards know is kept across restarts; empty for nowhere, None for the default."""
+    live: Live = "off"
+    power_buckets: tuple[float, ...] = _POWER_BUCKETS
+    """Upper bounds in watts for the distribution of power over events."""
 
     @property
     def limits(self) -> Limits:
@@ -215,6 +238,8 @@ def read_config(text: str, problems: Problems) -> Config:
         probe_allow=_probe_allow(section.child("probe")),
         provider=_provider(section),
         state_file=section.take("state_file", _state_file, defaults.state_file),
+        live=section.take("live", _live, defaults.live),
+        power_buckets=section.take("power_buckets", _power_buckets, defaults.power_buckets),
     )
     section.done()
     try:
@@ -241,6 +266,7 @@ def _discovery(section: Section) -> DiscoveryConfig:
         interfaces=section.take("interfaces", as_texts, defaults.interfaces),
         forget_after=section.take("forget_after", as_duration, defaults.forget_after),
         limit=section.take("limit", as_number(1, LARGEST_DISCOVERY), defaults.limit),
+        live=section.take("live", _live, defaults.live),
     )
     section.done()
     return discovery
@@ -277,6 +303,25 @@ def _state_file(value: object) -> str:
     return "" if value is False else parse_state_file(as_text(value))
 
 
+def _live(value: object) -> Live:
+    # In YAML, off is false and on is true.
+    word = {False: "off", True: "on"}[value] if isinstance(value, bool) else value
+    for live in LIVE:
+        if word == live:
+            return live
+    raise ConfigError(f"is {kind(value)}, expected one of {', '.join(LIVE)}")
+
+
+def _power_buckets(value: object) -> tuple[float, ...]:
+    bounds = tuple(map(_signed_power, as_list(value)))
+    if not bounds or len(bounds) > _MOST_BUCKETS:
+        raise ConfigError(f"has {len(bounds)} bounds, expected 1 to {_MOST_BUCKETS}")
+    for before, after in pairwise(bounds):
+        if after <= before:
+            raise ConfigError(f"{after:g} W follows {before:g} W, write the bounds in ascending order")
+    return bounds
+
+
 def _bridges(section: Section) -> tuple[BridgeConfig, ...]:
     found = (_bridge(item, path, section.problems) for path, item in section.items("bridges"))
     return tuple(bridge for bridge in found if bridge is not None)
@@ -296,6 +341,7 @@ def _bridge(item: object, path: str, problems: Problems) -> BridgeConfig | None:
     name = section.take("name", _name, "")
     no_labels: Mapping[str, str] = {}
     labels = section.take("labels", _labels, no_labels)
+    live = section.take("live", _live, None)
     section.done()
     if section.good and not host:
         # Where a key is unknown, it may well be this one.
@@ -303,7 +349,7 @@ def _bridge(item: object, path: str, problems: Problems) -> BridgeConfig | None:
     if not host:
         return None
     address = Address(host, port)
-    return BridgeConfig(address=address, name=name or str(address), labels=labels)
+    return BridgeConfig(address=address, name=name or str(address), labels=labels, live=live)
 
 
 def _parse_yaml(text: str) -> object:
@@ -335,6 +381,16 @@ def _positive_duration(value: object) -> float:
 
 def _power(value: object) -> float:
     return parse_power(str(value) if isinstance(value, int | float) else as_text(value))
+
+
+def _signed_power(value: object) -> float:
+    """Watts of a power, which may be negative; a number without a unit is in watts."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not isfinite(value):
+            raise ConfigError(f"is {kind(value)}, expected a power such as -5kW")
+        return float(value)
+    text = as_text(value)
+    return -parse_power(text[1:]) if text.startswith("-") else parse_power(text)
 
 
 def _host(value: object) -> str:

@@ -51,6 +51,24 @@ SCRAPE_ERRORS: Final = Family(
     "Fetches that gave no valid document, by reason; invalid_document also counts each bad field "
     "or register of a document that is otherwise served.",
 )
+STREAM_UP: Final = Family(
+    "iometer_stream_up",
+    "gauge",
+    ("bridge", "endpoint"),
+    "1 while scrapes are answered with the newest event of the endpoint's stream, 0 while it is fetched.",
+)
+STREAM_EVENTS: Final = Family(
+    "iometer_stream_events_total",
+    "counter",
+    ("bridge", "endpoint"),
+    "Documents that came as events of the endpoint's stream, good or not.",
+)
+STREAM_RECONNECTS: Final = Family(
+    "iometer_stream_reconnects_total",
+    "counter",
+    ("bridge", "endpoint"),
+    "Streams of the endpoint that began after an earlier one had ended.",
+)
 ENERGY_IMPORT: Final = Family(
     "iometer_energy_import_joules_total",
     "counter",
@@ -85,6 +103,14 @@ POWER: Final = Family(
     _METER,
     "Power at the grid connection, negative while exporting: OBIS 1-0:16.7.0, else 1.7.0 - 2.7.0, "
     "else the sum of 36.7.0, 56.7.0 and 76.7.0, else 36.7.0 alone.",
+    "watts",
+)
+POWER_DISTRIBUTION: Final = Family(
+    "iometer_power_distribution_watts",
+    "histogram",
+    _METER,
+    "Power at the grid connection of each reading that the stream brought, negative while exporting; "
+    "as iometer_power_watts.",
     "watts",
 )
 PHASE_POWER: Final = Family(
@@ -212,6 +238,9 @@ PROBE_DURATION: Final = Family(
 PROBE_FAMILIES: Final = (PROBE_SUCCESS, PROBE_DURATION)
 """Families of `/probe` beside those of the bridge."""
 
+STREAMS: Final = (STREAM_UP, STREAM_EVENTS, STREAM_RECONNECTS)
+"""Families of the event streams of a bridge, beside its `POWER_DISTRIBUTION`."""
+
 COUNTERS: Final = (ENERGY_IMPORT, ENERGY_EXPORT, TARIFF_IMPORT, TARIFF_EXPORT)
 """Families of `counters` besides the time of the reading."""
 
@@ -226,8 +255,10 @@ FAMILIES: Final = (
     ENDPOINT_UP,
     SCRAPE_DURATION,
     SCRAPE_ERRORS,
+    *STREAMS,
     *COUNTERS,
     *INSTANTANEOUS,
+    POWER_DISTRIBUTION,
     REGISTER,
     READING_TIMESTAMP,
     READINGS_REJECTED,
@@ -254,7 +285,8 @@ _PIN_STATES: Final = ("entered", "pending", "missing")
 class Distribution:
     """The value of a histogram: by upper bound how many observations are not above it, and their sum.
 
-    The last bound is infinity, so that the last count is that of all.
+    The last bound is infinity, so that the last count is that of all. Where a bound is negative, the sum is
+    no counter and is not written, nor is the count.
     """
 
     buckets: Sequence[tuple[float, int]]

@@ -160,8 +160,9 @@ def _distribution(
     observed = 0
     for bound, observed in value.buckets:
         yield f"{heads[bucket, (*labels, number(bound))]}{number(observed)}\n"
-    yield f"{heads[count, labels]}{number(observed)}\n"
-    yield f"{heads[total, labels]}{number(value.sum)}\n"
+    if value.buckets[0][0] >= 0:
+        yield f"{heads[count, labels]}{number(observed)}\n"
+        yield f"{heads[total, labels]}{number(value.sum)}\n"
 
 
 @lru_cache(_FAMILIES_AT_HAND)

@@ -7,7 +7,7 @@ import pytest
 
 from iometer_exporter import __version__
 from iometer_exporter.bridges.client import BridgeClient, Network
-from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
+from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES, BodySink
 from iometer_exporter.bridges.http.failures import ConnectError, ExchangeError, ReadError
 from iometer_exporter.bridges.http.transport import Answer
 from iometer_exporter.errors import REASONS, FetchError
@@ -37,7 +37,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def ask(self, request: bytes, addresses: Sequence[Address]) -> Answer:
+    async def ask(self, request: bytes, addresses: Sequence[Address], sink: BodySink | None = None) -> Answer:
         assert request.startswith(b"GET /v1/reading HTTP/1.1\r\n")
         assert addresses == (Address("192.0.2.1"),)
         raise self._error
@@ -128,6 +128,42 @@ async def test_what_is_no_answer_has_a_reason(client: Client, answer: bytes, rea
     async with raw_server(answering(answer, keep=False)) as server:
         failure = await failure_of(client(server.address))
     assert (failure.reason, str(failure)) == (reason, text)
+
+
+async def test_a_stream_is_asked_for_with_the_same_politeness(client: Client) -> None:
+    taken: list[bytes] = []
+
+    class Sink:
+        def begin(self) -> None:
+            taken.append(b"begins")
+
+        def feed(self, part: bytes) -> None:
+            taken.append(part)
+
+    stream = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\n\n"
+    async with raw_server(answering(stream, keep=False)) as server:
+        assert await client(server.address).fetch("status", Sink()) == b""
+    assert taken == [b"begins", b"data: 1\n\n"]
+    assert server.requests[0].decode().split("\r\n")[:4] == [
+        "GET /v1/status HTTP/1.1",
+        f"Host: {server.address}",
+        "Accept: text/event-stream",
+        "Accept-Encoding: identity",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-streams"])
+async def test_what_is_no_stream_is_no_business_of_the_sink(client: Client, kind: str) -> None:
+    class Sink:
+        def begin(self) -> None:
+            pytest.fail("it began")
+
+        def feed(self, part: bytes) -> None:
+            pytest.fail(f"it got {part!r}")
+
+    answer = response(b"{}", headers=f"Content-Type: {kind}\r\n")
+    async with raw_server(answering(answer)) as server:
+        assert await client(server.address).fetch("reading", Sink()) == b"{}"
 
 
 async def test_a_body_at_the_limit_is_taken(client: Client) -> None:

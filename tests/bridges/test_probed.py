@@ -79,7 +79,7 @@ async def test_one_that_somebody_waits_for_stays(probed: Probed) -> None:
     assert set(bridges) <= set(probed)
     for bridge, fetches in joined:
         bridge.leave(fetches, count_timeouts=False)
-    await asyncio.gather(*(task for _, fetches in joined for task in fetches), return_exceptions=True)
+    await asyncio.gather(*(task for _, fetches in joined for task in fetches.tasks), return_exceptions=True)
     assert not any(bridge.is_awaited for bridge in bridges)
 
 

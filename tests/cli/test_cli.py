@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -451,6 +452,19 @@ def test_the_timeout_of_the_flag_counts(tmp_path: Path) -> None:
         asked = time.monotonic()
         assert b" 0.0" in get(f"{url}metrics")
         assert time.monotonic() - asked < 5
+
+
+def test_live_takes_the_place_of_what_the_file_says_of_all(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    with served(hanging) as address:
+        bridges = f"[a={address}, {{host: 127.0.0.1, port: 1, live: off}}]"
+        file.write_text(f"timeout: 300ms\nlive: off\nbridges: {bridges}\n")
+        options = ["--config.file", str(file), "--no-discovery"]
+        with exporter(tmp_path, *options, "--live", "auto") as (_, url):
+            page = get(f"{url}metrics").decode()
+    assert re.findall(
+        r'^iometer_stream_up\{bridge="(.*?)",endpoint="reading"\} (.*)$', page, re.MULTILINE
+    ) == [("a", "0.0")]
 
 
 def test_log_lines_as_json(tmp_path: Path) -> None:

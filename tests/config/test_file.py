@@ -107,6 +107,24 @@ def test_what_is_left_out_has_its_default(text: str) -> None:
         ("state_file: off", Config(state_file="")),
         ("state_file: 'off'", Config(state_file="")),
         ("state_file: ./off", Config(state_file="./off")),
+        ("live: off", Config()),
+        ("live: on", Config(live="on")),
+        ("live: 'on'", Config(live="on")),
+        ("live: auto", Config(live="auto")),
+        ("discovery: {live: auto}", Config(discovery=DiscoveryConfig(live="auto"))),
+        (
+            "bridges: [{host: a, live: off}, {host: b, live: auto}]",
+            Config(
+                bridges=(
+                    BridgeConfig(Address("a"), "a", live="off"),
+                    BridgeConfig(Address("b"), "b", live="auto"),
+                )
+            ),
+        ),
+        (
+            "power_buckets: [-1.5kW, -20, 0, 500W, '750.5W', 2000.0, 1MW]",
+            Config(power_buckets=(-1500.0, -20.0, 0.0, 500.0, 750.5, 2000.0, 1e6)),
+        ),
         ("bridges: [{host: a}]", Config(bridges=(BridgeConfig(Address("a"), "a"),))),
         (
             "bridges: [{host: a, port: 81}]",
@@ -128,7 +146,8 @@ NO_PATH = "is not a path: write one such as /var/lib/iometer-exporter/state.json
 NO_HOST = "is not a host, write a name or an IP address such as 192.168.1.50, without http:// and path"
 
 KEYS = (
-    "there are timeout, stale_after, max_power, reset_after, discovery, bridges, probe, provider, state_file"
+    "there are timeout, stale_after, max_power, reset_after, discovery, bridges, probe, provider, "
+    "state_file, live, power_buckets"
 )
 
 BAD = {
@@ -209,6 +228,17 @@ BAD = {
     "bridges: [{host: a, port: 8.5}]": "bridges[0].port: is the value 8.5, expected a number from 1 to 65535",
     "bridges: [{host: a, name: ''}]": "bridges[0].name: is empty, write a name or leave the key out",
     "bridges: [{host: a, name: 7}]": "bridges[0].name: is the value 7, expected a text (put it in quotes)",
+    "live: always": "live: is the text 'always', expected one of off, auto, on",
+    "live: 1": "live: is the value 1, expected one of off, auto, on",
+    "bridges: [{host: a, live: []}]": "bridges[0].live: is a list, expected one of off, auto, on",
+    "power_buckets: 5kW": "power_buckets: is the text '5kW', expected a list, write it in brackets: [5kW]",
+    "power_buckets: []": "power_buckets: has 0 bounds, expected 1 to 60",
+    "power_buckets: [1kW, 1000]": (
+        "power_buckets: 1000 W follows 1000 W, write the bounds in ascending order"
+    ),
+    "power_buckets: [--1kW]": f"power_buckets: '-1kW' {NO_POWER}",
+    "power_buckets: [.inf]": "power_buckets: is the value inf, expected a power such as -5kW",
+    "power_buckets: [true]": "power_buckets: is the value true, expected a text (put it in quotes)",
     "bridges: [{host: a, labels: farm}]": "bridges[0].labels: is the text 'farm', expected keys and values",
     "bridges: [{host: a, labels: {site-name: x}}]": (
         "bridges[0].labels: 'site-name' is not a label name, use letters, digits and underscores"

@@ -29,6 +29,10 @@ UNUSED: Final[dict[str, str]] = {
     "iometer_installation_info": "ids, to be joined with what others know of a customer",
     "iometer_device_info": "likewise",
     "iometer_license_start_timestamp_seconds": "nobody has to do anything about it",
+    "iometer_stream_up": "only where `live` is on, which it is not by default; docs/metrics.md has it",
+    "iometer_stream_events_total": "likewise",
+    "iometer_stream_reconnects_total": "likewise",
+    "iometer_power_distribution_watts": "likewise",
 }
 """Metrics that no dashboard and no rule asks for, and why."""
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from iometer_exporter import __version__
 from iometer_exporter.bridges.samples import add_bridges
-from iometer_exporter.bridges.snapshot import Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot, StreamState
 from iometer_exporter.errors import REASONS, FetchError, Reason
 from iometer_exporter.exporter import exporter_samples
 from iometer_exporter.meter.guard import REJECTIONS, Guard, Limits
@@ -30,6 +31,7 @@ from iometer_exporter.metrics.families import (
     FAMILIES,
     INSTANTANEOUS,
     READING_TIMESTAMP,
+    Distribution,
     Family,
     core_states,
     counters,
@@ -46,6 +48,9 @@ CONTRACT: Final = {
     "iometer_endpoint_up": ("gauge", "bridge endpoint"),
     "iometer_scrape_duration_seconds": ("gauge", "bridge endpoint"),
     "iometer_scrape_errors_total": ("counter", "bridge endpoint reason"),
+    "iometer_stream_up": ("gauge", "bridge endpoint"),
+    "iometer_stream_events_total": ("counter", "bridge endpoint"),
+    "iometer_stream_reconnects_total": ("counter", "bridge endpoint"),
     "iometer_energy_import_joules_total": ("counter", "bridge meter"),
     "iometer_energy_export_joules_total": ("counter", "bridge meter"),
     "iometer_tariff_energy_import_joules_total": ("counter", "bridge meter tariff"),
@@ -55,6 +60,7 @@ CONTRACT: Final = {
     "iometer_phase_voltage_volts": ("gauge", "bridge meter phase"),
     "iometer_phase_current_amperes": ("gauge", "bridge meter phase"),
     "iometer_frequency_hertz": ("gauge", "bridge meter"),
+    "iometer_power_distribution_watts": ("histogram", "bridge meter"),
     "iometer_register": ("gauge", "bridge meter obis unit"),
     "iometer_reading_timestamp_seconds": ("gauge", "bridge meter"),
     "iometer_readings_rejected_total": ("counter", "bridge reason"),
@@ -112,6 +118,24 @@ def down() -> Snapshot:
         errors={("reading", "timeout"): 2, ("status", "timeout"): 1},
         rejected={"replayed": 3},
     )
+
+
+def streamed() -> Snapshot:
+    """A bridge whose readings are streamed, and whose status is fetched."""
+    return replace(
+        snapshot_of("battery"),
+        streams={"reading": StreamState(True, 86400, 2), "status": StreamState(False, 7, 1)},
+        powers=("1ISK0000000000", Distribution(((-500.0, 1), (0.0, 3), (500.5, 86000), (inf, 86399)), 1.5)),
+        durations={"reading": 0.0, "status": 0.0625},
+    )
+
+
+WHOLE: Final = {"down": down, "streamed": streamed}
+"""Cases that no payload gives."""
+
+
+def case_of(name: str) -> Snapshot:
+    return WHOLE[name]() if name in WHOLE else snapshot_of(name)
 
 
 def text_of(*snapshots: Snapshot, age: float = 5.0, stale_after: float = STALE_AFTER) -> str:
@@ -173,15 +197,18 @@ def test_every_series_of_a_bridge_or_its_meter_says_which(name: str) -> None:
         "iometer_endpoint_up",
         "iometer_scrape_duration_seconds",
         "iometer_scrape_errors_total",
+        "iometer_stream_up",
+        "iometer_stream_events_total",
+        "iometer_stream_reconnects_total",
         "iometer_readings_rejected_total",
     }
     expected = of_bridge - without_meter if name == "meter" else of_bridge
     assert {family.name for family in FAMILIES if name in family.labels} == expected
 
 
-@pytest.mark.parametrize("case", [*payloads.CASES, "down"])
+@pytest.mark.parametrize("case", [*payloads.CASES, *WHOLE])
 def test_the_whole_text_of_each_case(case: str) -> None:
-    text = text_of(down() if case == "down" else snapshot_of(case))
+    text = text_of(case_of(case))
     golden = payloads.FIXTURES / "golden" / f"{case}.prom"
     if os.environ.get("REGENERATE_GOLDEN") == "1":
         golden.parent.mkdir(exist_ok=True)
@@ -193,7 +220,7 @@ def test_the_whole_text_of_each_case(case: str) -> None:
 
 def test_there_is_no_golden_text_without_its_case() -> None:
     found = {Path(file).stem for file in (payloads.FIXTURES / "golden").iterdir()}
-    assert found == {*payloads.CASES, "down"}
+    assert found == {*payloads.CASES, *WHOLE}
 
 
 def test_the_exporters_own_families() -> None:
@@ -216,7 +243,7 @@ def test_a_failed_reload_and_a_limited_discovery_show() -> None:
 
 
 def test_both_official_parsers_read_every_case_and_agree() -> None:
-    for snapshot in (*map(snapshot_of, payloads.CASES), down()):
+    for snapshot in map(case_of, (*payloads.CASES, *WHOLE)):
         lines = exporter_lines()
         add_bridges(lines, [snapshot], now=READ_AT, stale_after=STALE_AFTER)
         text = list(parse_text(render([lines], TEXT).decode()))

@@ -1,5 +1,6 @@
 """The vendor's own client, two versions of it, reads the simulator."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,6 +10,11 @@ from subprocess import PIPE
 from typing import NoReturn
 
 import pytest
+
+from iometer_exporter.bridges.fleet import Fleet
+from iometer_exporter.config.file import BridgeConfig, Config
+from iometer_exporter.net.addresses import Address
+from tests.waiting import PATIENCE
 
 VENDOR_HOST = "127.0.0.5"
 """The client takes no port: the simulator is on port 80 of an address of its own."""
@@ -20,7 +26,8 @@ from iometer_exporter.simulator import Simulation
 
 async def main():
     try:
-        async with Simulation(host="127.0.0.5", port=80, bridges=1, interval=0.05) as simulation:
+        simulation = Simulation(host="127.0.0.5", port=80, bridges=1, interval=0.05, firmware="stream")
+        async with simulation:
             bridge = simulation.bridges[0]
             print(bridge.meter, bridge.installation_id, bridge.device_id, flush=True)
             await asyncio.get_running_loop().run_in_executor(None, input)
@@ -127,6 +134,22 @@ def test_version_1_0_2_reads_both_documents(bridge: list[str]) -> None:
 
 def test_version_1_0_2_follows_the_event_streams(bridge: list[str]) -> None:
     assert run(STREAM) == [bridge[0], bridge[2]]
+
+
+async def test_ours_follows_what_the_client_of_the_vendor_follows(bridge: list[str]) -> None:
+    one = BridgeConfig(Address("127.0.0.5"), "house")
+    async with Fleet(Config(live="on", bridges=(one,))) as fleet:
+        fleet.go_live()
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                [snapshot] = await fleet.scrape(loop.time() + PATIENCE)
+                if all(stream.up for stream in snapshot.streams.values()):
+                    break
+                await asyncio.sleep(0.01)
+    assert snapshot.status is not None
+    assert [snapshot.meter, snapshot.status.installation_id, snapshot.status.device_id] == bridge
+    assert snapshot.errors == {}
 
 
 def test_version_0_4_0_reads_both_documents(bridge: list[str], version_0_4_0: Path) -> None:

@@ -27,6 +27,19 @@ _MOST_CHUNKS: Final = 512
 """Of one body; a server that sends each `print` as a chunk needs some dozen."""
 
 
+EVENT_STREAM: Final = b"text/event-stream"
+
+
+class BodySink(Protocol):
+    """Takes an event stream as it comes; what it raises ends the connection."""
+
+    def begin(self) -> None:
+        """Take the beginning of the stream: its head has come."""
+
+    def feed(self, part: bytes) -> None:
+        """Take a part of the stream."""
+
+
 class AnswerReader(Protocol):
     """Reads the answers of one connection, one after the other.
 
@@ -44,8 +57,8 @@ class AnswerReader(Protocol):
     wire: int
     """Bytes of this answer received so far."""
 
-    def begin(self) -> None:
-        """Forget the last answer and wait for the next."""
+    def begin(self, sink: BodySink | None = None) -> None:
+        """Forget the last answer and wait for the next; the sink takes it if it is an event stream."""
 
     def feed(self, data: bytes) -> bool:
         """Take received bytes; True if there is more to work through, by `resume`."""
@@ -63,8 +76,8 @@ class BoundedAnswer:
     def __init__(self) -> None:
         self.forget()
 
-    def forget(self) -> None:
-        """Begin with nothing."""
+    def forget(self, sink: BodySink | None = None) -> None:
+        """Begin with nothing; an event stream is for the sink, if there is one, and has no end."""
         self.status = 0
         self.body = b""
         self.complete = False
@@ -79,6 +92,10 @@ class BoundedAnswer:
         self._chunks = 0
         self._received = 0
         self._parts: list[bytes] = []
+        self._sink = sink
+        self._media_type = b""
+        self._stream: BodySink | None = None
+        """Where the body goes as it comes."""
 
     def take_header(self, name: bytes, value: bytes) -> None:
         """Take a header or a trailer."""
@@ -93,6 +110,8 @@ class BoundedAnswer:
             if value.lower() != b"chunked":
                 raise ProtocolError("a transfer encoding that was not asked for")
             self.chunked = True
+        elif size == 12 and self._sink is not None and name.lower() == b"content-type":
+            self._media_type = value.partition(b";")[0].strip().lower()
 
     def take_head(self, status: int) -> None:
         """Take the status code at the end of a head, that of an interim answer too."""
@@ -104,7 +123,10 @@ class BoundedAnswer:
             self._take_interim()
             return
         self.status = status
-        if self.announced is not None and self.announced > MAX_BODY_BYTES:
+        if self._sink is not None and status == 200 and self._media_type == EVENT_STREAM:
+            self._stream = self._sink
+            self._stream.begin()
+        elif self.announced is not None and self.announced > MAX_BODY_BYTES:
             raise FetchError(
                 "too_large", f"announced a body of {self.announced} bytes, more than {MAX_BODY_BYTES}"
             )
@@ -112,11 +134,14 @@ class BoundedAnswer:
     def take_chunk(self) -> None:
         """Count a chunk of the body."""
         self._chunks += 1
-        if self._chunks > _MOST_CHUNKS:
+        if self._chunks > _MOST_CHUNKS and self._stream is None:
             raise FetchError("too_large", f"sent a body in more than {_MOST_CHUNKS} chunks")
 
     def take_body(self, part: bytes) -> None:
         """Take a part of the body."""
+        if self._stream is not None:
+            self._stream.feed(part)
+            return
         self._received += len(part)
         if self._received > MAX_BODY_BYTES:
             raise FetchError("too_large", f"sent a body of more than {MAX_BODY_BYTES} bytes")
@@ -131,7 +156,7 @@ class BoundedAnswer:
 
     def check_size(self) -> None:
         """Refuse what goes on and on."""
-        if self.complete:
+        if self.complete or self._stream is not None:
             return
         if not self.status and self.wire > MAX_HEAD_BYTES:
             raise ProtocolError(f"a head of more than {MAX_HEAD_BYTES} bytes")
@@ -156,3 +181,4 @@ class BoundedAnswer:
         self.headers = 0
         self.announced = None
         self.chunked = False
+        self._media_type = b""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 
-from iometer_exporter.bridges.http.answer import AnswerReader
+from iometer_exporter.bridges.http.answer import AnswerReader, BodySink
 from iometer_exporter.bridges.http.failures import ExchangeError, ReadError, StaleConnectionError
 from iometer_exporter.net.receiving import receive_little
 
@@ -105,8 +105,10 @@ class Connection(asyncio.Protocol):
             return False
         return self._poll is None or not self._poll.poll(0)
 
-    async def ask(self, request: bytes, *, patience: float | None = None) -> None:
-        """Send a request and wait until `answer` is complete.
+    async def ask(
+        self, request: bytes, *, patience: float | None = None, sink: BodySink | None = None
+    ) -> None:
+        """Send a request and wait until `answer` is complete; an event stream goes to the sink meanwhile.
 
         `patience` is how many seconds a connection that was used before may be silent. Raises
         StaleConnectionError where such a one turns out to be of no more use, ExchangeError or FetchError
@@ -115,7 +117,7 @@ class Connection(asyncio.Protocol):
         kept, self._asked_before = self._asked_before, True
         assert self._transport is not None  # noqa: S101 (it is given to a user once connected)
         waiter = self._waiter = self._loop.create_future()
-        self.answer.begin()
+        self.answer.begin(sink)
         silence = None
         if kept and patience is not None:
             silence = self._loop.call_later(patience, self._give_up_if_silent, waiter)

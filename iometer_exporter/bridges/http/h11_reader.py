@@ -5,7 +5,7 @@ from typing import Final
 
 import h11
 
-from iometer_exporter.bridges.http.answer import MAX_HEAD_BYTES, BoundedAnswer
+from iometer_exporter.bridges.http.answer import MAX_HEAD_BYTES, BodySink, BoundedAnswer
 from iometer_exporter.bridges.http.failures import ProtocolError
 
 _EVENTS_A_TURN: Final = 32
@@ -22,11 +22,11 @@ class H11Reader(BoundedAnswer):
         super().__init__()
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
 
-    def begin(self) -> None:
-        """Forget the last answer and wait for the next."""
+    def begin(self, sink: BodySink | None = None) -> None:
+        """Forget the last answer and wait for the next; the sink takes it if it is an event stream."""
         if self.complete:
             self._connection.start_next_cycle()
-        self.forget()
+        self.forget(sink)
         self._connection.send(_REQUEST)
         self._connection.send(h11.EndOfMessage())
 

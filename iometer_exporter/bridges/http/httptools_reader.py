@@ -5,7 +5,7 @@ from typing import Final
 
 import httptools
 
-from iometer_exporter.bridges.http.answer import BoundedAnswer
+from iometer_exporter.bridges.http.answer import BodySink, BoundedAnswer
 from iometer_exporter.bridges.http.failures import ProtocolError
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] [0-9]{3}( .*)?")
@@ -24,9 +24,9 @@ class HttptoolsReader(BoundedAnswer):
         # Small web servers end lines with LF alone; as a client there is nobody to be confused by it.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
 
-    def begin(self) -> None:
-        """Forget the last answer and wait for the next."""
-        self.forget()
+    def begin(self, sink: BodySink | None = None) -> None:
+        """Forget the last answer and wait for the next; the sink takes it if it is an event stream."""
+        self.forget(sink)
 
     def feed(self, data: bytes) -> bool:
         """Take received bytes; never leaves any for another turn."""

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from iometer_exporter.bridges.http.answer import BodySink
 from iometer_exporter.bridges.http.connecting import Connector
 from iometer_exporter.bridges.http.connection import Connection
 from iometer_exporter.bridges.http.device import CONNECTIONS, Device
@@ -55,9 +56,10 @@ class BridgeTransport:
         """Number of devices that have a connection, or somebody who waits for one."""
         return len(set(self._devices.values()))
 
-    async def ask(self, request: bytes, addresses: Sequence[Address]) -> Answer:
+    async def ask(self, request: bytes, addresses: Sequence[Address], sink: BodySink | None = None) -> Answer:
         """The answer of the device at the IP addresses, which are tried in this order.
 
+        With a sink, an event stream goes there until it ends; the body is empty then.
         Raises ExchangeError or FetchError where there is none.
         """
         device = self._device(addresses)
@@ -71,13 +73,13 @@ class BridgeTransport:
             connection = self._take_idle(device)
             if connection is not None:
                 try:
-                    await connection.ask(request, patience=device.patience)
+                    await connection.ask(request, patience=device.patience, sink=sink)
                 except StaleConnectionError:
                     connection.abort()
                     connection = None
             if connection is None:
                 connection = await self._connector.connect(addresses)
-                await connection.ask(request)
+                await connection.ask(request, sink=sink)
             device.note(connection.seconds_to_first_byte)
             answer = connection.answer
             keep = answer.reusable and not connection.closed
