@@ -1,10 +1,10 @@
 """Bridges that cost next to nothing, so that what is measured is who asks them.
 
-    python -m benchmarks.bridges --bridges N --latency SECONDS [--closing] [--rounds N]
+    python -m benchmarks.bridges --bridges N --latency SECONDS [--closing] [--streaming] [--rounds N]
 
 Prints the ports of the bridges as a JSON list. The documents are the simulator's, prepared as bytes: a
 reading of a three-phase meter with tariffs, and a status. A request for `/next` to any of them lets five
-seconds pass for all.
+seconds pass for all. Where they stream, time passes by itself, and who asks for events gets one each second.
 """
 
 import argparse
@@ -25,10 +25,13 @@ STEP: Final = 5.0
 class Bridges:
     """All bridges of the process and their answers by path, as they are now."""
 
-    def __init__(self, count: int, *, latency: float, closing: bool, rounds: int) -> None:
+    def __init__(
+        self, count: int, *, latency: float, closing: bool = False, streaming: bool = False, rounds: int
+    ) -> None:
         """Begin as long ago as the rounds take, so that no reading comes out of the future."""
         self.latency = latency
         self.closing = closing
+        self.streaming = streaming
         self._now = time.time() - rounds * STEP
         self._bridges = [
             SimulatedBridge(number, faults=("three-phase", "tariffs"), clock=self._clock)
@@ -44,6 +47,16 @@ class Bridges:
         """Let time pass, and prepare the answers of the next round."""
         self._now += STEP
         self._prepare()
+
+    def follow_the_clock(self) -> None:
+        """Be in the present."""
+        self._now = time.time()
+
+    def event(self, index: int, path: str) -> bytes:
+        """What a bridge sends of an endpoint now, to who asked for events."""
+        bridge = self._bridges[index]
+        document = bridge.reading() if path == "/v1/reading" else bridge.status()
+        return wire.chunk(wire.event(f"{path.removeprefix('/v1/')}Event", document))
 
     def _prepare(self) -> None:
         self.answers = [
@@ -75,12 +88,22 @@ class Connection(asyncio.Protocol):
         self._received += data
         if self._received.endswith(b"\r\n\r\n"):
             path = self._received.split(b" ", 2)[1].decode()
+            streams = self._bridges.streaming and b"text/event-stream" in self._received
             self._received = b""
-            if path == "/next":
+            if streams:
+                self._transport.write(wire.stream_head("text/event-stream"))
+                self._stream(path)
+            elif path == "/next":
                 self._bridges.step()
                 self._transport.write(wire.response(200, b"", content_type="text/plain", keep_alive=True))
             else:
                 self._loop.call_later(self._bridges.latency, self._answer, path)
+
+    def _stream(self, path: str) -> None:
+        if not self._transport.is_closing():
+            self._bridges.follow_the_clock()
+            self._transport.write(self._bridges.event(self._index, path))
+            self._loop.call_later(1.0, self._stream, path)
 
     def _answer(self, path: str) -> None:
         self._transport.write(self._bridges.answers[self._index][path])
@@ -105,11 +128,18 @@ def main() -> None:
     parser.add_argument("--bridges", type=int, default=1)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--closing", action="store_true", help="close the connection after each answer")
+    parser.add_argument("--streaming", action="store_true", help="send events to who asks for them")
     parser.add_argument("--rounds", type=int, default=20, help="how often /next will be asked")
     options = parser.parse_args()
     asyncio.run(
         serve(
-            Bridges(options.bridges, latency=options.latency, closing=options.closing, rounds=options.rounds)
+            Bridges(
+                options.bridges,
+                latency=options.latency,
+                closing=options.closing,
+                streaming=options.streaming,
+                rounds=options.rounds,
+            )
         )
     )
 

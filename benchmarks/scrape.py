@@ -176,21 +176,27 @@ class Scraper:
 
 @contextmanager
 def bridges(
-    folder: Path, count: int, options: argparse.Namespace, *, closing: bool = False
+    folder: Path,
+    count: int,
+    options: argparse.Namespace,
+    *,
+    closing: bool = False,
+    streaming: bool = False,
 ) -> Iterator[list[int]]:
     """So many bridges in a process of their own, and their ports."""
     command = [*MODULE, "benchmarks.bridges", f"--bridges={count}", f"--latency={options.latency / 1e3}"]
     command += [f"--rounds={options.scrapes + WARM_UP}", *(["--closing"] if closing else [])]
+    command += ["--streaming"] if streaming else []
     with started(command, folder / "bridges.log") as process:
         yield json.loads(process.wait_for(r"(?m)^\[.*\]$")[0])
 
 
 @contextmanager
-def serving(folder: Path, ports: Sequence[int]) -> Iterator[tuple[Process, str]]:
-    """The exporter with these bridges and without discovery, and its URL."""
+def serving(folder: Path, ports: Sequence[int], *more: str) -> Iterator[tuple[Process, str]]:
+    """The exporter with these bridges, without discovery and with more options, and its URL."""
     config = folder / "config.yml"
     config.write_text(json.dumps({"bridges": [{"host": HOST, "port": port} for port in ports]}))
-    with exporter(folder, "--no-discovery", "--config.file", str(config)) as running:
+    with exporter(folder, "--no-discovery", "--config.file", str(config), *more) as running:
         yield running
 
 

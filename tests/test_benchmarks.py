@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from benchmarks import provider, scrape
+from benchmarks import live, provider, scrape
 from benchmarks.floor import Floor, Target
 from benchmarks.measuring import Figure
 from devtools.processes import free_port
@@ -27,6 +27,15 @@ def test_a_scrape_is_measured_beside_its_floor(capsys: pytest.CaptureFixture[str
         assert float(row[7]) > 10
     assert re.search(r"after the start of the process: \d+ \(", text)
     assert re.search(r"at once: \d\.\d\d \(", text)
+
+
+def test_what_following_costs_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    live.main(["--bridges", "2", "--seconds", "2.5", "--scrapes", "2"])
+    header, _, row = re.findall(r"(?m)^\| (.+) \|$", capsys.readouterr().out)
+    cells = row.split(" | ")
+    assert len(cells) == len(header.split(" | "))
+    assert cells[0] == "2"
+    assert all(float(re.split("[ %]", cell)[0]) > 0 for cell in cells[1:])
 
 
 def test_the_floor_fails_where_nobody_answers() -> None:
