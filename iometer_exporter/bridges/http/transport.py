@@ -5,16 +5,19 @@ await and nothing is lost.
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from iometer_exporter.bridges.http.answer import BodySink
 from iometer_exporter.bridges.http.connecting import Connector
 from iometer_exporter.bridges.http.connection import Connection
 from iometer_exporter.bridges.http.device import CONNECTIONS, Device
-from iometer_exporter.bridges.http.failures import StaleConnectionError
+from iometer_exporter.bridges.http.failures import ConnectError, StaleConnectionError
 from iometer_exporter.net.addresses import Address
+
+_log = logging.getLogger(__name__)
 
 _KEEPALIVE_SECONDS: Final = 3600.0
 """Far above any scrape interval, so that a scrape finds its connections open."""
@@ -39,9 +42,13 @@ class BridgeTransport:
         connection: Callable[[], Connection] = Connection,
         idle_connections: int = 1024,
     ) -> None:
-        """Make connections by the function, and keep at most so many for later."""
+        """Make connections by the function, and have at most so many that are kept for later or stream."""
         self._connector = Connector(connection, self._make_room)
         self._idle_connections = idle_connections
+        self._streams = 0
+        """Event streams that are open or asked for."""
+        self._are_too_many = False
+        """Whether a stream was refused."""
         self._devices: dict[Address, Device] = {}
         self._idle: OrderedDict[Connection, Device] = OrderedDict()
         """Connections that wait for their next use, the longest waiting first."""
@@ -62,6 +69,27 @@ class BridgeTransport:
         With a sink, an event stream goes there until it ends; the body is empty then.
         Raises ExchangeError or FetchError where there is none.
         """
+        if sink is None:
+            return await self._ask(request, addresses, None)
+        if self._streams >= self._idle_connections:
+            self._refuse_stream()
+        self._streams += 1
+        try:
+            return await self._ask(request, addresses, sink)
+        finally:
+            self._streams -= 1
+
+    def _refuse_stream(self) -> NoReturn:
+        if not self._are_too_many:
+            self._are_too_many = True
+            _log.warning(
+                "not all bridges can be followed: this process may have %d streams; the others are fetched, "
+                "let it open more files",
+                self._idle_connections,
+            )
+        raise ConnectError("as many streams are open as this process may have")
+
+    async def _ask(self, request: bytes, addresses: Sequence[Address], sink: BodySink | None) -> Answer:
         device = self._device(addresses)
         await device.enter()
         # Meanwhile two may have become one.
@@ -159,7 +187,10 @@ class BridgeTransport:
         self._idle[connection] = device
         while self._idle:
             longest, owner = next(iter(self._idle.items()))
-            if len(self._idle) <= self._idle_connections and now - longest.idle_since < _KEEPALIVE_SECONDS:
+            if (
+                len(self._idle) + self._streams <= self._idle_connections
+                and now - longest.idle_since < _KEEPALIVE_SECONDS
+            ):
                 break
             self._close(longest, owner)
 

@@ -194,7 +194,7 @@ class Follower(Generic[Result]):
 
     def _expect_more(self, now: float) -> None:
         """Let the try end after too long a silence from now on, but no later than where it was given up."""
-        if self._limit is not None and not self._is_given_up:
+        if self._limit is not None and not self._limit.expired() and not self._is_given_up:
             longest = self._event_at + self._how.longest_silence
             self._limit.reschedule(min(now + self._rhythm.patience, longest))
 
