@@ -51,20 +51,20 @@ METRICS_PROBE = """
 
 ## Of a bridge that is followed
 
-`iometer_stream_…` are there for bridges whose [event streams are followed](configuration.md#event-streams), and
-`iometer_power_distribution_watts` as soon as one has brought a power. It counts each reading once, those refused and
-held back not at all, and begins anew with another meter, with other settings and at a restart. As with every histogram that
-has negative bounds, there is neither `_sum` nor `_count`; the bucket `+Inf` has the count. The power that was exceeded for 1 %
-of the last hour:
+`iometer_stream_…` are there for bridges whose [event streams are followed](configuration.md#event-streams),
+and `iometer_power_distribution_watts` as soon as one has brought a power. It counts each reading once,
+those refused and held back not at all, and begins anew with another meter, with other settings and at a
+restart. As with every histogram that has negative bounds, there is neither `_sum` nor `_count`; the bucket
+`+Inf` has the count. The power that was exceeded for 1 % of the last hour:
 
 ```promql
 histogram_quantile(0.99, sum by (bridge, le) (increase(iometer_power_distribution_watts_bucket[1h])))
 ```
 
-While a stream is alive its newest event is what the last fetch is elsewhere: `iometer_up` and `iometer_endpoint_up` are 1,
-and `iometer_scrape_duration_seconds` is 0. `iometer_scrape_errors_total` also counts events that are no valid document, and
-streams that sent too much. A stream that cannot be opened, or ends, is no error there: the endpoint is fetched then, and
-that is counted.
+While a stream is alive its newest event is what the last fetch is elsewhere: `iometer_up` and
+`iometer_endpoint_up` are 1, and `iometer_scrape_duration_seconds` is 0. `iometer_scrape_errors_total` also
+counts events that are no valid document, and streams that sent too much. A stream that cannot be opened, or
+ends, is no error there: the endpoint is fetched then, and that is counted.
 
 ## Of a probe
 

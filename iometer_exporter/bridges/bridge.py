@@ -424,13 +424,13 @@ class Bridge:
             reading = self._named(judgement.served)
             self._streams.powers.observe(reading.meter, power, reading.time)
         # Whoever scrapes does not wait for it.
-        return replace(outcome, duration=0.0)
+        return Fetched(0.0, outcome.result)
 
     def _stream_status(self, content: bytes | FetchError) -> Fetched[Status] | None:
         """The same of a status."""
         now = asyncio.get_running_loop().time()
         outcome = self._take("status", content, now, parse_status, self._take_status)
-        return None if outcome.result is None else replace(outcome, duration=0.0)
+        return None if outcome.result is None else Fetched(0.0, outcome.result)
 
     def _take_status(self, status: Status) -> Status:
         self._meter = self._meter or status.meter
