@@ -207,15 +207,6 @@ def main() -> None:
         names = NAMES.get(language.code, {})
         page = page_of(replace(glance, name=names.get(glance.name, glance.name)) for glance in glances)
         shoot(render_page(page, localized(language)), options.output / name, width=1200, height=820)
-        _shrink(options.output / name)
-
-
-def _shrink(picture: Path) -> None:
-    """Write the picture with a palette, which is half the bytes."""
-    from PIL import Image
-
-    image = Image.open(picture).convert("RGB")
-    image.quantize(192, kmeans=2, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

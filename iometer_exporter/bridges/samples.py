@@ -23,6 +23,7 @@ from iometer_exporter.metrics.families import (
     STREAM_UP,
     UP,
     Distribution,
+    Observed,
     Owned,
     Sample,
     core_states,
@@ -34,7 +35,7 @@ from iometer_exporter.metrics.lines import Lines
 
 _ERRORS: Final = tuple((endpoint, reason) for endpoint in ENDPOINTS for reason in REASONS)
 
-_Group = tuple[tuple[str, ...], Callable[..., Iterable[Sample]], tuple[Any, ...]]
+_Group = tuple[tuple[str, ...], Callable[..., Iterable[Sample | Observed]], tuple[Any, ...]]
 """Samples of one owner: its labels, the function that gives the samples, and its arguments."""
 
 
@@ -117,7 +118,7 @@ def _streams(streams: Mapping[Endpoint, StreamState]) -> Iterator[Sample]:
         yield STREAM_RECONNECTS, (endpoint,), stream.reconnects
 
 
-def _powers(powers: Distribution) -> Iterator[Sample]:
+def _powers(powers: Distribution) -> Iterator[Observed]:
     yield POWER_DISTRIBUTION, (), powers
 
 
