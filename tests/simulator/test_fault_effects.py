@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from benchmarks.faults import STREAMS
 from iometer_exporter.simulator import FAULTS, Fault, FaultSpec, Simulation, Timing
 from iometer_exporter.simulator.cloud import PROVIDER_FAULTS, ProviderSimulation, parse_provider_fault
 
@@ -81,7 +82,8 @@ def plain() -> dict[float, list[tuple[bytes, str]]]:
     return {}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# Those of streams show only in streams, which test_sockets.py opens.
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in STREAMS])
 async def test_with_a_fault_some_answer_differs(
     fault: Fault, clock: Clock, plain: dict[float, list[tuple[bytes, str]]]
 ) -> None:
