@@ -194,7 +194,7 @@ class SimulatedClock:
 
     async def settle(self) -> None:
         """Let everything run that can."""
-        for _ in range(30):
+        for _ in range(200):
             await asyncio.sleep(0)
 
 
