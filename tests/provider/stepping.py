@@ -58,7 +58,12 @@ _steps: ContextVar[_Steps | None] = ContextVar("steps", default=None)
 
 def _counted(loop: asyncio.AbstractEventLoop, work: Any, **settings: Any) -> "asyncio.Task[Any]":
     steps = _steps.get()
-    return asyncio.Task(work if steps is None else _Counted(work).run(steps), loop=loop, **settings)
+    if steps is None:
+        return asyncio.Task(work, loop=loop, **settings)
+    task: asyncio.Task[Any] = asyncio.Task(_Counted(work).run(steps), loop=loop, **settings)
+    # A task that is cancelled before its first step ends its own coroutine, and not the one within that.
+    task.add_done_callback(lambda _: work.close())
+    return task
 
 
 class _Counted(Generic[T]):

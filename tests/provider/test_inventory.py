@@ -533,7 +533,6 @@ async def test_durations_are_those_of_the_last_request() -> None:
         assert setting.request_log.durations["account"] == 0
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("moment", get_args(Moment))
 async def test_a_refresh_that_is_cancelled_at_any_wait_leaves_no_page_under_way(moment: Moment) -> None:
     async def refreshed() -> bool:
