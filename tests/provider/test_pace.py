@@ -1,9 +1,9 @@
 """Background work beside scrapes: who gets how much of the event loop."""
 
-import asyncio
 import time
 
 from iometer_exporter.provider.reading.pace import LONGEST_TURN_SECONDS, Pace
+from tests.turns import turns_of_others
 
 
 async def worked(pace: Pace, seconds: float) -> tuple[float, float]:
@@ -40,15 +40,6 @@ async def test_beside_a_scrape_it_rests_most_of_the_time() -> None:
 
 
 async def test_others_get_several_turns_between_two_turns_of_work() -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    await worked(Pace(), 20 * LONGEST_TURN_SECONDS)
-    task.cancel()
-    assert turns > 20
+    async with turns_of_others() as turns:
+        await worked(Pace(), 20 * LONGEST_TURN_SECONDS)
+    assert turns.count > 20

@@ -15,6 +15,7 @@ from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api import dial, transport
 from iometer_exporter.provider.api.transport import HttpTransport
 from tests.provider.api import Api, Handler, Request, always, answer, each, http_api
+from tests.turns import turns_of_others
 
 MANY = 60.0
 GOOD = answer(b"{}")
@@ -127,19 +128,10 @@ async def test_interim_answers_come_before_the_real_one_but_not_for_ever() -> No
 async def test_a_chatty_answer_leaves_the_event_loop_to_others() -> None:
     """Counted, not timed: without yields the other task would have no turn while the pieces are taken."""
     count = 200_000
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(other())
-    found = await transport._read(httpx.Response(200, stream=Pieces(*[b"x"] * count)))
-    task.cancel()
+    async with turns_of_others() as turns:
+        found = await transport._read(httpx.Response(200, stream=Pieces(*[b"x"] * count)))
     assert found.body == b"x" * count
-    assert turns > 2
+    assert turns.count > 2
 
 
 async def test_an_answer_costs_no_more_memory_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from iometer_exporter.web.listen import ListenAddress, listen
 from tests import documents
 from tests.configfile import ConfigFile
 from tests.rawserver import RawServer, bridge, raw_server
+from tests.turns import turns_of_others
 from tests.waiting import until
 
 OFF = DiscoveryConfig(enabled=False)
@@ -361,20 +362,11 @@ async def test_other_requests_get_their_turn_while_a_page_is_sent() -> None:
         running(ConfigFile(config_of(simulation, page_size=500))) as exporter,
     ):
         await exporter.tried()
-        turns = 0
-
-        async def other() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
-
         await exporter.text()
-        task = asyncio.create_task(other())
-        text = await exporter.text()
-        task.cancel()
+        async with turns_of_others() as turns:
+            text = await exporter.text()
     assert len(text) > 4_000_000
-    assert turns >= 4 * (len(text) // 65536)
+    assert turns.count >= 4 * (len(text) // 65536)
 
 
 async def test_scrapers_at_once_get_the_same() -> None:

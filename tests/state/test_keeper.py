@@ -18,6 +18,7 @@ import pytest
 from iometer_exporter.errors import StateError
 from iometer_exporter.state.file import StateFile
 from iometer_exporter.state.keeper import StateKeeper
+from tests.turns import turns_of_others
 
 PATIENCE: Final = 30.0
 SHORT: Final = 0.01
@@ -177,25 +178,12 @@ async def test_entries_that_cannot_be_used_are_told_once(path: Path, logged: Cal
 
 async def test_many_entries_leave_the_loop_its_turn(path: Path) -> None:
     numbers = Numbers(known={f"k{n}": n for n in range(5000)})
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.create_task(count())
-    async with keeping(path, numbers):
+    async with turns_of_others() as turns, keeping(path, numbers):
         pass
-    counting.cancel()
-    assert turns > 5000 / 64
-    turns = 0
-    counting = asyncio.create_task(count())
-    async with keeping(path, again := Numbers()):
+    assert turns.count > 5000 / 64
+    async with turns_of_others() as turns, keeping(path, again := Numbers()):
         assert again.known == numbers.known
-        assert turns > 5000 / 64
-    counting.cancel()
+        assert turns.count > 5000 / 64
 
 
 async def test_a_bad_file_is_one_warning_and_the_next_one_is_good(
