@@ -22,6 +22,7 @@ from iometer_exporter.meter.course import Course
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import (
+    ENDPOINTS,
     Document,
     Endpoint,
     LastParsed,
@@ -275,13 +276,13 @@ class Bridge:
         One whose stream is alive is not fetched. Scrapes that wait for the same fetches count as if nobody
         else did.
         """
-        is_streamed = self._newest_reading() is not None, self._newest_status() is not None
-        fetches = (
-            () if is_streamed[0] else (self._refresh("reading", self.reading, timeout),),
-            () if is_streamed[1] else (self._refresh("status", self.status, timeout),),
-        )
-        answered = await asyncio.gather(*fetches[0], *fetches[1])
-        self.answering = any((*is_streamed, *answered))
+        fetches = []
+        if self._newest_reading() is None:
+            fetches.append(self._refresh("reading", self.reading, timeout))
+        if self._newest_status() is None:
+            fetches.append(self._refresh("status", self.status, timeout))
+        answered = await asyncio.gather(*fetches)
+        self.answering = any(answered) or len(fetches) < len(ENDPOINTS)
 
     def glance(self) -> Glance:
         """What is known of the bridge now, by the last fetches of each endpoint; waits for nothing."""
