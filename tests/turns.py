@@ -1,4 +1,4 @@
-"""Turns of the event loop that are left to others: counted, not timed, so that a busy machine is no failure."""
+"""Turns of the event loop that are left to others: counted, not timed, for a busy machine is no failure."""
 
 import asyncio
 from collections.abc import AsyncIterator
