@@ -1,12 +1,7 @@
-import {
-  type FieldDisplay,
-  type PanelProps,
-  VizOrientation,
-  getDisplayValueAlignmentFactors,
-  getFieldDisplayValues,
-} from '@grafana/data';
+import { type PanelProps, VizOrientation } from '@grafana/data';
 import { BarGaugeDisplayMode } from '@grafana/schema';
-import { BarGauge, VizRepeater, useTheme2 } from '@grafana/ui';
+import { BarGauge, useTheme2 } from '@grafana/ui';
+import { Values } from '../Values';
 import { plugin } from '../fieldOptions';
 
 const options = {
@@ -21,39 +16,14 @@ const options = {
   maxVizHeight: 300,
 };
 
-function BarGauges({
-  data,
-  width,
-  height,
-  options: o,
-  fieldConfig,
-  replaceVariables,
-  timeZone,
-  renderCounter,
-}: PanelProps) {
+function BarGauges(panel: PanelProps) {
+  const { options: o } = panel;
   const theme = useTheme2();
-  const getValues = () =>
-    getFieldDisplayValues({
-      data: data.series,
-      reduceOptions: o.reduceOptions,
-      fieldConfig,
-      replaceVariables,
-      theme,
-      timeZone,
-    });
+  const itemSpacing = o.displayMode === BarGaugeDisplayMode.Lcd ? 2 : 10;
   return (
-    <VizRepeater<FieldDisplay, ReturnType<typeof getDisplayValueAlignmentFactors>>
-      getValues={getValues}
-      getAlignmentFactors={getDisplayValueAlignmentFactors}
-      width={width}
-      height={height}
-      source={data}
-      itemSpacing={o.displayMode === BarGaugeDisplayMode.Lcd ? 2 : 10}
-      renderCounter={renderCounter}
-      orientation={o.orientation}
-      minVizWidth={o.minVizWidth}
-      minVizHeight={o.minVizHeight}
-      maxVizHeight={o.maxVizHeight}
+    <Values
+      panel={panel}
+      itemSpacing={itemSpacing}
       renderValue={({ value: { display, field, view, colIndex }, ...size }) => (
         <BarGauge
           value={display}
@@ -68,7 +38,7 @@ function BarGauges({
           namePlacement={o.namePlacement}
           showUnfilled={o.showUnfilled}
           text={o.text}
-          itemSpacing={o.displayMode === BarGaugeDisplayMode.Lcd ? 2 : 10}
+          itemSpacing={itemSpacing}
           lcdCellWidth={12}
           theme={theme}
         />

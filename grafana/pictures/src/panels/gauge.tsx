@@ -4,10 +4,9 @@ import {
   ThresholdsMode,
   VizOrientation,
   formattedValueToString,
-  getDisplayValueAlignmentFactors,
-  getFieldDisplayValues,
 } from '@grafana/data';
-import { VizRepeater, useTheme2 } from '@grafana/ui';
+import { useTheme2 } from '@grafana/ui';
+import { Values } from '../Values';
 import { plugin } from '../fieldOptions';
 
 // @grafana/ui has the types of Grafana's gauge but not the gauge; so this one is drawn after it.
@@ -25,39 +24,13 @@ const [BEGIN, END] = [-110, 110];
 const BAR = 0.2;
 const MARKER = 0.04;
 
-function Gauges({
-  data,
-  width,
-  height,
-  options: o,
-  fieldConfig,
-  replaceVariables,
-  timeZone,
-  renderCounter,
-}: PanelProps) {
-  const theme = useTheme2();
-  const getValues = () =>
-    getFieldDisplayValues({
-      data: data.series,
-      reduceOptions: o.reduceOptions,
-      fieldConfig,
-      replaceVariables,
-      theme,
-      timeZone,
-    });
+function Gauges(panel: PanelProps) {
+  const { options: o } = panel;
   return (
-    <VizRepeater<FieldDisplay, ReturnType<typeof getDisplayValueAlignmentFactors>>
-      getValues={getValues}
-      getAlignmentFactors={getDisplayValueAlignmentFactors}
-      width={width}
-      height={height}
-      source={data}
+    <Values
+      panel={panel}
       itemSpacing={16}
-      renderCounter={renderCounter}
       autoGrid
-      orientation={o.orientation}
-      minVizWidth={o.minVizWidth}
-      minVizHeight={o.minVizHeight}
       renderValue={({ value, ...size }) => (
         <Gauge
           value={value}

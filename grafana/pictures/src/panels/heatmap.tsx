@@ -6,13 +6,14 @@ import {
   fieldColorModeRegistry,
   getFieldDisplayName,
 } from '@grafana/data';
-import { AxisPlacement, ScaleDirection, ScaleOrientation, VisibilityMode } from '@grafana/schema';
-import { UPlotChart, UPlotConfigBuilder, VizLayout, useTheme2 } from '@grafana/ui';
+import { ScaleDirection } from '@grafana/schema';
+import { UPlotChart, type UPlotConfigBuilder, VizLayout, useTheme2 } from '@grafana/ui';
 import { useMemo } from 'react';
 import type uPlot from 'uplot';
 import type { AlignedData } from 'uplot';
 import { plugin } from '../fieldOptions';
 import { Nothing } from '../plot/Nothing';
+import { rowsOverTime, undrawn } from '../plot/rows';
 import { curves, isNumber, isTime } from '../plot/values';
 
 // A cell for each number of each series: a series is a row. What Grafana would count into buckets itself (`calculate`) is not drawn.
@@ -79,46 +80,14 @@ function build(
     .get(SCHEMES[color.scheme] ?? FieldColorModeId.ContinuousBlues)
     .getCalculator({ config: {} } as never, theme);
 
-  const builder = new UPlotConfigBuilder(timeZone);
-  builder.addScale({
-    scaleKey: 'x',
-    isTime: true,
-    orientation: ScaleOrientation.Horizontal,
-    direction: ScaleDirection.Right,
-    range: () => [timeRange.from.valueOf(), timeRange.to.valueOf()],
-  });
-  builder.addAxis({
-    scaleKey: 'x',
-    isTime: true,
-    placement: AxisPlacement.Bottom,
+  const names = rows.map(({ name }) => name);
+  const builder = rowsOverTime(
+    { names, direction: ScaleDirection.Up, grid: false },
+    timeRange,
     timeZone,
     theme,
-    grid: { show: false },
-  });
-  builder.addScale({
-    scaleKey: 'rows',
-    orientation: ScaleOrientation.Vertical,
-    direction: ScaleDirection.Up,
-    range: () => [0, rows.length],
-  });
-  builder.addAxis({
-    scaleKey: 'rows',
-    placement: AxisPlacement.Left,
-    splits: () => rows.map((_, row) => row + 0.5),
-    values: () => rows.map(({ name }) => name),
-    grid: { show: false },
-    ticks: { show: false },
-    theme,
-  });
-  builder.addSeries({
-    scaleKey: 'rows',
-    theme,
-    lineWidth: 0,
-    lineColor: 'transparent',
-    showPoints: VisibilityMode.Never,
-    pathBuilder: () => null,
-    show: true,
-  });
+  );
+  builder.addSeries(undrawn(theme));
   builder.addHook('draw', (plot: uPlot) => {
     const { ctx, bbox } = plot;
     const gap = cellGap * devicePixelRatio;

@@ -1,11 +1,6 @@
-import {
-  type FieldDisplay,
-  type PanelProps,
-  VizOrientation,
-  getDisplayValueAlignmentFactors,
-  getFieldDisplayValues,
-} from '@grafana/data';
-import { BigValue, VizRepeater, useTheme2 } from '@grafana/ui';
+import { type PanelProps, VizOrientation } from '@grafana/data';
+import { BigValue, useTheme2 } from '@grafana/ui';
+import { Values } from '../Values';
 import { plugin } from '../fieldOptions';
 
 const options = {
@@ -20,40 +15,15 @@ const options = {
   percentChangeColorMode: 'standard',
 };
 
-function Stat({
-  data,
-  width,
-  height,
-  options: o,
-  fieldConfig,
-  replaceVariables,
-  timeZone,
-  timeRange,
-  renderCounter,
-}: PanelProps) {
+function Stat(panel: PanelProps) {
+  const { options: o, timeRange } = panel;
   const theme = useTheme2();
-  const getValues = () =>
-    getFieldDisplayValues({
-      data: data.series,
-      reduceOptions: o.reduceOptions,
-      fieldConfig,
-      replaceVariables,
-      theme,
-      timeZone,
-      sparkline: o.graphMode !== 'none',
-      percentChange: o.showPercentChange,
-    });
   return (
-    <VizRepeater<FieldDisplay, ReturnType<typeof getDisplayValueAlignmentFactors>>
-      getValues={getValues}
-      getAlignmentFactors={getDisplayValueAlignmentFactors}
-      width={width}
-      height={height}
-      source={data}
+    <Values
+      panel={panel}
+      besides={{ sparkline: o.graphMode !== 'none', percentChange: o.showPercentChange }}
       itemSpacing={3}
-      renderCounter={renderCounter}
       autoGrid
-      orientation={o.orientation}
       renderValue={({ value: { display, sparkline }, ...size }) => (
         <BigValue
           value={display}

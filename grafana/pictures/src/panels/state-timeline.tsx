@@ -8,10 +8,10 @@ import {
   getFieldDisplayName,
   outerJoinDataFrames,
 } from '@grafana/data';
-import { AxisPlacement, ScaleDirection, ScaleOrientation, VisibilityMode } from '@grafana/schema';
+import { ScaleDirection, VisibilityMode } from '@grafana/schema';
 import {
   UPlotChart,
-  UPlotConfigBuilder,
+  type UPlotConfigBuilder,
   VizLayout,
   VizLegend,
   getTextColorForAlphaBackground,
@@ -22,6 +22,7 @@ import type uPlot from 'uplot';
 import type { AlignedData } from 'uplot';
 import { plugin } from '../fieldOptions';
 import { Nothing } from '../plot/Nothing';
+import { rowsOverTime, undrawn } from '../plot/rows';
 import { isTime, shownBy, textOf } from '../plot/values';
 
 const options = {
@@ -124,47 +125,17 @@ function build(
 ): UPlotConfigBuilder {
   const [times, ...rows] = joined.fields;
   const states = rows.map(({ values }) => statesOf(times.values, values, stepOf(times)));
-  const builder = new UPlotConfigBuilder(timeZone);
-  builder.addScale({
-    scaleKey: 'x',
-    isTime: true,
-    orientation: ScaleOrientation.Horizontal,
-    direction: ScaleDirection.Right,
-    range: () => [timeRange.from.valueOf(), timeRange.to.valueOf()],
-  });
-  builder.addAxis({
-    scaleKey: 'x',
-    isTime: true,
-    placement: AxisPlacement.Bottom,
+  const names = rows.map((field) => getFieldDisplayName(field, joined));
+  const builder = rowsOverTime(
+    { names, direction: ScaleDirection.Down, grid: true },
+    timeRange,
     timeZone,
     theme,
-    grid: { show: true },
-  });
-  builder.addScale({
-    scaleKey: 'rows',
-    orientation: ScaleOrientation.Vertical,
-    direction: ScaleDirection.Down,
-    range: () => [0, rows.length],
-  });
-  builder.addAxis({
-    scaleKey: 'rows',
-    placement: AxisPlacement.Left,
-    splits: () => rows.map((_, index) => index + 0.5),
-    values: () => rows.map((field) => getFieldDisplayName(field, joined)),
-    grid: { show: false },
-    ticks: { show: false },
-    theme,
-  });
+  );
   rows.forEach((_, index) =>
     builder.addSeries({
-      scaleKey: 'rows',
-      theme,
-      lineWidth: 0,
-      lineColor: 'transparent',
-      showPoints: VisibilityMode.Never,
-      pathBuilder: () => null,
+      ...undrawn(theme),
       dataFrameFieldIndex: { frameIndex: 0, fieldIndex: index + 1 },
-      show: true,
     }),
   );
   builder.addHook('draw', (plot: uPlot) => {
