@@ -1,8 +1,8 @@
 """What is wrong with a bridge and its core, in words, and the table with a row for each bridge."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from grafana.panels import (
     BLUE,
@@ -67,14 +67,38 @@ class Problem(NamedTuple):
     expression: str
 
 
+class CoreProblems(NamedTuple):
+    """What may be wrong with a core, of bridges and of a provider's installations alike."""
+
+    lost: Problem
+    detached: Problem
+    empty: Problem
+    low: Problem
+    pin: Problem
+
+    @classmethod
+    def of(cls, selector: Callable[..., str]) -> Self:
+        """Those of the series that a selector takes of a family, as `metric` does."""
+        level = selector(metrics.CORE_BATTERY)
+        return cls(
+            Problem("Core out of reach", RED, f"{selector(metrics.CORE_CONNECTED)} == bool 0"),
+            Problem("Core off the meter", RED, f"{selector(metrics.CORE_ATTACHED)} == bool 0"),
+            Problem("Battery nearly empty", RED, f"{level} <= bool {DEFAULTS.battery_critical_ratio}"),
+            Problem("Battery low", ORANGE, f"{level} <= bool {DEFAULTS.battery_low_ratio}"),
+            Problem("PIN missing", ORANGE, selector(metrics.CORE_PIN_STATUS, 'status="missing"')),
+        )
+
+
+_OF_CORE: Final = CoreProblems.of(metric)
+
 PROBLEMS: Final = (
     Problem("Does not answer", RED, f"{metric(metrics.UP)} == bool 0"),
-    Problem("Core out of reach", RED, f"{metric(metrics.CORE_CONNECTED)} == bool 0"),
-    Problem("Core off the meter", RED, f"{metric(metrics.CORE_ATTACHED)} == bool 0"),
+    _OF_CORE.lost,
+    _OF_CORE.detached,
     Problem("Old reading", RED, f"({LATEST}) > bool {DEFAULTS.stale_cap_seconds}"),
-    Problem("Battery nearly empty", RED, f"{_LEVEL} <= bool {DEFAULTS.battery_critical_ratio}"),
-    Problem("Battery low", ORANGE, f"{_LEVEL} <= bool {DEFAULTS.battery_low_ratio}"),
-    Problem("PIN missing", ORANGE, metric(metrics.CORE_PIN_STATUS, 'status="missing"')),
+    _OF_CORE.empty,
+    _OF_CORE.low,
+    _OF_CORE.pin,
     Problem("Weak radio", YELLOW, f"{metric(metrics.CORE_RSSI)} < bool {DEFAULTS.core_weak_dbm}"),
     Problem("Weak Wi-Fi", YELLOW, f"{metric(metrics.BRIDGE_RSSI)} < bool {DEFAULTS.wifi_weak_dbm}"),
 )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from grafana.board import Board
-from grafana.boards.home import NO_ENERGY, NO_EXPORT, against_the_day_before, energy
+from grafana.boards.home import NO_ENERGY, NO_EXPORT, energy, today
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
@@ -129,24 +129,7 @@ BOARD: Final = Board(
     shelves=(
         shelf(
             5,
-            against_the_day_before(
-                "Drawn today",
-                "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the "
-                "same time.",
-                metrics.ENERGY_IMPORT,
-                width=5,
-                color=ORANGE,
-                change="inverted",
-            ),
-            against_the_day_before(
-                "Fed in today",
-                "Energy fed in since midnight in your time zone; the arrow compares it with yesterday by the "
-                "same time.",
-                metrics.ENERGY_EXPORT,
-                width=5,
-                color=BLUE,
-                change="standard",
-            ),
+            *today(width=5),
             bill(
                 "Bill of today in $currency",
                 "Since midnight, with the base fee of the whole day.",

@@ -70,6 +70,30 @@ def against_the_day_before(
     )
 
 
+def today(*, width: int) -> tuple[Json, Json]:
+    """What has been drawn and fed in since midnight, each against the day before."""
+    return (
+        against_the_day_before(
+            "Drawn today",
+            "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the "
+            "same time.",
+            metrics.ENERGY_IMPORT,
+            width=width,
+            color=ORANGE,
+            change="inverted",
+        ),
+        against_the_day_before(
+            "Fed in today",
+            "Energy fed in since midnight in your time zone; the arrow compares it with yesterday by the "
+            "same time.",
+            metrics.ENERGY_EXPORT,
+            width=width,
+            color=BLUE,
+            change="standard",
+        ),
+    )
+
+
 def energy(title: str, description: str, period: str, *, width: int, shift: str = "") -> Json:
     """Import and export of a calendar period."""
     return stat(
@@ -146,24 +170,7 @@ BOARD: Final = Board(
         ),
         shelf(
             4,
-            against_the_day_before(
-                "Drawn today",
-                "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the "
-                "same time.",
-                metrics.ENERGY_IMPORT,
-                width=6,
-                color=ORANGE,
-                change="inverted",
-            ),
-            against_the_day_before(
-                "Fed in today",
-                "Energy fed in since midnight in your time zone; the arrow compares it with yesterday by the "
-                "same time.",
-                metrics.ENERGY_EXPORT,
-                width=6,
-                color=BLUE,
-                change="standard",
-            ),
+            *today(width=6),
             against_the_day_before(
                 "Drawn yesterday",
                 "Energy drawn on the whole day before, in your time zone; the arrow compares it with the day "

@@ -5,7 +5,7 @@ from typing import Final
 from grafana.board import Board
 from grafana.boards.alerts import PROVIDER as PROVIDER_ALERTS
 from grafana.boards.alerts import alerts, firing
-from grafana.boards.devices import PIN, UP, Column, Problem, rows, severity, worst
+from grafana.boards.devices import PIN, UP, Column, CoreProblems, Problem, rows, severity, worst
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
@@ -66,16 +66,18 @@ ENDS_SOON: Final = (
 _LEVEL: Final = served(metrics.CORE_BATTERY)
 _CORE: Final = f"{served(metrics.CORE_CONNECTED)} * (1 + {served(metrics.CORE_ATTACHED)})"
 
+_OF_CORE: Final = CoreProblems.of(served)
+
 PROBLEMS: Final = (
     Problem("Silent", RED, f"({SILENCE}) > bool {DEFAULTS.silent_seconds}"),
     Problem("Bridge offline", RED, f"{served(provider.CLOUD_CONNECTED)} == bool 0"),
-    Problem("Core out of reach", RED, f"{served(metrics.CORE_CONNECTED)} == bool 0"),
-    Problem("Core off the meter", RED, f"{served(metrics.CORE_ATTACHED)} == bool 0"),
-    Problem("Battery nearly empty", RED, f"{_LEVEL} <= bool {DEFAULTS.battery_critical_ratio}"),
-    Problem("Battery low", ORANGE, f"{_LEVEL} <= bool {DEFAULTS.battery_low_ratio}"),
+    _OF_CORE.lost,
+    _OF_CORE.detached,
+    _OF_CORE.empty,
+    _OF_CORE.low,
     Problem("License has ended", ORANGE, served(provider.LICENSE_STATUS, 'status="expired"')),
     Problem("License about to end", ORANGE, ENDS_SOON),
-    Problem("PIN missing", ORANGE, served(metrics.CORE_PIN_STATUS, 'status="missing"')),
+    _OF_CORE.pin,
     Problem("Local push fails", YELLOW, served(provider.HTTP_PUSH_STATUS, 'status="error"')),
 )
 """What needs a hand at an installation, the worst first."""
