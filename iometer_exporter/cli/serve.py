@@ -124,8 +124,7 @@ def serve(
     for sentence in unknown_variables(os.environ):
         _log.warning(sentence)
 
-    def load() -> Config:
-        config = load_config(config_file) if config_file else Config()
+    def override(config: Config) -> Config:
         return _overridden(
             config,
             bridges=bridges,
@@ -135,9 +134,12 @@ def serve(
             state_file=state_file,
         )
 
+    def load() -> Config:
+        return override(load_config(config_file) if config_file else Config())
+
     try:
-        gate = _check_files(config_file, web_config_file, exempt_health=auth_exempt_health)
-        config = load()
+        config, gate = _check_files(config_file, web_config_file, exempt_health=auth_exempt_health)
+        config = override(config)
         sockets = listen(listen_addresses)
         if is_empty(config):
             _log.warning(NOTHING_TO_SERVE)
@@ -155,18 +157,21 @@ def serve(
 
 def _check_files(
     config_file: Path | None, web_config_file: Path | None, *, exempt_health: bool
-) -> "WebGate | None":
-    """The gate of the web configuration; raises ConfigError for all that is wrong with both files."""
+) -> "tuple[Config, WebGate | None]":
+    """The configuration of the file and the gate of the other one.
+
+    Raises ConfigError for all that is wrong with both.
+    """
     problems = Problems()
-    gate = None
+    config, gate = Config(), None
     with problems.noted():
         if config_file is not None:
-            check_config(config_file)
+            config = check_config(config_file)
     with problems.noted():
         if web_config_file is not None:
             gate = _load_gate(web_config_file, exempt_health=exempt_health)
     problems.check()
-    return gate
+    return config, gate
 
 
 def _load_gate(file: Path, *, exempt_health: bool) -> "WebGate":
