@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from iometer_exporter.metrics.families import Family
-from iometer_exporter.metrics.lines import Lines
+from iometer_exporter.metrics.lines import Lines, escape
 
 _HEADERS_AT_HAND: Final = 512
 """Families whose header is remembered, more than there are in both formats."""
@@ -60,9 +60,8 @@ def _text_header(family: Family) -> str:
 def _openmetrics_header(family: Family) -> str:
     """Here a counter goes by its name without `_total`, and the unit has a line of its own."""
     name = family.name.removesuffix("_total") if family.type == "counter" else family.name
-    text = family.help.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
-    return f"# HELP {name} {text}\n# TYPE {name} {family.type}\n{unit}"
+    return f"# HELP {name} {escape(family.help)}\n# TYPE {name} {family.type}\n{unit}"
 
 
 TEXT: Final = Format("text/plain", "0.0.4", _text_header, b"")
