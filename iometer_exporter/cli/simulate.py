@@ -17,12 +17,12 @@ from iometer_exporter.cli.options import (
     logging_options,
     option,
 )
-from iometer_exporter.cli.signals import wait_for_stop_signal
 from iometer_exporter.cli.simulate_cloud import provider
 from iometer_exporter.cli.table import table
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.net.addresses import Address
+from iometer_exporter.net.event_loop import stop_signal
 from iometer_exporter.simulator import FAULTS, SITUATIONS, Simulation, check_faults, describe, parse_fault
 from iometer_exporter.web.listen import DEFAULT_PORT, ListenAddress, listen, url_of
 
@@ -147,16 +147,17 @@ def _simulation(**settings: Any) -> Simulation:
 
 
 async def _simulate(simulation: Simulation) -> None:
+    stop = stop_signal()
     async with simulation:
         for line in describe(simulation):
             click.echo(line)
-        await wait_for_stop_signal()
+        await stop.wait()
 
 
 async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress]) -> None:
     from iometer_exporter.web.server import running
 
-    sockets = listen(listen_addresses)
+    sockets, stop = listen(listen_addresses), stop_signal()
     async with simulation:
         bridges = tuple(
             BridgeConfig(Address(bridge.host, bridge.port), bridge.name) for bridge in simulation.bridges
@@ -169,4 +170,4 @@ async def _demo(simulation: Simulation, listen_addresses: Sequence[ListenAddress
             click.echo(f"  {url}         all at a glance")
             click.echo(f"  {url}metrics  what Prometheus reads")
             click.echo("Stop with Ctrl-C.")
-            await wait_for_stop_signal()
+            await stop.wait()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from iometer_exporter.cli.options import Parsed, list_option, logging_options, option
-from iometer_exporter.cli.signals import wait_for_stop_signal
 from iometer_exporter.cli.table import table
 from iometer_exporter.config.values import parse_duration
 from iometer_exporter.errors import ConfigError, StartError
 from iometer_exporter.extras import advice_if_missing
+from iometer_exporter.net.event_loop import stop_signal
 from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS, parse_provider_fault
 from iometer_exporter.simulator.cloud.identity import SECRET, TOKEN
 
@@ -85,7 +85,8 @@ def _simulation(**settings: Any) -> "ProviderSimulation":
 async def _simulate(simulation: "ProviderSimulation") -> None:
     from iometer_exporter.simulator.cloud import describe_provider
 
+    stop = stop_signal()
     async with simulation:
         for line in describe_provider(simulation):
             click.echo(line)
-        await wait_for_stop_signal()
+        await stop.wait()

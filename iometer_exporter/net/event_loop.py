@@ -5,6 +5,7 @@ minute, or five from Python 3.12 on, and systemd or Docker would kill it long be
 """
 
 import asyncio
+import signal
 import socket
 import sys
 import threading
@@ -42,6 +43,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run the coroutine to its end, as `asyncio.run` does."""
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(main)
+
+
+def stop_signal() -> asyncio.Event:
+    """An event of the running loop that SIGTERM and SIGINT set, which from now on no longer end the process.
+
+    To be asked for before anybody is told that something runs: who reads that may stop it at once.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def in_daemon_thread(work: Callable[[], T]) -> T:

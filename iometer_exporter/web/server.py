@@ -15,6 +15,7 @@ from iometer_exporter.config.file import Config
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.exporter import Exporter
 from iometer_exporter.net.descriptors import client_connections, raise_limit
+from iometer_exporter.net.event_loop import stop_signal
 from iometer_exporter.web import systemd as notify
 from iometer_exporter.web.app import create_app
 from iometer_exporter.web.clients import ClientLimits
@@ -56,14 +57,11 @@ async def serve(
     The gate, if there is one, is what `--web.config.file` asks for: TLS, authentication, headers. The page
     for people links to `dashboard_url`, if there is one.
     """
+    stop, hangup = stop_signal(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
     async with running(
         load, sockets, gate=gate, lifecycle=lifecycle, dashboard_url=dashboard_url
     ) as exporter:
-        loop = asyncio.get_running_loop()
-        stop, hangup = asyncio.Event(), asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, hangup.set)
         reloading = asyncio.create_task(_reload_at(hangup, exporter))
         await stop.wait()
         reloading.cancel()

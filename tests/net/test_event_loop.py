@@ -29,6 +29,20 @@ main()
 """
 """The program, with a name server that says nothing for a minute."""
 
+STOPPED_AT_ITS_FIRST_LINE = """
+import io, os, signal, sys
+class Watched(io.FileIO):
+    def write(self, data):
+        written = super().write(data)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return written
+kept = [Watched(number, "w", closefd=False) for number in (1, 2)]
+streams = sys.stdout, sys.stderr = [io.TextIOWrapper(io.BufferedWriter(raw)) for raw in kept]
+from iometer_exporter.cli import main
+main()
+"""
+"""The program, watched by somebody who stops it as soon as it says anything."""
+
 CREDENTIALS = {"IOMETER_EXPORTER_PROVIDER_TOKEN": "t", "IOMETER_EXPORTER_PROVIDER_SECRET": "s"}
 
 
@@ -105,3 +119,26 @@ def test_a_command_ends_at_its_timeout() -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "Error: the provider API did not answer in time\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "serve --no-discovery --bridge 127.0.0.1:1 --web.listen-address 127.0.0.1:0",
+        "demo --web.listen-address 127.0.0.1:0",
+        "simulate --port 0",
+        "simulate provider --port 0",
+    ],
+)
+def test_what_has_said_that_it_runs_ends_well_at_a_signal(words: str) -> None:
+    """A supervisor may stop a unit the moment it is ready."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_AT_ITS_FIRST_LINE, *words.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=CLEAN_ENVIRONMENT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout + done.stderr

@@ -11,7 +11,6 @@ import click
 from iometer_exporter import wording
 from iometer_exporter.cli.options import json_option, option
 from iometer_exporter.cli.provider.options import Access, provider_options
-from iometer_exporter.cli.signals import wait_for_stop_signal
 from iometer_exporter.errors import ProviderError, StartError
 from iometer_exporter.extras import advice_if_missing
 from iometer_exporter.meter import quantities
@@ -39,8 +38,8 @@ def watch(*, access: Access, installation: tuple[str, ...], count: int | None, a
 
 
 async def _watch(access: Access, wanted: Collection[str], count: int | None, *, as_json: bool) -> None:
+    stopping = asyncio.create_task(event_loop.stop_signal().wait())
     printing = asyncio.create_task(_print_readings(access, wanted, count, as_json=as_json))
-    stopping = asyncio.create_task(wait_for_stop_signal())
     await asyncio.wait([printing, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not printing.done():
