@@ -16,7 +16,7 @@ import httpx
 
 from benchmarks.cloud import SECRET, TOKEN
 from iometer_exporter.meter.guard import Limits
-from iometer_exporter.provider.api import operations, typed
+from iometer_exporter.provider.api import operations, typed, wire
 from iometer_exporter.provider.api.models import UNWANTED, InstallationsPage, MeterReading, Wanted
 from iometer_exporter.provider.api.request import SUBSCRIPTION_ID
 from iometer_exporter.provider.served.installations import Installations
@@ -71,7 +71,7 @@ def costs(rounds: int) -> list[Cost]:
             4,
             len(others),
             lambda: take(others, wanted, known()),
-            lambda: [typed._owned_message(text) for text in others],
+            lambda: [wire.decode_owned_message(text) for text in others],
         ),
         (
             "a reading that is news",
@@ -99,7 +99,7 @@ def costs(rounds: int) -> list[Cost]:
             10,
             page.size,
             lambda: whole_page(recorded.page, lambda id: wanted(id) and False),
-            lambda: [typed._id(item) for item in bare_items(recorded.page)],
+            lambda: [wire.decode_id(item) for item in bare_items(recorded.page)],
         ),
     ]
     assert own
@@ -204,14 +204,14 @@ def take(messages: list[str], wanted: Wanted | None, installations: Installation
 
 def bare(messages: list[str]) -> Callable[[], object]:
     """The library alone: from text to typed structures."""
-    return lambda: [typed._reading_message(text) for text in messages]
+    return lambda: [wire.decode_reading_message(text) for text in messages]
 
 
 def bare_items(body: bytes) -> list[bytes]:
     """The library alone: the items of a page, not decoded."""
-    return typed._installations(body).data.provider.installations  # type: ignore[return-value]
+    return wire.decode_installations(body).data.provider.installations  # type: ignore[return-value]
 
 
 def bare_page(body: bytes) -> object:
     """The library alone: from bytes to typed structures."""
-    return [typed._installation(item) for item in bare_items(body)]
+    return [wire.decode_installation(item) for item in bare_items(body)]

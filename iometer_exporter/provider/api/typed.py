@@ -7,21 +7,20 @@ the same for any document, and nothing is said twice. Without msgspec all of it 
 Where only some installations are wanted, the id is looked at before anything else is built.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from sys import intern
-from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from iometer_exporter.errors import ObisError
-from iometer_exporter.meter.json_object import LARGEST_INTEGER, JsonObject
+from iometer_exporter.meter.json_object import JsonObject
 from iometer_exporter.meter.json_values import LONGEST_TEXT_CHARACTERS, is_finite, utc
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
-from iometer_exporter.provider.api import answers
+from iometer_exporter.provider.api import answers, wire
 from iometer_exporter.provider.api.document import decode
 from iometer_exporter.provider.api.models import (
     UNWANTED,
@@ -39,194 +38,6 @@ from iometer_exporter.provider.api.models import (
 )
 from iometer_exporter.provider.api.request import SUBSCRIPTION_ID
 
-T = TypeVar("T")
-Decode = Callable[[bytes | str], T]
-
-
-_UNREADABLE: Final = (msgspec.MsgspecError, ArithmeticError, ValueError, RecursionError)
-"""Exceptions for a document that is not as it should be: other than expected, or with a number or a text
-that cannot be held."""
-
-
-class _Struct(msgspec.Struct, gc=False):
-    """Fields have the API's own names; those that are not named here are passed over."""
-
-
-def _decoder(kind: type[T]) -> Decode[T]:
-    # Numbers keep their digits: as a float, 0.1 would be another one.
-    return msgspec.json.Decoder(kind, float_hook=Decimal).decode
-
-
-_Integer = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)]
-_Percentage = Annotated[int, msgspec.Meta(ge=0, le=answers.FULL_BATTERY)]
-_Odd = Any
-"""A field that has no business there, or one that is not read here: it is to be UNSET."""
-
-
-class _Id(_Struct):
-    id: str
-
-
-class _MeterName(_Struct):
-    id: str
-    number: str
-
-
-class _InstallationName(_Struct):
-    id: str
-    externalId: str | None = None  # noqa: N815
-
-
-class _Value(_Struct):
-    obisCode: str  # noqa: N815
-    value: Any
-    unit: str
-
-
-class _Reading(_Struct):
-    meter: _MeterName
-    installation: _InstallationName
-    time: str
-    receiveTime: str  # noqa: N815
-    values: list[_Value]
-
-
-class _Owned(_Struct):
-    """A reading of which only the installation is looked at."""
-
-    installation: _Id
-
-
-class _ReadingData(_Struct):
-    readings: _Reading
-
-
-class _OwnedData(_Struct):
-    readings: _Owned
-
-
-class _ReadingPayload(_Struct):
-    data: _ReadingData
-    errors: _Odd = msgspec.UNSET
-
-
-class _OwnedPayload(_Struct):
-    data: _OwnedData
-    errors: _Odd = msgspec.UNSET
-
-
-class _ReadingMessage(_Struct):
-    type: str
-    id: str
-    payload: _ReadingPayload
-
-
-class _OwnedMessage(_Struct):
-    type: str
-    id: str
-    payload: _OwnedPayload
-
-
-class _Pool(_Struct):
-    id: str
-    name: str | None = None
-    size: _Odd = msgspec.UNSET
-    usage: _Odd = msgspec.UNSET
-    term: _Odd = msgspec.UNSET
-
-
-class _Term(_Struct):
-    period: _Integer
-    autoRenewal: bool  # noqa: N815
-
-
-class _License(_Struct):
-    pool: _Pool
-    startTime: str  # noqa: N815
-    status: str
-    term: _Term | None = None
-    endTime: str | None = None  # noqa: N815
-
-
-class _Latest(_Value):
-    time: str
-
-
-class _Meter(_Struct):
-    id: str
-    number: str
-    latestReadings: list[_Latest]  # noqa: N815
-
-
-class _Bridge(_Struct):
-    connectionStatus: str  # noqa: N815
-
-
-class _Core(_Struct):
-    connectionStatus: str  # noqa: N815
-    attachmentStatus: str  # noqa: N815
-    batteryLevel: _Percentage  # noqa: N815
-    powerStatus: str  # noqa: N815
-    pinStatus: str  # noqa: N815
-
-
-class _Device(_Struct):
-    id: str
-    bridge: _Bridge
-    core: _Core
-    localHttpPushStatus: str  # noqa: N815
-
-
-class _Installation(_Struct):
-    id: str
-    meters: list[_Meter]
-    devices: list[_Device]
-    externalId: str | None = None  # noqa: N815
-    license: _License | None = None
-    currentMeter: _Id | None = None  # noqa: N815
-    currentDevice: _Id | None = None  # noqa: N815
-
-
-class _InstallationsOf(_Struct):
-    installations: list[msgspec.Raw]
-
-
-class _InstallationsData(_Struct):
-    provider: _InstallationsOf
-
-
-class _InstallationsAnswer(_Struct):
-    data: _InstallationsData
-    errors: _Odd = msgspec.UNSET
-
-
-class _ReadingsOf(_Struct):
-    readings: list[msgspec.Raw]
-    cursor: str | None = None
-
-
-class _StoredReadings(_Struct):
-    readings: _ReadingsOf
-
-
-class _ReadingsData(_Struct):
-    provider: _StoredReadings
-
-
-class _ReadingsAnswer(_Struct):
-    data: _ReadingsData
-    errors: _Odd = msgspec.UNSET
-
-
-_id: Final = _decoder(_Id)
-_installation: Final = _decoder(_Installation)
-_installations: Final = _decoder(_InstallationsAnswer)
-_owned: Final = _decoder(_Owned)
-_owned_message: Final = _decoder(_OwnedMessage)
-_reading: Final = _decoder(_Reading)
-_reading_message: Final = _decoder(_ReadingMessage)
-_readings: Final = _decoder(_ReadingsAnswer)
-
 
 @dataclass(frozen=True, slots=True)
 class ReadingMessages:
@@ -239,18 +50,18 @@ class ReadingMessages:
         try:
             wanted = self.wanted
             if wanted is not None:
-                owned = _owned_message(text)
+                owned = wire.decode_owned_message(text)
                 owner = owned.payload.data.readings.installation.id
                 if not self._is_ours(owned) or not owner or not _is_plain(owner):
                     return None
                 if not wanted(owner):
                     return UNWANTED
-            message = _reading_message(text)
+            message = wire.decode_reading_message(text)
             return _meter_reading(message.payload.data.readings) if self._is_ours(message) else None
-        except _UNREADABLE:
+        except wire.UNREADABLE:
             return None
 
-    def _is_ours(self, message: _OwnedMessage | _ReadingMessage) -> bool:
+    def _is_ours(self, message: wire.OwnedMessage | wire.ReadingMessage) -> bool:
         return (
             message.id == SUBSCRIPTION_ID
             and message.type == "next"
@@ -261,8 +72,8 @@ class ReadingMessages:
 def installations_page(body: bytes, wanted: Wanted | None) -> InstallationsPage | None:
     """The wanted ones of the installations in the answer to a request; None for any other answer."""
     try:
-        answer = _installations(_text(body))
-    except _UNREADABLE:
+        answer = wire.decode_installations(_text(body))
+    except wire.UNREADABLE:
         return None
     if answer.errors is not msgspec.UNSET:
         return None
@@ -292,8 +103,8 @@ def installations_page(body: bytes, wanted: Wanted | None) -> InstallationsPage 
 def readings_page(body: bytes, wanted: Wanted | None) -> ReadingsPage | None:
     """The wanted readings and the cursor in the answer to a request; None for any other answer."""
     try:
-        answer = _readings(_text(body))
-    except _UNREADABLE:
+        answer = wire.decode_readings(_text(body))
+    except wire.UNREADABLE:
         return None
     if answer.errors is not msgspec.UNSET:
         return None
@@ -327,8 +138,8 @@ def _unwanted_id(item: msgspec.Raw, wanted: Wanted | None) -> str | None:
     if wanted is None:
         return None
     try:
-        found = _id(item).id
-    except _UNREADABLE:
+        found = wire.decode_id(item).id
+    except wire.UNREADABLE:
         return None
     return found if found and _is_plain(found) and not wanted(found) else None
 
@@ -336,18 +147,18 @@ def _unwanted_id(item: msgspec.Raw, wanted: Wanted | None) -> str | None:
 def _typed_reading(item: msgspec.Raw, wanted: Wanted | None) -> MeterReading | Unwanted | None:
     try:
         if wanted is not None:
-            owner = _owned(item).installation.id
+            owner = wire.decode_owned(item).installation.id
             if not owner or not _is_plain(owner):
                 return None
             if not wanted(owner):
                 return UNWANTED
-        return _meter_reading(_reading(item))
-    except _UNREADABLE:
+        return _meter_reading(wire.decode_reading(item))
+    except wire.UNREADABLE:
         return None
 
 
-def _meter_reading(sent: _Reading) -> MeterReading | None:
-    """The reading; None, or one of `_UNREADABLE` is raised, where anything in it is odd."""
+def _meter_reading(sent: wire.Reading) -> MeterReading | None:
+    """The reading; None, or one of `UNREADABLE` is raised, where anything in it is odd."""
     meter, installation = sent.meter, sent.installation
     external_id = installation.externalId or ""
     if not meter.id or not installation.id:
@@ -361,7 +172,7 @@ def _meter_reading(sent: _Reading) -> MeterReading | None:
     return MeterReading(installation.id, external_id, meter.id, utc(sent.receiveTime), reading)
 
 
-def _registers(sent: Sequence[_Value]) -> dict[ObisCode, Register] | None:
+def _registers(sent: Sequence[wire.Value]) -> dict[ObisCode, Register] | None:
     """The registers by code; None where one is odd, or there twice."""
     registers: dict[ObisCode, Register] = {}
     for each in sent:
@@ -389,11 +200,11 @@ def _kind(code: str, unit: str) -> tuple[ObisCode, str] | None:
 def _typed_installation(item: msgspec.Raw) -> Installation | None:
     """The installation; None where anything in it is odd."""
     try:
-        sent = _installation(item)
+        sent = wire.decode_installation(item)
         meters = [_meter(each) for each in sent.meters]
         devices = [_device(each) for each in sent.devices]
         installed = None if sent.license is None else _license(sent.license)
-    except (*_UNREADABLE, _OddError):
+    except (*wire.UNREADABLE, _OddError):
         return None
     external_id = sent.externalId or ""
     if not sent.id or not _is_plain(sent.id, external_id):
@@ -420,13 +231,13 @@ class _OddError(Exception):
     """Something in an installation is odd."""
 
 
-def _named(named: _Id | None, known: Sequence[answers.Listed]) -> answers.Listed | None:
+def _named(named: wire.Id | None, known: Sequence[answers.Listed]) -> answers.Listed | None:
     if named is None:
         return None
     return next((each for each in known if each.id == named.id), None)
 
 
-def _meter(sent: _Meter) -> Meter:
+def _meter(sent: wire.Meter) -> Meter:
     if not sent.id or not _is_plain(sent.id, sent.number):
         raise _OddError
     latest = sent.latestReadings
@@ -444,7 +255,7 @@ def _meter(sent: _Meter) -> Meter:
     return Meter(sent.id, sent.number, Reading(sent.number, time, registers))
 
 
-def _device(sent: _Device) -> Device:
+def _device(sent: wire.Device) -> Device:
     bridge, core = sent.bridge, sent.core
     states = _states(
         bridge.connectionStatus,
@@ -475,7 +286,7 @@ def _states(*words: str) -> tuple[str | None, ...] | None:
     return tuple(intern(word) or None for word in words) if _is_plain(*words) else None
 
 
-def _license(sent: _License) -> License:
+def _license(sent: wire.License) -> License:
     pool, term = sent.pool, sent.term
     of_pool = _pool(pool.id, pool.name or "")
     odd = not (pool.size is pool.usage is pool.term is msgspec.UNSET)
