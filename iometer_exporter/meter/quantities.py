@@ -37,6 +37,10 @@ class Phase:
     current: float | None
 
 
+_OF_PHASES: Final = frozenset((*obis.PHASE_POWER, *obis.PHASE_VOLTAGE, *obis.PHASE_CURRENT))
+_UNKNOWN_PHASES: Final = tuple(Phase(name, None, None, None) for name in obis.PHASES)
+
+
 def energies(reading: Reading) -> dict[ObisCode, Decimal]:
     """The energy counters of the reading, totals and tariffs (1.8.x, 2.8.x), in exact joules.
 
@@ -100,6 +104,10 @@ def power(reading: Reading) -> float | None:
 
 def phases(reading: Reading) -> Iterator[Phase]:
     """The phases; their powers are left out where 36.7.0 alone is the total of the meter."""
+    if _OF_PHASES.isdisjoint(reading.registers):
+        # Most meters tell nothing of them, and a fleet has very many readings.
+        yield from _UNKNOWN_PHASES
+        return
     total_only = _stands_in_for_total(reading)
     for index, name in enumerate(obis.PHASES):
         watts = None if total_only else _value(reading, obis.PHASE_POWER[index], _WATTS)

@@ -16,7 +16,7 @@ from iometer_exporter.meter.models import Reading
 from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
 from iometer_exporter.metrics.lines import escape, number
-from iometer_exporter.provider.api.models import Installation, MeterReading
+from iometer_exporter.provider.api.models import MeterReading
 from iometer_exporter.provider.served.installations import FUTURE_SECONDS
 from iometer_exporter.provider.served.labels import Labels
 from iometer_exporter.provider.served.shard import Shard, in_shard
@@ -73,6 +73,7 @@ class Backfill:
         self._shard = shard
         self._others = frozenset(others)
         self._spool = Spool(folder)
+        self._is_sorted = False
         self._series: dict[tuple[str, str], int] = {}
         self._labels = Labels()
         self._names: dict[str, str] = {}
@@ -88,20 +89,25 @@ class Backfill:
             with suppress(OSError):
                 column.close()
 
-    def name(self, installations: Iterable[Installation]) -> None:
-        """Name the installations as the exporter does: in the order of the inventory, before any reading."""
-        for each in installations:
-            if in_shard(each.id, self._shard):
-                self._label(each.id, each.external_id)
+    def name(self, installations: Iterable[tuple[str, str]]) -> None:
+        """Name installations as the exporter does, before any reading.
+
+        Ids and external ids are given in the order of the inventory.
+        """
+        for installation_id, external_id in installations:
+            if in_shard(installation_id, self._shard):
+                self._label(installation_id, external_id)
+
+    def of_shard(self, readings: Iterable[MeterReading]) -> Iterator[MeterReading]:
+        """Those of the readings that this shard takes."""
+        return (each for each in readings if in_shard(each.installation_id, self._shard))
 
     def add(self, readings: Iterable[MeterReading]) -> None:
         """Take readings; those of installations in other shards are left to others."""
         self._spool.add(self._accepted(readings))
 
     def _accepted(self, readings: Iterable[MeterReading]) -> Iterator[tuple[int, Reading]]:
-        for each in readings:
-            if not in_shard(each.installation_id, self._shard):
-                continue
+        for each in self.of_shard(readings):
             self.report.received += 1
             if each.reading.meter in self._others:
                 self.report.left[each.reading.meter] += 1
@@ -119,12 +125,23 @@ class Backfill:
             label = self._names[installation_id] = self._labels.take(installation_id, external_id)
         return label
 
-    def write(self, out: IO[bytes], done: Callable[[int], None] = lambda _: None) -> None:
-        """Write the file; `done` is told how many readings have been looked at since it was last told."""
+    def sort(self, done: Callable[[int], None] = lambda _: None) -> None:
+        """Sort and judge the readings; `done` is told how many have been looked at since it was last told."""
         try:
             self._sort(done)
         except OSError as error:
             raise _no_room(self._folder, error) from error
+        self._is_sorted = True
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are to write, once the readings are sorted."""
+        return sum(column.size for column in self._columns.values())
+
+    def write(self, out: IO[bytes], done: Callable[[int], None] = lambda _: None) -> None:
+        """Write the file; `done` is told how many samples have been written since it was last told."""
+        if not self._is_sorted:
+            self.sort()
         labels = [
             f'installation="{escape(installation)}",meter="{escape(meter)}"{self._more}'
             for installation, meter in self._series
@@ -136,7 +153,9 @@ class Backfill:
             for more, column in columns:
                 names = zip(family.labels[2:], more, strict=True)
                 own = "".join(f',{name}="{escape(value)}"' for name, value in names)
-                out.writelines(column.lines(family.name, labels, own))
+                for count, lines in column.lines(family.name, labels, own):
+                    out.write(lines)
+                    done(count)
         out.write(b"# EOF\n")
 
     def _sort(self, done: Callable[[int], None]) -> None:
@@ -185,6 +204,8 @@ class _Column:
 
     def __init__(self, folder: Path) -> None:
         """Values go into a file in the folder, which has no name; raises OSError, as `add` and `close` do."""
+        self.size = 0
+        """Number of values."""
         self._folder = folder
         self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 16)  # noqa: SIM115 (closed by close)
 
@@ -195,17 +216,19 @@ class _Column:
     def add(self, series: int, time: float, value: float) -> None:
         """Append a value of the series at a Unix time."""
         self._file.write(_SAMPLE.pack(series, time, value))
+        self.size += 1
 
-    def lines(self, name: str, labels: Sequence[str], more: str) -> Iterator[bytes]:
-        """The lines of the exposition, many at once; `labels` are those of each series.
+    def lines(self, name: str, labels: Sequence[str], more: str) -> Iterator[tuple[int, bytes]]:
+        """Lines of the exposition, many at once, and how many these are; `labels` are those of each series.
 
         Raises OutputError where the folder fails: whoever writes the lines has errors of their own.
         """
         while data := self._next():
-            yield "".join(
+            lines = [
                 f"{name}{{{labels[series]}{more}}} {number(value)} {time:.3f}\n"
                 for series, time, value in _SAMPLE.iter_unpack(data)
-            ).encode()
+            ]
+            yield len(lines), "".join(lines).encode()
 
     def rewind(self) -> None:
         """Go to the begin, after the last value has been added."""

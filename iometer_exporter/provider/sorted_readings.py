@@ -1,6 +1,5 @@
 """Readings of a whole fleet on disk, sorted by meter and time: they need not fit into the memory."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,9 @@ _CACHE_KIB: Final = 16 * 1024
 
 _ROWS_AT_ONCE: Final = 1000
 
+Kind = tuple[ObisCode, str]
+"""Code and unit of a register."""
+
 
 class Spool:
     """Readings by the number of their series, in files in the folder that have no name.
@@ -28,6 +30,8 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers: dict[Kind, int] = {}
+        self._kinds: list[Kind] = []
         with self._failing():
             # An empty name is a database of its own on disk.
             self._database = sqlite3.connect("", isolation_level=None)
@@ -51,7 +55,7 @@ class Spool:
             self._database.execute("BEGIN")
             self._database.executemany(
                 "INSERT INTO reading VALUES (?, ?, ?)",
-                ((series, reading.time.timestamp(), _packed(reading)) for series, reading in readings),
+                ((series, reading.time.timestamp(), self._packed(reading)) for series, reading in readings),
             )
             self._database.execute("COMMIT")
 
@@ -65,11 +69,30 @@ class Spool:
             if not batch:
                 return
             for series, time, registers in batch:
-                yield series, _unpacked(time, registers)
+                yield series, self._unpacked(time, registers)
 
     def close(self) -> None:
         """Close the files, which are gone with that."""
         self._database.close()
+
+    def _packed(self, reading: Reading) -> str:
+        """Number of the kind and value of each register: a fleet has few kinds, and very many readings."""
+        numbers, parts = self._numbers, []
+        for code, value, unit in reading.registers.values():
+            number = numbers.get((code, unit))
+            if number is None:
+                number = numbers[code, unit] = len(self._kinds)
+                self._kinds.append((code, unit))
+            parts.append(f"{number} {value}")
+        return " ".join(parts)
+
+    def _unpacked(self, time: float, packed: str) -> Reading:
+        registers: dict[ObisCode, Register] = {}
+        parts = packed.split()
+        for number, value in zip(parts[::2], parts[1::2], strict=True):
+            code, unit = self._kinds[int(number)]
+            registers[code] = Register(code, Decimal(value), unit)
+        return Reading("", datetime.fromtimestamp(time, UTC), registers)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -88,17 +111,3 @@ def _quoted(folder: Path) -> str:
     # A name that is no Unicode cannot be said in SQL; SQLite then finds a folder of its own.
     text = str(folder) if str(folder).isprintable() else ""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _packed(reading: Reading) -> str:
-    return json.dumps(
-        [(str(each.code), str(each.value), each.unit) for each in reading.registers.values()],
-        separators=(",", ":"),
-    )
-
-
-def _unpacked(time: float, registers: str) -> Reading:
-    found = [
-        Register(ObisCode.parse(code), Decimal(value), unit) for code, value, unit in json.loads(registers)
-    ]
-    return Reading("", datetime.fromtimestamp(time, UTC), {register.code: register for register in found})

@@ -21,7 +21,7 @@ from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
 from iometer_exporter.provider.backfill import Backfill, Report
 from iometer_exporter.provider.reading import retrying
 from iometer_exporter.provider.reading.retrying import Retrying
-from iometer_exporter.provider.reading.stored_readings import pages
+from iometer_exporter.provider.reading.stored_readings import CursorPosition, pages
 from iometer_exporter.provider.served.shard import Shard, in_shard
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -227,13 +227,18 @@ def test_many_batches_are_all_written(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "_SAMPLES_AT_ONCE", 7)
     monkeypatch.setattr(module, "_READINGS_PER_REPORT", 10)
     told: list[int] = []
+    wrote: list[int] = []
     out = io.BytesIO()
     with Backfill(tmp_path, limits=LIMITS, shard=(1, 1)) as filling:
         filling.add(reading(number, number) for number in range(2345))
-        filling.write(out, told.append)
+        filling.sort(told.append)
+        samples = filling.samples
+        filling.write(out, wrote.append)
     assert len(lines(out.getvalue().decode(), "iometer_energy_import_joules_total")) == 2345
     assert sum(told) == 2345
     assert len(told) > 100
+    assert sum(wrote) == samples == 2 * 2345
+    assert len(wrote) > 100
 
 
 class Pages:
@@ -262,7 +267,7 @@ async def walked(client: Pages) -> tuple[int, list[str]]:
     told: list[str] = []
     found = 0
     asking = Retrying(lambda error, _wait: told.append(error.reason))
-    async for page in pages(client, START, asking):
+    async for page in pages(client, CursorPosition(START), asking):
         found += len(page.readings)
     return found, told
 

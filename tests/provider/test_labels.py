@@ -9,7 +9,7 @@ import pytest
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import Installation, Meter, MeterReading, ReadingsPage
 from iometer_exporter.provider.backfill import Backfill
-from iometer_exporter.provider.collecting import collect_readings, name_installations
+from iometer_exporter.provider.collecting import ReadingsWalk, name_installations
 from iometer_exporter.provider.reading.retrying import Retrying
 from iometer_exporter.provider.served.labels import Labels
 from iometer_exporter.provider.served.shard import Shard, in_shard
@@ -37,7 +37,7 @@ async def filled_in(
     with Backfill(folder, limits=LIMITS, shard=shard) as filling:
         counts = [found async for found in name_installations(client, filling, 2, retrying)]
         assert counts[-1] == len(homes)
-        async for _ in collect_readings(client, filling, at(-86400), retrying, FirstFew()):
+        async for _ in ReadingsWalk(at(-86400), filling, FirstFew()).fetch(client, retrying):
             pass
         filling.write(out)
     return set(SERIES.findall(out.getvalue().decode()))

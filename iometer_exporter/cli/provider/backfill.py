@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,8 @@ from iometer_exporter.text import FirstFew, clean
 
 if TYPE_CHECKING:
     from iometer_exporter.provider.backfill import Backfill, Report
+    from iometer_exporter.provider.collecting import ReadingsWalk
+    from iometer_exporter.provider.kept_pages import KeptPages
 
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _OWN_LABELS: Final = ("installation", "meter", "tariff", "phase")
@@ -79,6 +82,14 @@ def _parse_label(text: str) -> tuple[str, str]:
     help="Leave out meters that bridges serve: a file with a number on each line, or the /metrics of an "
     "exporter, may be given several times.",
 )
+@option(
+    "--work-dir",
+    "work_dir",
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
+    default=None,
+    help="Keep what is fetched in this folder until the file is complete: the same command then goes on "
+    "where it was stopped.",
+)
 @provider_options
 def backfill(
     *,
@@ -87,6 +98,7 @@ def backfill(
     path: Path,
     labels: tuple[tuple[str, str], ...],
     sources: tuple[Path | WebAddress, ...],
+    work_dir: Path | None,
 ) -> None:
     """Write stored readings for Prometheus.
 
@@ -99,15 +111,44 @@ def backfill(
     limits, shard = access.config.limits, own_shard(access.provider.shard)
     others = _served_by_bridges(sources, access.timeout)
     with (
+        _keeping(work_dir) as kept,
         Output(path) as output,
-        Backfill(output.folder, limits=limits, shard=shard, labels=dict(labels), others=others) as filling,
+        Backfill(
+            work_dir or output.folder, limits=limits, shard=shard, labels=dict(labels), others=others
+        ) as filling,
     ):
-        event_loop.run(_collect(access, since, filling))
+        event_loop.run(_collect(access, since, filling, kept))
         if not filling.report.received:
+            if kept is not None:
+                kept.remove()
             raise IOmeterError(f"the API has no readings of the last {wording.duration(since)}")
-        with output.writing() as out, _progress_bar("Sorting and writing", filling.report.received) as bar:
-            filling.write(out, bar.update)
+        with output.writing() as out:
+            with _progress_bar("Sorting readings", filling.report.received) as bar:
+                filling.sort(bar.update)
+            with _progress_bar("Writing samples", filling.samples) as bar:
+                filling.write(out, bar.update)
+        if kept is not None:
+            kept.remove()
         _print_report(filling.report, others, path if output.is_file else None)
+
+
+@contextmanager
+def _keeping(folder: Path | None) -> "Iterator[KeptPages | None]":
+    """What is kept in the folder, if there is one; if the block fails, what is there now is said."""
+    if folder is None:
+        yield None
+        return
+    from iometer_exporter.provider.kept_pages import KeptPages
+
+    with KeptPages(folder) as kept:
+        try:
+            yield kept
+        except BaseException:
+            if kept.has_readings:
+                click.echo(
+                    f"What was fetched is kept in {folder}: the same command goes on from there.", err=True
+                )
+            raise
 
 
 def _served_by_bridges(sources: Iterable[Path | WebAddress], timeout: float) -> frozenset[str]:
@@ -122,25 +163,74 @@ def _served_by_bridges(sources: Iterable[Path | WebAddress], timeout: float) -> 
     return frozenset(numbers)
 
 
-async def _collect(access: Access, since: float, filling: "Backfill") -> None:
-    from iometer_exporter.provider.collecting import collect_readings, name_installations
+async def _collect(access: Access, since: float, filling: "Backfill", kept: "KeptPages | None") -> None:
+    from iometer_exporter.provider.collecting import ReadingsWalk, name_installations
     from iometer_exporter.provider.reading.retrying import Retrying
 
-    start = datetime.now(UTC) - timedelta(seconds=since)
+    now = datetime.now(UTC)
+    start = now - timedelta(seconds=since)
     problems, retrying = FirstFew(), Retrying(_report_interruption)
     async with access.client() as client:
+        if kept is not None:
+            account = await retrying.ask(client.account)
+            start = _begin(kept, access, account.id, since, start)
         try:
-            async for found in name_installations(client, filling, access.provider.page_size, retrying):
+            async for found in name_installations(client, filling, access.provider.page_size, retrying, kept):
                 show_progress(f"{found} installations so far")
         finally:
             show_progress("")
-        with _progress_bar("Fetching readings", round(since)) as bar:
-            async for received in collect_readings(client, filling, start, retrying, problems):
+        walk = ReadingsWalk(start, filling, problems)
+        if kept is not None and kept.has_readings:
+            _recall(walk, kept, filling, now)
+        whole = round((now - start).total_seconds())
+        with _progress_bar("Fetching readings", whole) as bar:
+            async for _ in walk.fetch(client, retrying, kept=kept, lost=_report_lost_place):
                 # How many there will be is not known, but they come in the order in which they were received.
-                reached = round((received - start).total_seconds())
-                bar.update(max(min(reached, round(since)) - bar.pos, 0))
-            bar.update(round(since) - bar.pos)
+                if walk.newest is not None:
+                    reached = round((walk.newest - start).total_seconds())
+                    bar.update(max(min(reached, whole) - bar.pos, 0))
+            bar.update(whole - bar.pos)
     report_problems(problems)
+
+
+def _begin(kept: "KeptPages", access: Access, account: str, since: float, start: datetime) -> datetime:
+    from iometer_exporter.provider.kept_pages import Asked
+
+    shard = own_shard(access.provider.shard)
+    return kept.begin(Asked(access.provider.url, account, since, shard), start)
+
+
+def _recall(walk: "ReadingsWalk", kept: "KeptPages", filling: "Backfill", now: datetime) -> None:
+    """Go over what an earlier run has fetched, and say what it was."""
+    if kept.cut_bytes:
+        click.echo(
+            f"The last {kept.cut_bytes} bytes in {kept.folder} were half written or damaged: what they held "
+            "is fetched again.",
+            err=True,
+        )
+    with _progress_bar("Reading what is kept", kept.size) as bar:
+        for size in walk.recall(kept):
+            bar.update(size)
+    where = "they are all" if walk.at_end else "going on from there"
+    click.echo(f"{filling.report.received} readings are kept in {kept.folder}: {where}.", err=True)
+    if walk.newest is None or walk.at_end:
+        return
+    missed = (now - walk.newest).total_seconds() - RETENTION_SECONDS
+    if missed > 0:
+        click.echo(
+            f"The API keeps readings for 24h: those it received in the {wording.duration(missed)} after the "
+            "last of these are lost.",
+            err=True,
+        )
+
+
+def _report_lost_place(error: ProviderError) -> None:
+    before = "\n" if sys.stderr.isatty() else ""
+    click.echo(
+        f"{before}The place where the earlier run stopped leads nowhere ({error}): everything is fetched "
+        "again, and what comes twice is written once.",
+        err=True,
+    )
 
 
 def _report_interruption(error: ProviderError, wait: float) -> None:

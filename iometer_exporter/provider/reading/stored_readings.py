@@ -22,18 +22,23 @@ class CursorPosition:
     """A position in the readings received from the start on; it stays where it is after an error."""
 
     def __init__(self, start: datetime) -> None:
+        self.start = start
         self.at_end = False
         """Whether there are no more pages."""
         self.is_lost = False
         """Whether it leads nowhere: only a new one goes on."""
-        self._start = start
         self._cursor: str | None = None
         self._progress = ReadingsProgress()
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it is neither at the start nor at the end."""
+        return self._cursor is not None
 
     async def read(self, client: StoredReadingsClient) -> ReadingsPage:
         """The page at the position; raises ProviderError."""
         try:
-            return await client.readings(start=self._start, cursor=self._cursor)
+            return await client.readings(start=self.start, cursor=self._cursor)
         except ProviderError as error:
             # Perhaps the cursor is not known any more.
             self.is_lost = error.reason in ("graphql", "invalid_document")
@@ -46,8 +51,12 @@ class CursorPosition:
         except ProviderError:
             self.is_lost = True
             raise
-        self._cursor = page.cursor
-        self.at_end = page.cursor is None
+        self.go_to(page.cursor)
+
+    def go_to(self, cursor: str | None) -> None:
+        """Go to where the cursor leads, which an earlier walk was given; None is the end."""
+        self._cursor = cursor
+        self.at_end = cursor is None
 
 
 def check(page: ReadingsPage) -> None:
@@ -58,12 +67,11 @@ def check(page: ReadingsPage) -> None:
 
 
 async def pages(
-    client: StoredReadingsClient, start: datetime, retrying: Retrying
+    client: StoredReadingsClient, position: CursorPosition, retrying: Retrying
 ) -> AsyncGenerator[ReadingsPage, None]:
-    """Each page of the readings received from the start on; raises ProviderError for one that stays away."""
-    position = CursorPosition(start)
+    """Each page from the position on, which is behind it; raises ProviderError for one that stays away."""
     while not position.at_end:
         page = await retrying.ask(lambda: position.read(client))
         check(page)
-        yield page
         position.advance(page)
+        yield page
