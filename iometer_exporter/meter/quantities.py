@@ -38,7 +38,6 @@ class Phase:
 
 
 _OF_PHASES: Final = frozenset((*obis.PHASE_POWER, *obis.PHASE_VOLTAGE, *obis.PHASE_CURRENT))
-_UNKNOWN_PHASES: Final = tuple(Phase(name, None, None, None) for name in obis.PHASES)
 
 
 def energies(reading: Reading) -> dict[ObisCode, Decimal]:
@@ -103,10 +102,11 @@ def power(reading: Reading) -> float | None:
 
 
 def phases(reading: Reading) -> Iterator[Phase]:
-    """The phases; their powers are left out where 36.7.0 alone is the total of the meter."""
+    """The phases, none where the meter tells nothing of them.
+
+    Their powers are left out where 36.7.0 alone is the total of the meter.
+    """
     if _OF_PHASES.isdisjoint(reading.registers):
-        # Most meters tell nothing of them, and a fleet has very many readings.
-        yield from _UNKNOWN_PHASES
         return
     total_only = _stands_in_for_total(reading)
     for index, name in enumerate(obis.PHASES):

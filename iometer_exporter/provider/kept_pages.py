@@ -102,6 +102,8 @@ class KeptPages:
         self.folder: Final = folder
         self.header: dict[str, Any] | None = None
         """What was asked for when the file was begun; None where nothing is kept yet."""
+        self.is_begun = False
+        """Whether `begin` has found that this is what is asked for."""
         self.cut_bytes = 0
         """Bytes at the end that were not whole."""
         self.has_readings = False
@@ -145,6 +147,7 @@ class KeptPages:
         if self.header is None:
             with self._as_output_errors():
                 self._create(wanted | {"start": start.timestamp()})
+            self.is_begun = True
             return start
         if different := [name for name, value in wanted.items() if self.header.get(name) != value]:
             differences = ", ".join(
@@ -154,6 +157,7 @@ class KeptPages:
                 f"what is kept in the folder {self.folder} is of another backfill, {differences}: "
                 "ask for the same, or take another folder"
             )
+        self.is_begun = True
         return datetime.fromtimestamp(self.header["start"], UTC)
 
     def keep_names(self, names: Iterable[Name]) -> None:

@@ -70,6 +70,13 @@ def test_a_phase_in_a_unit_that_is_no_power_leaves_the_sum_unknown() -> None:
     assert quantities.power(reading(sent)) is None
 
 
+def test_a_meter_that_tells_nothing_of_phases_has_none() -> None:
+    sent = {"1-0:1.8.0": "1 Wh", "1-0:16.7.0": "2 W", "1-0:14.7.0": "50 Hz"}
+    assert list(quantities.phases(reading(sent))) == []
+    for code in ("36", "52", "71"):
+        assert len(list(quantities.phases(reading(sent | {f"1-0:{code}.7.0": "1 A"})))) == 3
+
+
 def test_the_phase_that_stands_in_for_the_total_is_no_phase_power_as_well() -> None:
     (first, *_) = quantities.phases(reading({"1-0:36.7.0": "100 W", "1-0:32.7.0": "230.1 V"}))
     assert (first.name, first.power, first.voltage, first.current) == ("L1", None, 230.1, None)

@@ -182,6 +182,7 @@ def test_other_options_and_another_account_are_refused(tmp_path: Path) -> None:
             f"what is kept in the folder {tmp_path / 'kept'} is of another backfill, {difference}: "
             "ask for the same, or take another folder"
         )
+        assert result.stderr == ""
 
 
 def test_a_disk_that_gets_full_is_told_and_with_room_it_goes_on(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def _keeping(folder: Path | None) -> "Iterator[KeptPages | None]":
         try:
             yield kept
         except BaseException:
-            if kept.has_readings:
+            if kept.is_begun and kept.has_readings:
                 click.echo(
                     f"What was fetched is kept in {folder}: the same command goes on from there.", err=True
                 )
@@ -182,12 +182,13 @@ async def _collect(access: Access, since: float, filling: "Backfill", kept: "Kep
         walk = ReadingsWalk(start, filling, problems)
         if kept is not None and kept.has_readings:
             _recall(walk, kept, filling, now)
-        whole = round((now - start).total_seconds())
+        begin = walk.newest or start
+        whole = max(round((now - begin).total_seconds()), 0)
         with _progress_bar("Fetching readings", whole) as bar:
             async for _ in walk.fetch(client, retrying, kept=kept, lost=_report_lost_place):
                 # How many there will be is not known, but they come in the order in which they were received.
                 if walk.newest is not None:
-                    reached = round((walk.newest - start).total_seconds())
+                    reached = round((walk.newest - begin).total_seconds())
                     bar.update(max(min(reached, whole) - bar.pos, 0))
             bar.update(whole - bar.pos)
     report_problems(problems)
