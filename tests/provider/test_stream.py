@@ -9,6 +9,7 @@ import pytest
 from iometer_exporter.errors import ProviderError
 from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
 from iometer_exporter.provider.reading.pace import Pace
+from iometer_exporter.provider.reading.progress import ReadingsProgress
 from iometer_exporter.provider.reading.readings import Readings
 from iometer_exporter.provider.reading.request_log import RequestLog
 from iometer_exporter.provider.served.counts import DELAY_BUCKETS, ReadingCounts
@@ -405,6 +406,22 @@ async def test_some_empty_pages_are_no_circle() -> None:
     assert not setting.request_log.errors
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_pages_of_other_shards_are_no_circle_unless_they_never_end() -> None:
+    of_others = [ReadingsPage((), f"cursor {number}", unwanted=100) for number in range(500)]
+    pages = [*of_others, ReadingsPage((quarter(-1),), None)]
+    setting = Setting(ScriptedClient(walk=lambda _start, _cursor: pages.pop(0)))
+    task = asyncio.create_task(setting.readings.poll(60.0))
+    await setting.clock.settle()
+    assert setting.results == {"accepted": 1}
+    assert not setting.request_log.errors
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    progress = ReadingsProgress()
+    with pytest.raises(ProviderError, match="the walk would never end"):
+        for number in range(100_000):
+            progress.note(ReadingsPage((), str(number), unwanted=100))
 
 
 async def test_a_walk_that_takes_longer_than_the_interval_is_followed_by_a_rest() -> None:

@@ -86,11 +86,13 @@ def readings_page(sent: dict[str, Any], wanted: Wanted | None = None) -> Reading
     found: tuple[MeterReading | Unwanted, ...] = root.parsed(
         "readings", lambda item: wanted_reading(item, wanted)
     )
+    readings = tuple(each for each in found if not isinstance(each, Unwanted))
     return ReadingsPage(
-        readings=tuple(each for each in found if not isinstance(each, Unwanted)),
+        readings=readings,
         # Opaque, and sent back as it is; an empty one would begin anew.
         cursor=cursor if isinstance(cursor, str) and cursor else None,
         problems=tuple(root.problems),
+        unwanted=len(found) - len(readings),
     )
 
 

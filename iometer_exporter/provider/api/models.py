@@ -129,13 +129,15 @@ class MeterReading(NamedTuple):
 class ReadingsPage:
     """Readings of one call; `cursor` asks for those that follow, None where there are none.
 
-    `errors` are those that the API reported beside its data.
+    `errors` are those that the API reported beside its data; `unwanted` counts the readings that were left
+    out because nobody wants their installations.
     """
 
     readings: tuple[MeterReading, ...]
     cursor: str | None
     problems: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    unwanted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

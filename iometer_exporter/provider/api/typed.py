@@ -110,15 +110,18 @@ def readings_page(body: bytes, wanted: Wanted | None) -> ReadingsPage | None:
         return None
     page = answer.data.provider.readings
     found: list[MeterReading] = []
+    unwanted = 0
     root = JsonObject({})
     for index, item in enumerate(page.readings):
         reading: MeterReading | Unwanted | None = _typed_reading(item, wanted)
         if reading is None:
             odd = root.item("readings", index, decode(bytes(item)))
             reading = None if odd is None else answers.wanted_reading(odd, wanted)
-        if reading is not None and reading is not UNWANTED:
+        if reading is UNWANTED:
+            unwanted += 1
+        elif reading is not None:
             found.append(reading)
-    return ReadingsPage(tuple(found), page.cursor or None, tuple(root.problems))
+    return ReadingsPage(tuple(found), page.cursor or None, tuple(root.problems), unwanted=unwanted)
 
 
 def _text(body: bytes) -> str:

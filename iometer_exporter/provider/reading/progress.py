@@ -8,6 +8,12 @@ from iometer_exporter.provider.api.models import ReadingsPage
 _MOST_IDLE_PAGES: Final = 10
 """Pages in a row without anything new; an API that searches while it answers may send some."""
 
+_MOST_PAGES_OF_OTHERS: Final = 10_000
+"""Pages in a row with nothing but readings of other shards, of which nobody can tell whether they are new.
+
+Of a hundred shards, one has such pages again and again, but not a hundred in a row.
+"""
+
 
 class ReadingsProgress:
     """Watches the pages of one walk; of what it has seen it keeps hashes, for a day has very many pages."""
@@ -16,6 +22,7 @@ class ReadingsProgress:
         self._pages: set[int] = set()
         self._cursors: set[int] = set()
         self._idle = 0
+        self._of_others = 0
 
     def note(self, page: ReadingsPage) -> None:
         """Note the page; raises ProviderError where those that follow it would never end."""
@@ -23,11 +30,13 @@ class ReadingsProgress:
             return
         mark = hash(tuple((each.meter_id, each.reading.time) for each in page.readings))
         if page.readings and mark not in self._pages:
-            self._idle = 0
+            self._idle = self._of_others = 0
             self._pages.add(mark)
-        else:
+        elif page.readings or not page.unwanted:
             self._idle += 1
-        if self._idle > _MOST_IDLE_PAGES:
+        else:
+            self._of_others += 1
+        if self._idle > _MOST_IDLE_PAGES or self._of_others > _MOST_PAGES_OF_OTHERS:
             raise ProviderError(
                 "invalid_document", "sent page after page without new readings, the walk would never end"
             )
