@@ -1,8 +1,10 @@
 import asyncio
+import collections
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
@@ -418,10 +420,9 @@ async def test_pages_of_other_shards_are_no_circle_unless_they_never_end() -> No
     assert not setting.request_log.errors
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    progress = ReadingsProgress()
+    progress, endless = ReadingsProgress(), (ReadingsPage((), str(number), unwanted=9) for number in count())
     with pytest.raises(ProviderError, match="the walk would never end"):
-        for number in range(100_000):
-            progress.note(ReadingsPage((), str(number), unwanted=100))
+        collections.deque(map(progress.note, endless), maxlen=0)
 
 
 async def test_a_walk_that_takes_longer_than_the_interval_is_followed_by_a_rest() -> None:
