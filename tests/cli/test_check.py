@@ -19,7 +19,8 @@ from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, 
 from iometer_exporter.errors import DiscoveryError, IOmeterError
 from iometer_exporter.net.addresses import Address
 from tests import documents
-from tests.cli.test_cli import core, healthy, run
+from tests.cli.test_cli import core, healthy
+from tests.commands import run
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND
 from tests.rawserver import bridge, hanging, served
 
@@ -96,9 +97,13 @@ def test_a_firmware_without_status_is_said_to_have_none() -> None:
     assert result.stdout.endswith("\n\nNo status: this firmware has none.\n\nNothing is wrong.\n")
 
 
-def test_the_time_is_that_of_the_clock_on_the_wall() -> None:
-    with served(healthy()) as address:
-        result = run("check", str(address), env={"TZ": "Asia/Kolkata"})
+def test_the_time_is_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        with served(healthy()) as address:
+            result = run("check", str(address))
+    time.tzset()
     assert " IST (" in result.stdout
 
 

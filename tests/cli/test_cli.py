@@ -1,12 +1,13 @@
 """The command line: what is said, where, and with which exit code."""
 
+import gc
 import json
 import os
 import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,25 +20,17 @@ from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.bridges.discovery.browser import Discovery
 from iometer_exporter.cli import cli
 from iometer_exporter.config.environment import OPTION_VARIABLES, variable
+from iometer_exporter.config.file import Config
 from iometer_exporter.errors import IOmeterError
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.simulator import FAULTS, SITUATIONS
 from iometer_exporter.simulator.cloud.faults import PROVIDER_FAULTS
+from iometer_exporter.web import server
 from tests import documents
+from tests.commands import Done, run
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, get, is_ready, started
 from tests.rawserver import Handler, answering, bridge, hanging, response, served
 from tests.waiting import eventually
-
-
-def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-        env=CLEAN_ENVIRONMENT | (env or {}),
-    )
 
 
 def invoke(*words: str) -> Result:
@@ -134,6 +127,23 @@ def test_version_and_help() -> None:
     assert invoke("-V").output == invoke("--version").output
     assert invoke("--version").output == f"iometer-exporter {__version__}\n"
     assert run("-h").stdout.startswith("Usage: iometer-exporter [OPTIONS] COMMAND")
+
+
+def test_the_process_says_and_ends_as_the_command_does(tmp_path: Path) -> None:
+    """What the other tests see of a command in their own process."""
+    file = tmp_path / "config.yml"
+    file.write_text("bridges: [{host: 192.0.2.1}]\n")
+    for words, code in ((("config", "check", str(file)), 0), (("check", "--config.file", "/nope"), 1)):
+        done = subprocess.run(
+            [*COMMAND, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env=CLEAN_ENVIRONMENT,
+        )
+        assert done.returncode == code
+        assert run(*words) == Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -310,10 +320,14 @@ def test_discover_lists_bridges() -> None:
         stack.callback(simulator.terminate)
         assert simulator.stdout is not None
         name = simulator.stdout.readline().split()[1]
-        listed = run("discover", "--interface", "127.0.0.1", "--timeout", "5s")
-    assert listed.returncode == 0
-    # Other bridges may be announced on this host at the same time.
-    assert name in [line.split()[0] for line in listed.stdout.splitlines()[1:]]
+
+        def is_listed() -> bool:
+            # Other bridges may be announced on this host at the same time. The first question, whose answer
+            # goes to one socket, may be answered to another process of this host; the next one comes later.
+            listed = run("discover", "--interface", "127.0.0.1", "--timeout", "1500ms")
+            return name in [line.split()[0] for line in listed.stdout.splitlines()[1:]]
+
+        eventually(is_listed)
 
 
 def test_discover_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,18 +365,41 @@ def test_discover_says_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert str(nothing.exception).startswith("no bridge has announced itself")
 
 
-def bridges_of(url: str) -> set[str]:
-    lines = get(f"{url}metrics").decode().splitlines()
-    return {line.split('"')[1] for line in lines if line.startswith("iometer_up{")}
+ServedWith = Callable[..., tuple[Config, str]]
+
+
+@pytest.fixture
+def served_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWith]:
+    """Runs `serve` up to where it serves; gives with what it would, and what it has said on stderr."""
+    taken: list[Config] = []
+
+    async def serve(load: Callable[[], Config], sockets: Sequence[socket.socket], **_: object) -> None:
+        for each in sockets:
+            each.close()
+        taken.append(load())
+
+    def served_with(*words: str, env: dict[str, str] | None = None) -> tuple[Config, str]:
+        done = run("serve", "--web.listen-address", "127.0.0.1:0", *words, env=env)
+        assert (done.returncode, done.stdout) == (0, "")
+        return taken.pop(), done.stderr
+
+    monkeypatch.setattr(server, "serve", serve)
+    yield served_with
+    # As it is once the exporter serves.
+    gc.enable()
+
+
+def names_of(config: Config) -> list[str]:
+    return [each.name for each in config.bridges]
 
 
 @pytest.mark.parametrize("separator", [",", " ", ", ", "\n"])
-def test_several_bridges_in_one_variable_or_flag(tmp_path: Path, separator: str) -> None:
+def test_several_bridges_in_one_variable_or_flag(served_with: ServedWith, separator: str) -> None:
     text = separator.join(["env1=127.0.0.1:2", "127.0.0.1:3", "env2=127.0.0.1:4"])
-    with exporter(tmp_path, "--no-discovery", env={"IOMETER_EXPORTER_BRIDGE": text}) as (_, url):
-        assert bridges_of(url) == {"env1", "127.0.0.1:3", "env2"}
-    with exporter(tmp_path, "--no-discovery", "--bridge", text, "--bridge", "e=127.0.0.1:5") as (_, url):
-        assert bridges_of(url) == {"env1", "127.0.0.1:3", "env2", "e"}
+    config, _ = served_with("--no-discovery", env={"IOMETER_EXPORTER_BRIDGE": text})
+    assert names_of(config) == ["env1", "127.0.0.1:3", "env2"]
+    config, _ = served_with("--no-discovery", "--bridge", text, "--bridge", "e=127.0.0.1:5")
+    assert names_of(config) == ["env1", "127.0.0.1:3", "env2", "e"]
 
 
 def test_a_variable_is_named_where_the_value_came_from_it() -> None:
@@ -378,7 +415,7 @@ def test_a_variable_is_named_where_the_value_came_from_it() -> None:
     )
 
 
-def test_variables_that_nobody_knows_are_a_warning(tmp_path: Path) -> None:
+def test_variables_that_nobody_knows_are_a_warning(served_with: ServedWith, tmp_path: Path) -> None:
     env = {
         "IOMETER_EXPORTER_TIMOUT": "3s",
         "IOMETER_EXPORTER_SERVICE_HOST": "10.0.0.1",
@@ -389,9 +426,8 @@ def test_variables_that_nobody_knows_are_a_warning(tmp_path: Path) -> None:
     sentence = (
         "IOMETER_EXPORTER_TIMOUT is not a variable of this program, did you mean IOMETER_EXPORTER_TIMEOUT?"
     )
-    with exporter(tmp_path, "--config.file", str(file), env=env) as (process, _):
-        process.stop()
-    [warning] = [line for line in process.text().splitlines() if "level=warning" in line]
+    _, said = served_with("--config.file", str(file), env=env)
+    [warning] = [line for line in said.splitlines() if "level=warning" in line]
     assert warning.endswith(f'msg="{sentence}"')
     checked = run("config", "check", str(file), env=env)
     assert (checked.returncode, checked.stderr) == (0, f"Warning: {sentence}\n")
@@ -430,28 +466,24 @@ def test_the_shell_completes_commands_and_faults(name: str) -> None:
     assert completed("iometer-exporter serve --log.level w") == ["plain,warn"]
 
 
-def test_flags_beat_the_environment_and_that_the_file(tmp_path: Path) -> None:
+def test_flags_beat_the_environment_and_that_the_file(served_with: ServedWith, tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text("bridges: [{name: file, host: 127.0.0.1, port: 1}]\ndiscovery: {enabled: true}\n")
     from_file = {"IOMETER_EXPORTER_CONFIG_FILE": str(file), "IOMETER_EXPORTER_DISCOVERY": "false"}
     from_environment = {"IOMETER_EXPORTER_BRIDGE": "env1=127.0.0.1:2 env2=127.0.0.1:3"}
-    with exporter(tmp_path, env=from_file) as (process, url):
-        assert bridges_of(url) == {"file"}
-        assert "discovery=off" in process.text()
-    with exporter(tmp_path, env=from_file | from_environment) as (_, url):
-        assert bridges_of(url) == {"env1", "env2"}
-    with exporter(tmp_path, "--bridge", "flag=127.0.0.1:4", env=from_file | from_environment) as (_, url):
-        assert bridges_of(url) == {"flag"}
+    config, _ = served_with(env=from_file)
+    assert (names_of(config), config.discovery.enabled) == (["file"], False)
+    config, _ = served_with(env=from_file | from_environment)
+    assert names_of(config) == ["env1", "env2"]
+    config, _ = served_with("--bridge", "flag=127.0.0.1:4", env=from_file | from_environment)
+    assert names_of(config) == ["flag"]
 
 
-def test_the_timeout_of_the_flag_counts(tmp_path: Path) -> None:
+def test_the_timeout_of_the_flag_counts(served_with: ServedWith, tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text("timeout: 20s\n")
-    options = ["--config.file", str(file), "--timeout", "200ms", "--no-discovery"]
-    with served(hanging) as address, exporter(tmp_path, *options, "--bridge", str(address)) as (_, url):
-        asked = time.monotonic()
-        assert b" 0.0" in get(f"{url}metrics")
-        assert time.monotonic() - asked < 5
+    assert served_with("--config.file", str(file))[0].timeout == 20
+    assert served_with("--config.file", str(file), "--timeout", "200ms")[0].timeout == 0.2
 
 
 def test_live_takes_the_place_of_what_the_file_says_of_all(tmp_path: Path) -> None:
@@ -483,14 +515,15 @@ def test_log_lines_as_json(tmp_path: Path) -> None:
         ((), "discovery: {enabled: false}"),
     ],
 )
-def test_nothing_to_serve_is_a_warning(tmp_path: Path, options: tuple[str, ...], text: str) -> None:
+def test_nothing_to_serve_is_a_warning(
+    served_with: ServedWith, tmp_path: Path, options: tuple[str, ...], text: str
+) -> None:
     file = tmp_path / "config.yml"
     file.write_text(text)
     # As `compose` starts it with an empty list of bridges.
     env = {"IOMETER_EXPORTER_BRIDGE": ""}
-    with exporter(tmp_path, "--config.file", str(file), *options, env=env) as (process, _):
-        process.stop()
-    warnings = [line for line in process.text().splitlines() if "level=warning" in line]
+    _, said = served_with("--config.file", str(file), *options, env=env)
+    warnings = [line for line in said.splitlines() if "level=warning" in line]
     assert len(warnings) == 1
     assert (
         'msg="nothing to serve: no bridge is configured and discovery is off, start the exporter with '
@@ -499,12 +532,13 @@ def test_nothing_to_serve_is_a_warning(tmp_path: Path, options: tuple[str, ...],
 
 
 @pytest.mark.parametrize("options", [("--bridge", "127.0.0.1:1"), ("--discovery",)])
-def test_something_to_serve_is_no_warning(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_something_to_serve_is_no_warning(
+    served_with: ServedWith, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     file = tmp_path / "config.yml"
     file.write_text("discovery: {enabled: false, interfaces: [127.0.0.1]}")
-    with exporter(tmp_path, "--config.file", str(file), *options) as (process, _):
-        process.stop()
-    assert "nothing to serve" not in process.text()
+    _, said = served_with("--config.file", str(file), *options)
+    assert said == ""
 
 
 def test_the_log_level_silences(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import run
+from tests.commands import run
 from tests.secured import USERS, Certificates
 
 NO_CREDENTIALS = {"IOMETER_EXPORTER_PROVIDER_TOKEN": "", "IOMETER_EXPORTER_PROVIDER_SECRET": ""}
