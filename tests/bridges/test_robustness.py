@@ -492,6 +492,7 @@ async def test_a_kept_connection_that_swallows_is_given_up_for_a_new_one() -> No
             page = await scrape(client)
             assert page.up_of() == (1, 1, 1)
     assert page.errors_of() == {}
+    assert len(answered) > 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Every mutant of a source file: the operators of mutmut, each applied once at each place that it fits."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,8 +37,11 @@ class Mutant:
         return self.where, self.before, self.after
 
 
-def mutants(source: str) -> list[Mutant]:
-    """The mutants in the order of the file; two that come to the same text are one."""
+def mutants(source: str, only: Collection[str] | None = None) -> list[Mutant]:
+    """The mutants in the order of the file; two that come to the same text are one.
+
+    With `only`, those of these functions or methods: to write each mutant is what takes long.
+    """
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
     module = wrapper.module
     starts = wrapper.resolve(ByteSpanPositionProvider)
@@ -52,6 +55,8 @@ def mutants(source: str) -> list[Mutant]:
         visitor = _Visitor()
         statement.visit(visitor)
         for where, old, new in visitor.changes:
+            if only is not None and where not in only:
+                continue
             changed = _changed(module, statement, written, starts[old].start - begin, old, new)
             text = (whole[:begin] + changed + whole[end:]).decode()
             if changed != written and text not in found and _compiles(changed):

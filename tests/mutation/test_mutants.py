@@ -42,6 +42,11 @@ def test_every_place_that_runs_is_changed_once() -> None:
     ]
 
 
+def test_those_of_some_functions_are_the_same_ones() -> None:
+    assert mutants(SOURCE, only={"Meter.full"}) == mutants(SOURCE)
+    assert mutants(SOURCE, only={"Meter", "full", ""}) == []
+
+
 def test_a_truth_is_exchanged_for_the_other_one_only() -> None:
     assert [each.after for each in mutants("full = False")] == ["full = True"]
     assert [each.after for each in mutants("full: bool = False")] == ["full: bool = True"]
@@ -103,7 +108,8 @@ def test_every_module_has_one_source_and_its_tests() -> None:
 
 @pytest.mark.parametrize(("name", "known"), equivalents.load().items())
 def test_every_equivalent_is_of_a_mutant_and_says_why(name: str, known: list[Equivalent]) -> None:
-    keys = {each.key for each in mutants((ROOT / source_of(name)).read_text())}
+    found = mutants((ROOT / source_of(name)).read_text(), only={each.where for each in known})
+    keys = {each.key for each in found}
     assert [each for each in known if each.key not in keys or not each.why] == []
 
 

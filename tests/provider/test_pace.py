@@ -1,45 +1,66 @@
 """Background work beside scrapes: who gets how much of the event loop."""
 
-import time
+import asyncio
 
-from iometer_exporter.provider.reading.pace import LONGEST_TURN_SECONDS, Pace
+import pytest
+
+from iometer_exporter.provider.reading.pace import LONGEST_TURN_SECONDS, REST, TURNS, Pace
 from tests.turns import turns_of_others
 
-
-async def worked(pace: Pace, seconds: float) -> tuple[float, float]:
-    """Work for so many seconds in small steps; gives the time that it took, and the longest of its turns."""
-    began = last = time.perf_counter()
-    spent = longest = 0.0
-    while spent < seconds:
-        step = time.perf_counter()
-        while time.perf_counter() - step < LONGEST_TURN_SECONDS / 10:
-            pass
-        spent += time.perf_counter() - step
-        before = time.perf_counter()
-        await pace.checkpoint()
-        if time.perf_counter() - before > LONGEST_TURN_SECONDS / 100:
-            longest, last = max(longest, before - last), time.perf_counter()
-    return time.perf_counter() - began, longest
+STEP = LONGEST_TURN_SECONDS / 8
+"""Seconds of work between two checkpoints."""
 
 
-async def test_work_goes_on_while_nobody_waits() -> None:
-    took, longest = await worked(Pace(), 0.1)
-    assert took < 0.2
-    assert longest < 0.05
+class Work:
+    """Work in small steps of simulated time, which passes while it works or rests and at no other time."""
+
+    def __init__(self) -> None:
+        self._time = 0.0
+        self.pace = Pace(now=lambda: self._time, sleep=self._sleep)
+        self.rests: list[float] = []
+        """Seconds of each rest beside a scrape."""
+
+    async def steps(self, number: int) -> None:
+        for _ in range(number):
+            self._time += STEP
+            await self.pace.checkpoint()
+
+    async def _sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self._time += seconds
+        await asyncio.sleep(0)
+
+
+async def test_others_get_their_turns_after_each_turn_of_work_and_not_before() -> None:
+    work = Work()
+    async with turns_of_others() as turns:
+        await work.steps(7)
+        assert turns.count == 0
+        await work.steps(1)
+        assert turns.count == TURNS
+        await work.steps(7)
+        assert turns.count == TURNS
+        await work.steps(1)
+        assert turns.count == 2 * TURNS
+    assert work.rests == []
 
 
 async def test_beside_a_scrape_it_rests_most_of_the_time() -> None:
-    pace = Pace()
-    with pace.scrape():
-        with pace.scrape():
+    work = Work()
+    with work.pace.scrape():
+        with work.pace.scrape():
             pass
-        took, _ = await worked(pace, 0.02)
-    assert took > 0.06
-    took, _ = await worked(pace, 0.02)
-    assert took < 0.06
+        await work.steps(24)
+    assert work.rests == [pytest.approx(LONGEST_TURN_SECONDS * REST)] * 3
+    await work.steps(80)
+    assert len(work.rests) == 3
 
 
-async def test_others_get_several_turns_between_two_turns_of_work() -> None:
-    async with turns_of_others() as turns:
-        await worked(Pace(), 20 * LONGEST_TURN_SECONDS)
-    assert turns.count > 20
+async def test_a_long_step_is_rested_from_for_longer() -> None:
+    work = Work()
+    with work.pace.scrape():
+        work._time += 20 * LONGEST_TURN_SECONDS
+        await work.pace.checkpoint()
+        # What was rested is not worked.
+        await work.pace.checkpoint()
+    assert work.rests == [pytest.approx(20 * LONGEST_TURN_SECONDS * REST)]

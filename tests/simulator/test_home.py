@@ -1,7 +1,6 @@
 from datetime import UTC, datetime
 from itertools import pairwise
 from statistics import mean
-from time import process_time
 
 import pytest
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from iometer_exporter.simulator import Home, power
 from iometer_exporter.simulator import home as module
 from iometer_exporter.simulator.electrical import split
+from iometer_exporter.simulator.profile import Profile
 from iometer_exporter.simulator.weather import outside_celsius, sunlight, utc_offset
 from tests.properties import examples
 
@@ -175,13 +175,22 @@ def test_speedup_passes_a_day_in_24_minutes() -> None:
     assert home.power_watts == power(1, JANUARY + 600 * 60)
 
 
-@pytest.mark.no_cover
-def test_nine_days_pass_in_seconds() -> None:
+@pytest.mark.parametrize("step", [1, 7, 60])
+def test_a_minute_that_passes_is_computed_once(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what lets days pass in seconds."""
+    computed: list[int] = []
+    load = Profile._load
+
+    def counted(profile: Profile, minute: int, begin: int) -> list[int]:
+        computed.append(minute)
+        return load(profile, minute, begin)
+
+    monkeypatch.setattr(Profile, "_load", counted)
     home = Home(1, start=JUNE)
-    began = process_time()
-    for now in range(JUNE, JUNE + 9 * 86400, 60):
+    for now in range(JUNE, JUNE + HOUR, step):
         home.advance(now)
-    assert process_time() - began < 10
+    assert computed == sorted(set(computed))
+    assert len(computed) in (60, 61)
 
 
 def test_climate_is_that_of_central_europe() -> None:

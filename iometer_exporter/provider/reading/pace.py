@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -17,11 +17,21 @@ REST: Final = 5.0
 
 
 class Pace:
-    """Shares the event loop between background work and those who wait for an answer."""
+    """Shares the event loop between background work and those who wait for an answer.
 
-    def __init__(self) -> None:
+    `now` is a clock in seconds, `sleep` waits so many of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._now = now
+        self._sleep = sleep
         self._scrapes = 0
-        self._since = time.perf_counter()
+        self._since = now()
 
     @contextmanager
     def scrape(self) -> Iterator[None]:
@@ -34,12 +44,12 @@ class Pace:
 
     async def checkpoint(self) -> None:
         """Let others have their turn if it is time."""
-        worked = time.perf_counter() - self._since
+        worked = self._now() - self._since
         if worked < LONGEST_TURN_SECONDS:
             return
         if self._scrapes:
-            await asyncio.sleep(worked * REST)
+            await self._sleep(worked * REST)
         else:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-        self._since = time.perf_counter()
+        self._since = self._now()
