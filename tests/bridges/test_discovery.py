@@ -63,7 +63,10 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if str(r.__dict__.get("bridge", "")).startswith(NAME)]
 
 
-async def test_a_bridge_appears_moves_leaves_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bridge_appears_moves_leaves_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(discovery_module, "_GOODBYE_SECONDS", 0.05)
     caplog.set_level(logging.INFO, "iometer_exporter")
     async with network() as bridges, Discovery(LOOPBACK) as discovery:
         await (await bridges.async_register_service(info(NAME, 8001)))
@@ -301,8 +304,11 @@ async def test_what_does_not_announce_itself_any_more_is_not_taken_for_its_addre
         assert not air.discovery._tasks
 
 
-async def test_one_that_is_back_at_once_is_not_missed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_that_is_back_at_once_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nor is a line written for each of its 49 goodbyes."""
+    monkeypatch.setattr(discovery_module, "_GOODBYE_SECONDS", 0.3)
     caplog.set_level(logging.INFO, "iometer_exporter")
     async with Air() as air:
         for index in range(50):

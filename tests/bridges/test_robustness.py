@@ -20,6 +20,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from iometer_exporter.bridges.http import device
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig
 from iometer_exporter.errors import REASONS
 from iometer_exporter.exporter import Exporter
@@ -478,7 +479,10 @@ async def test_what_comes_on_an_idle_connection_is_not_the_next_answer(
     assert logged() == []
 
 
-async def test_a_kept_connection_that_swallows_is_given_up_for_a_new_one() -> None:
+async def test_a_kept_connection_that_swallows_is_given_up_for_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "_SHORTEST_PATIENCE_SECONDS", 0.3)
     good, answered = serving(), set[asyncio.StreamWriter]()
 
     async def swallowing(head: bytes, writer: asyncio.StreamWriter) -> bool:

@@ -21,8 +21,8 @@ from tests.rawserver import bridge, raw_server
 
 Document = TypeVar("Document", Reading, Status)
 
-PARSER: Final = examples(150, derandomize=IN_CI)
-WHOLE_PATH: Final = examples(50, derandomize=IN_CI)
+PARSER: Final = examples(50, derandomize=IN_CI)
+WHOLE_PATH: Final = examples(20, derandomize=IN_CI)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from tests.properties import examples
 from tests.rawserver import raw_server, response
 from tests.wire import READERS, Reader, cancelled_at, transport
 
-EXAMPLES: Final = examples(60, derandomize=IN_CI)
+EXAMPLES: Final = examples(25, derandomize=IN_CI)
 
 FRAGMENTS: Final = (
     b"HTTP/1.1 200 OK\r\n",

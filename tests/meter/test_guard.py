@@ -1288,7 +1288,7 @@ def a_judgement_serves_the_new_reading_or_the_last_one(sequence: list[Delivery])
 
 
 @pytest.mark.no_cover
-@examples(300)
+@examples(100)
 @given(deliveries())
 def test_whatever_is_delivered(sequence: list[Delivery]) -> None:
     """To draw a sequence takes longer than to judge it: each is for all that is said of them."""
@@ -1299,7 +1299,7 @@ def test_whatever_is_delivered(sequence: list[Delivery]) -> None:
 
 
 @pytest.mark.no_cover
-@examples(200)
+@examples(70)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from([1, 15, 60, 300, 900]), st.integers(0, 1000), st.integers(1, 3)),

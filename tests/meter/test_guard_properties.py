@@ -174,7 +174,7 @@ def wrong(world: World, exported: int, times: int) -> None:
 
 
 @pytest.mark.no_cover
-@examples(150, suppress_health_check=(HealthCheck.too_slow,))
+@examples(50, suppress_health_check=(HealthCheck.too_slow,))
 @given(
     start=st.tuples(st.integers(0, 10**9), st.integers(10**6, 10**9)),
     pin=st.booleans(),

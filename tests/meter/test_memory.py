@@ -462,7 +462,7 @@ JSON: Final = st.recursive(
 
 
 @pytest.mark.no_cover
-@examples(150)
+@examples(50)
 @given(change=st.tuples(st.sampled_from([*payload(), 0, 1, 2, 3, 4, 5, 6, 7, 8]), JSON), whole=JSON)
 def test_any_json_is_a_history_that_can_be_judged_or_none(change: tuple[str | int, Any], whole: Any) -> None:
     entry = deepcopy(payload())

@@ -57,7 +57,7 @@ STEP = st.one_of(
 )
 
 
-@examples(60)
+@examples(25)
 @given(st.lists(STEP, max_size=40), st.randoms(use_true_random=False))
 def test_the_store_holds_what_a_fresh_encoding_gives(
     steps: list[tuple[str, int]], randomness: random.Random

@@ -100,7 +100,7 @@ def fresh(known: Installations, seconds: float) -> LineStore:
 
 
 @pytest.mark.no_cover
-@examples(80)
+@examples(30)
 @given(
     st.lists(installations(), min_size=1, max_size=4),
     st.lists(st.tuples(STEPS, st.booleans()), min_size=1, max_size=20),
@@ -134,7 +134,7 @@ def test_kept_lines_are_those_of_a_fresh_encoding(
 
 
 @pytest.mark.no_cover
-@examples(80)
+@examples(30)
 @given(
     # An inventory has each installation once, as `installation_pages` sees to.
     st.lists(st.lists(installations(), max_size=4, unique_by=lambda one: one.id), min_size=1, max_size=6),

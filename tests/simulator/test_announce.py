@@ -10,7 +10,7 @@ from iometer_exporter.errors import StartError
 from iometer_exporter.simulator import SimulatedBridge, Simulation
 from iometer_exporter.simulator import announce as announcing
 from iometer_exporter.simulator.announce import SERVICE_TYPE, Announcer
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 LOOPBACK = ["127.0.0.1"]
 
@@ -36,6 +36,12 @@ class Browser:
         info = AsyncServiceInfo(SERVICE_TYPE, f"{bridge.name}.{SERVICE_TYPE}")
         assert await info.async_request(self.zeroconf.zeroconf, 2000)
         return info
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else here has the name, so that there is nothing to wait for."""
+    monkeypatch.setattr(announcing, "_PROBE_MS", 50)
 
 
 @pytest.fixture
@@ -73,9 +79,12 @@ async def test_a_moved_bridge_is_announced_again(browser: Browser) -> None:
         assert set(info.parsed_addresses()) - set(LOOPBACK) == {"127.0.0.9"}
 
 
-async def test_taken_name_is_one_sentence_and_leaves_nothing_behind() -> None:
+async def test_taken_name_is_one_sentence_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with Simulation(port=0, bridges=1, seed=92, mdns=True):
         await asyncio.sleep(MDNS_QUIET)
+        monkeypatch.setattr(announcing, "_PROBE_MS", PATIENCE * 1000)
         with pytest.raises(
             StartError, match=r"^another IOmeter-[0-9A-F]{6} is in this network; choose another"
         ):

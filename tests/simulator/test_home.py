@@ -33,7 +33,7 @@ def hour(seed: int, day: int, hour: int, *, pv: bool, heat_pump: bool) -> float:
     steps=st.lists(st.floats(0, 400), max_size=12),
     speedup=st.sampled_from([1.0, 2.5, 60.0]),
 )
-@examples(15)
+@examples(5)
 def test_energy_is_exactly_the_integral_of_power(
     seed: int, start: float, steps: list[float], speedup: float
 ) -> None:
@@ -52,7 +52,7 @@ def test_energy_is_exactly_the_integral_of_power(
 
 
 @given(seed=st.integers(0, 50), steps=st.lists(st.integers(0, 5000), min_size=1, max_size=10))
-@examples(20)
+@examples(8)
 def test_registers_only_grow_and_tariffs_sum_to_the_total(seed: int, steps: list[int]) -> None:
     home = Home(seed, start=JUNE + 5 * HOUR, initial_import_wh=12345)
     seen = []

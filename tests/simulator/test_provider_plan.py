@@ -114,7 +114,7 @@ def planned(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.mark.no_cover
-@examples(50, derandomize=IN_CI)
+@examples(20, derandomize=IN_CI)
 @given(
     selection=selections("Provider"),
     offset=st.integers(0, 9),

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
 from iometer_exporter.config.web_file import load_web_config
-from iometer_exporter.web.clients import ClientLimits
+from iometer_exporter.web.clients import Client, ClientLimits
 from iometer_exporter.web.gate import WebGate
 from iometer_exporter.web.listener import Listener
 from tests.properties import examples
@@ -144,7 +144,7 @@ def test_who_does_not_finish_the_handshake_is_cut_off(certificates: Certificates
 
 def test_a_request_may_take_longer_than_its_head() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(2 * SHORT.head_timeout)
         await hello(scope, receive, send)
 
     with serving(None, slow, SHORT) as port, connected(port) as client:
@@ -155,15 +155,27 @@ def test_a_request_may_take_longer_than_its_head() -> None:
 @pytest.mark.parametrize("app", [large, streamed])
 @pytest.mark.parametrize("secure", [False, True])
 def test_who_does_not_read_the_answer_is_cut_off(
-    certificates: Certificates, app: object, secure: bool, caplog: pytest.LogCaptureFixture
+    certificates: Certificates,
+    app: object,
+    secure: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    given_up = threading.Event()
+    abort = Client.abort
+
+    def noted(client: Client) -> None:
+        abort(client)
+        given_up.set()
+
+    monkeypatch.setattr(Client, "abort", noted)
     gate = WebGate(load_web_config(certificates.config())) if secure else None
     with serving(gate, app, SHORT) as port, connected(port, 4096) as raw:  # type: ignore[arg-type]
         client = certificates.trusting().wrap_socket(raw, server_hostname="localhost") if secure else raw
         with client:
             client.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-            # Not one byte is read; that the server has given up is seen by what is there to be read then.
-            time.sleep(2)
+            # Not one byte is read before; what the client sees of it is what is there to be read then.
+            assert given_up.wait(60)
             received = bytearray()
             with contextlib.suppress(OSError):
                 while data := client.recv(1024 * 1024):
@@ -181,7 +193,7 @@ def test_who_reads_slowly_gets_all_of_it(certificates: Certificates, secure: boo
         with client:
             client.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             # Longer than a head may take, also after the application is done.
-            time.sleep(1.5)
+            time.sleep(2 * SHORT.head_timeout)
             assert until_closed(client).endswith(LARGE)
 
 

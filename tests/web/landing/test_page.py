@@ -347,7 +347,7 @@ def test_the_page_may_load_and_run_nothing_but_its_style() -> None:
         max_size=30,
     )
 )
-@examples(40)
+@examples(15)
 def test_names_of_strangers_stay_names(evil: str) -> None:
     def page(text: str) -> Page:
         assert WELL.status is not None
