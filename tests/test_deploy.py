@@ -15,6 +15,7 @@ import yaml
 from iometer_exporter.config.file import load_config
 from iometer_exporter.config.shard import POD_NAME_VARIABLE, AutoShard
 from iometer_exporter.web.listen import DEFAULT_PORT
+from tests import yamlfiles
 from tests.cli.test_cli import commands
 from tests.conftest import require_program
 from tests.pages import Step, checkout, perform, skip_without_namespaces
@@ -350,14 +351,14 @@ def test_the_unit_is_as_safe_as_the_docs_say(tmp_path: Path) -> None:
 
 
 def documents() -> dict[str, Any]:
-    return {document["kind"]: document for document in yaml.safe_load_all(MANIFEST.read_text())}
+    return {document["kind"]: document for document in yamlfiles.load_all(MANIFEST.read_text())}
 
 
 def fleet() -> dict[str, Any]:
     """The objects of a provider's fleet by kind, those that kustomize lists."""
     listed = load(FLEET / "kustomization.yaml")["resources"]
     assert {path.name for path in FLEET.iterdir()} == {*listed, "kustomization.yaml", "config.yml"}
-    found = [document for name in listed for document in yaml.safe_load_all((FLEET / name).read_text())]
+    found = [document for name in listed for document in yamlfiles.load_all((FLEET / name).read_text())]
     return {document["kind"]: document for document in found}
 
 

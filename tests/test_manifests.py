@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests import yamlfiles
 
 kubernetes_validate: Any = pytest.importorskip("kubernetes_validate", reason="pip install -e '.[dev]'")
 
@@ -20,7 +21,7 @@ def documents(*others: str) -> list[Any]:
     """The objects of all files by file and kind, those of Kubernetes or those of another interface."""
     found = []
     for path in sorted((ROOT / "contrib" / "kubernetes").rglob("*.yaml")):
-        for document in yaml.safe_load_all(path.read_text()):
+        for document in yamlfiles.load_all(path.read_text()):
             version = document["apiVersion"]
             if version in others if others else version not in (OPERATOR, KUSTOMIZE):
                 name = str(path.relative_to(ROOT))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import promql_parser
-import yaml
 from promql_parser import (
     AggregateExpr,
     BinaryExpr,
@@ -27,6 +26,7 @@ from grafana.histories.plan import ZONE
 from grafana.query import interpolate
 from grafana.query.interpolate import Context, Query
 from grafana.query.source import Source
+from tests import yamlfiles
 
 Json = dict[str, Any]
 
@@ -113,7 +113,7 @@ class Rule:
 
 def rules() -> list[Rule]:
     """All rules of all files."""
-    documents = [yaml.safe_load((ROOT / "prometheus" / name).read_text()) for name in RULE_FILES]
+    documents = [yamlfiles.load((ROOT / "prometheus" / name).read_text()) for name in RULE_FILES]
     return [
         Rule(rule["expr"], rule.get("record", ""), rule.get("alert", ""))
         for document in documents

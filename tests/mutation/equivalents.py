@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import yaml
-
+from tests import yamlfiles
 from tests.mutation.mutants import Mutant
 
 FILE: Final = Path(__file__).with_name("equivalents.yml")
@@ -28,7 +27,7 @@ class Equivalent:
 
 def load(path: Path = FILE) -> dict[str, list[Equivalent]]:
     """The equivalents by the name of the module; `after` may be a list of several with one reason."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    found = yamlfiles.load(path.read_text(encoding="utf-8")) or {}
     return {
         name: [
             Equivalent(entry["where"], entry["before"], after, entry["why"])

@@ -40,7 +40,7 @@ class Mutant:
 def mutants(source: str, only: Collection[str] | None = None) -> list[Mutant]:
     """The mutants in the order of the file; two that come to the same text are one.
 
-    With `only`, those of these functions or methods: to write each mutant is what takes long.
+    With `only`, those of these functions or methods: to make and write a mutant is what takes long.
     """
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
     module = wrapper.module
@@ -52,11 +52,9 @@ def mutants(source: str, only: Collection[str] | None = None) -> list[Mutant]:
     for statement in module.body:
         written = module.code_for_node(statement).encode()
         end = begin + len(written)
-        visitor = _Visitor()
+        visitor = _Visitor(only)
         statement.visit(visitor)
         for where, old, new in visitor.changes:
-            if only is not None and where not in only:
-                continue
             changed = _changed(module, statement, written, starts[old].start - begin, old, new)
             text = (whole[:begin] + changed + whole[end:]).decode()
             if changed != written and text not in found and _compiles(changed):
@@ -82,7 +80,8 @@ def _changed(
 class _Visitor(cst.CSTVisitor):
     """Collects changes everywhere but in what only people and type checkers read."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[str] | None) -> None:
+        self._only = only
         self.changes: list[tuple[str, cst.CSTNode, cst.CSTNode]] = []
         self._names: list[str] = []
         self._wording: set[cst.CSTNode] = set()
@@ -105,10 +104,11 @@ class _Visitor(cst.CSTVisitor):
             return False
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.append(node.name.value)
+        where = ".".join(self._names)
         for kind, operator in mutation_operators:
-            if isinstance(node, kind):
+            if isinstance(node, kind) and (self._only is None or where in self._only):
                 self.changes += [
-                    (".".join(self._names), node, new)
+                    (where, node, new)
                     for new in operator(node)
                     if not _is_as_false(node, new) and not _is_less_strict(node, new)
                 ]

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from iometer_exporter.metrics.families import FAMILIES
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES
 from prometheus.build import ALERTS
 from prometheus.rules import Alert
+from tests import yamlfiles
 
 ROOT: Final = Path(__file__).parent.parent.parent
 RULES: Final = ROOT / "prometheus" / "alerts.yml"
@@ -47,7 +46,7 @@ class Case:
 def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every file with its content."""
     for file in FILES:
-        yield file, yaml.safe_load(file.read_text())
+        yield file, yamlfiles.load(file.read_text())
 
 
 def cases() -> list[Case]:
@@ -70,7 +69,7 @@ def label_sets(metric: str) -> list[frozenset[str]]:
 
 def shipped() -> dict[str, dict[str, Any]]:
     """The alerts of the committed rule file by name."""
-    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    rules = [rule for group in yamlfiles.load(RULES.read_text())["groups"] for rule in group["rules"]]
     return {rule["alert"]: rule for rule in rules}
 
 

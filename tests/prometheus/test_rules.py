@@ -14,6 +14,7 @@ from iometer_exporter.bridges import diagnosis as facts
 from prometheus import build
 from prometheus.rules import MINUTE, Alert, Group, Record, Settings, document, duration, hurried
 from prometheus.thresholds import DEFAULTS, JOB
+from tests import yamlfiles
 from tests.conftest import require_program
 from tests.prometheus.cases import NAMES, ROOT, label_sets
 
@@ -36,7 +37,7 @@ def rules() -> list[dict[str, Any]]:
     return [
         rule
         for name in build.FILES
-        for group in yaml.safe_load((FOLDER / name).read_text())["groups"]
+        for group in yamlfiles.load((FOLDER / name).read_text())["groups"]
         for rule in group["rules"]
     ]
 
@@ -255,11 +256,11 @@ def test_a_folder_is_made_or_told_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_every_threshold_is_used() -> None:
-    shipped = build.render(build.ALERTS, Settings())
+    shipped = document(build.ALERTS, Settings())
     for name in DEFAULTS.__dataclass_fields__:
         value = getattr(DEFAULTS, name)
         changed = build.with_changes(DEFAULTS, [f"{name}={value + 7}"])
-        assert build.render(build.ALERTS, Settings(changed)) != shipped, name
+        assert document(build.ALERTS, Settings(changed)) != shipped, name
 
 
 def test_a_threshold_that_does_not_exist_is_no_empty_text() -> None:

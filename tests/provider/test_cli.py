@@ -134,7 +134,7 @@ def test_no_credentials_at_all(cloud: Cloud) -> None:
     ],
 )
 def test_a_log_of_everything_has_no_secret(words: list[str]) -> None:
-    with cloud_of(installations=50, interval=1) as busy:
+    with cloud_of(installations=5, interval=1) as busy:
         result = busy.run(*words, "--log.level", "debug")
         assert result.exit_code == 0
         assert TOKEN not in result.stderr

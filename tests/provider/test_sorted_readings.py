@@ -17,7 +17,7 @@ from iometer_exporter.provider.sorted_readings import Spool
 from tests.provider.test_backfill import LIMITS, reading
 
 LARGE = reading(0, 1, more={f"1-0:{code}.7.0": (code, "W") for code in range(100)}).reading
-MANY = [(index * 7919 % 1009, LARGE) for index in range(4000)]
+MANY = [(index * 7919 % 1009, LARGE) for index in range(2500)]
 """More than SQLite sorts in memory."""
 
 
