@@ -32,6 +32,7 @@ from tests.simulator.provider_client import (
     unix,
     walk,
 )
+from tests.waiting import PATIENCE
 
 STATES = """{ provider { installations {
   id
@@ -67,17 +68,16 @@ async def test_every_third_request_fails(clock: Clock, fault: str, status: int) 
 
 
 async def test_slow_answers_do_not_hold_up_the_end(clock: Clock) -> None:
-    async with ProviderSimulation(faults=["slow"], clock=clock) as simulation:
+    async with asyncio.timeout(PATIENCE), ProviderSimulation(faults=["slow"], clock=clock) as simulation:
         simulation.faults.slow_seconds = 0.05
         begin = time.monotonic()
         assert await statuses(simulation, 1) == [200]
         assert time.monotonic() - begin >= 0.05
-        simulation.faults.slow_seconds = 60
+        simulation.faults.slow_seconds = 2 * PATIENCE
         asking = asyncio.create_task(post(simulation, NAME))
         await asyncio.sleep(0.05)
     with pytest.raises(httpx.HTTPError):
         await asking
-    assert time.monotonic() - begin < 30
 
 
 async def test_duplicates_come_twice_and_nothing_else_changes(clock: Clock) -> None:

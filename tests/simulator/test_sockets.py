@@ -142,7 +142,7 @@ async def test_latency_delays_each_answer(start: Start) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     await fetch(bridge, "/v1/reading")
-    assert 0.045 < loop.time() - began < 1
+    assert loop.time() - began > 0.045
 
 
 @pytest.mark.parametrize(("kind", "path"), [("no-reading", "reading"), ("no-status", "status")])
