@@ -33,7 +33,10 @@ from tests.simulator.provider_client import (
 )
 async def test_who_has_no_secret_gets_401(clock: Clock, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    async with ProviderSimulation(clock=clock) as simulation, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        ProviderSimulation(clock=clock) as simulation,
+        httpx.AsyncClient(trust_env=False, verify=False) as client,
+    ):
         response = await client.post(simulation.url, json={"query": NAME}, headers=headers)
         assert response.status_code == 401
         assert response.headers["www-authenticate"].startswith("Basic")
@@ -47,7 +50,7 @@ async def test_a_new_secret_ends_the_old_one(clock: Clock) -> None:
         assert await statuses(simulation, 1) == [200]
         simulation.credentials.secret = "new"
         assert await statuses(simulation, 1) == [200]
-        async with httpx.AsyncClient(trust_env=False, headers=old) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False, headers=old) as client:
             assert (await client.post(simulation.url, json={"query": NAME})).status_code == 401
 
 

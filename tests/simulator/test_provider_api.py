@@ -106,7 +106,7 @@ async def test_a_client_that_asks_for_the_schema_gets_all_of_a_provider(clock: C
 async def test_a_query_may_come_with_get(clock: Clock) -> None:
     async with ProviderSimulation(clock=clock) as simulation:
         header = {"Authorization": authorization(simulation)}
-        async with httpx.AsyncClient(trust_env=False, headers=header) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False, headers=header) as client:
             response = await client.get(simulation.url, params={"query": "{ provider { name } }"})
             assert response.json() == {"data": {"provider": {"name": "Simulated Energy"}}}
             change = f'installationId: "{simulation.fleet.id(2)}", setTerm: {{period: 1, autoRenewal: true}}'
@@ -233,7 +233,7 @@ async def test_a_wrong_question_gets_an_error(
 async def test_what_was_done_can_be_asked_for(clock: Clock) -> None:
     async with ProviderSimulation(clock=clock) as simulation:
         await post(simulation, "{ provider { readings(limit: 7) { cursor } } }")
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
             answer = (await client.get(simulation.url.removesuffix(PATH) + "/simulator")).json()
             assert (await client.get(simulation.url.removesuffix(PATH) + "/v2")).status_code == 404
     assert answer["sent"] == {"query": 7}
@@ -255,7 +255,10 @@ async def test_a_cloud_that_was_down_comes_back_at_its_address(clock: Clock) -> 
 
 async def test_one_of_several_operations_is_chosen_by_its_name(clock: Clock) -> None:
     query = "query A { __typename } query B { kind: __typename provider { name } }"
-    async with ProviderSimulation(clock=clock) as simulation, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        ProviderSimulation(clock=clock) as simulation,
+        httpx.AsyncClient(trust_env=False, verify=False) as client,
+    ):
         found = [
             await client.post(
                 simulation.url,

@@ -21,7 +21,7 @@ async def test_serves_both_documents(start: Start) -> None:
 
 async def test_httpx_reads_it_on_one_kept_connection(start: Start) -> None:
     bridge = await start()
-    async with httpx.AsyncClient(base_url=bridge.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=bridge.url, trust_env=False, verify=False) as client:
         for _ in range(5):
             assert (await client.get("/v1/reading")).json() == bridge.reading()
     assert (bridge.connections, bridge.requests["reading"]) == (1, 5)

@@ -136,7 +136,7 @@ def test_tls_without_a_client_certificate(certificates: Certificates) -> None:
         assert (answer.status_code, answer.text) == (200, "hello 1\n")
         assert refused(port, ssl.create_default_context())
         with pytest.raises(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, verify=False)
 
 
 def test_an_empty_file_is_plain_http(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_an_empty_file_is_plain_http(tmp_path: Path) -> None:
     gate = gate_of(tmp_path / "web.yml")
     assert gate.scheme == "http"
     with serving(gate) as port:
-        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "hello 1\n"
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, verify=False).text == "hello 1\n"
 
 
 def test_a_client_certificate_is_needed_and_verified(certificates: Certificates) -> None:
@@ -596,7 +596,7 @@ async def test_whatever_becomes_of_the_file_nobody_gets_in_without_a_password(
 def test_an_empty_file_does_not_open_the_door(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "web.yml"
     path.write_text(USERS)
-    with serving(gate_of(path)) as port, httpx.Client(trust_env=False) as client:
+    with serving(gate_of(path)) as port, httpx.Client(trust_env=False, verify=False) as client:
         url = f"http://127.0.0.1:{port}/"
         assert client.get(url).status_code == 401
         path.write_text("")

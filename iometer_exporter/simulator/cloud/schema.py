@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ from iometer_exporter.simulator.cloud.stamps import parse_date, parse_stamp
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
+@cache
 def executable_schema() -> GraphQLSchema:
-    """The schema; the context of its operations is a Cloud."""
+    """The schema, the same for all clouds; the context of its operations is a Cloud."""
     text = files("iometer_exporter").joinpath("provider", "api", "schema.graphql").read_text("utf-8")
     objects = [_bound(name, resolvers) for name, resolvers in RESOLVERS.items()]
     schema = make_executable_schema(text, *objects, _subscription(), *_scalars())
