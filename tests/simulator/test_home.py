@@ -23,7 +23,7 @@ HOUR = 3600
 def hour(seed: int, day: int, hour: int, *, pv: bool, heat_pump: bool) -> float:
     """Mean power of an hour of a day."""
     begin = day + hour * HOUR
-    return mean(power(seed, begin + s, pv=pv, heat_pump=heat_pump) for s in range(0, HOUR, 30))
+    return mean(power(seed, begin + s, pv=pv, heat_pump=heat_pump) for s in range(0, HOUR, 120))
 
 
 @pytest.mark.no_cover

@@ -146,7 +146,7 @@ def test_any_damage_is_noticed(tmp_path: Path) -> None:
         read(path)
 
 
-@examples(150, suppress_health_check=(HealthCheck.function_scoped_fixture,))
+@examples(50, suppress_health_check=(HealthCheck.function_scoped_fixture,))
 @given(content=st.binary(max_size=200), is_headed=st.booleans())
 def test_any_bytes_are_entries_or_set_aside(tmp_path: Path, content: bytes, is_headed: bool) -> None:
     path = tmp_path / "state.json"

@@ -570,7 +570,7 @@ basic_auth_users:
 """.encode()
 
 
-@examples(60, suppress_health_check=(HealthCheck.function_scoped_fixture,))
+@examples(25, suppress_health_check=(HealthCheck.function_scoped_fixture,))
 @given(
     content=st.one_of(
         st.binary(max_size=200),

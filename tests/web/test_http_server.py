@@ -452,7 +452,7 @@ def test_noise_in_the_middle_of_an_answer_closes_the_connection(caplog: pytest.L
     assert not caplog.records
 
 
-@examples(60, suppress_health_check=(HealthCheck.function_scoped_fixture,))
+@examples(25, suppress_health_check=(HealthCheck.function_scoped_fixture,))
 @given(
     pieces=st.lists(
         st.one_of(
