@@ -12,7 +12,8 @@ from iometer_exporter.cli import cli
 from iometer_exporter.config.web_file import load_web_config
 from iometer_exporter.errors import ConfigError
 from iometer_exporter.web.gate import WebGate
-from tests.processes import CLEAN_ENVIRONMENT, COMMAND, exporter, free_port
+from tests.commands import Done, run
+from tests.processes import exporter, free_port
 from tests.rawserver import answering, hanging, response, served
 from tests.secured import USERS, Certificates, serving
 
@@ -23,13 +24,10 @@ def healthcheck(*words: str, env: dict[str, str] | None = None) -> Result:
 
 def test_the_running_exporter_is_well_and_the_stopped_one_is_not(tmp_path: Path) -> None:
     with exporter(tmp_path, "--no-discovery") as (process, url):
-        command = [*COMMAND, "healthcheck", "--url", f"{url}-/healthy"]
-        well = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN_ENVIRONMENT)
+        assert run("healthcheck", "--url", f"{url}-/healthy") == Done(0, "", "")
         process.stop()
-    assert (well.returncode, well.stdout, well.stderr) == (0, "", "")
-    ill = subprocess.run(command, capture_output=True, text=True, check=False, env=CLEAN_ENVIRONMENT)
-    assert (ill.returncode, ill.stdout) == (1, "")
-    assert ill.stderr == f"Error: no answer from {url}-/healthy: Connection refused\n"
+    told = f"Error: no answer from {url}-/healthy: Connection refused\n"
+    assert run("healthcheck", "--url", f"{url}-/healthy") == Done(1, "", told)
 
 
 def test_the_url_comes_from_the_environment_too() -> None:

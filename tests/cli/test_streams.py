@@ -180,7 +180,8 @@ def test_a_pipe_that_another_process_made_non_blocking_is_waited_for(tmp_path: P
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with cloud_of(installations=30) as cloud:
-        command = [*COMMAND, "provider", "backfill", "-o", "-", "--provider.url", cloud.simulation.url]
+        command = [*COMMAND, "provider", "backfill", "--since", "6h", "-o", "-"]
+        command += ["--provider.url", cloud.simulation.url]
         with subprocess.Popen(
             command, stdout=writer, stderr=subprocess.PIPE, env=CLEAN_ENVIRONMENT | ENVIRONMENT
         ) as running:

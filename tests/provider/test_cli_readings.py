@@ -6,7 +6,6 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -273,7 +272,7 @@ def test_nothing_is_left_of_a_backfill_that_fails(tmp_path: Path) -> None:
 
 
 def test_backfill_into_a_pipe_that_is_closed_says_nothing(cloud: Cloud) -> None:
-    command = [sys.executable, "-m", "iometer_exporter", "provider", "backfill", "-o", "-"]
+    command = [*COMMAND, "provider", "backfill", "--since", "6h", "-o", "-"]
     with subprocess.Popen(
         [*command, "--provider.url", cloud.simulation.url],
         stdout=subprocess.PIPE,
