@@ -7,7 +7,6 @@ from iometer_exporter.bridges.discovery.admission import REST_SECONDS, TRIAL_SEC
 from iometer_exporter.bridges.discovery.announcements import Service
 from iometer_exporter.config.file import DiscoveryConfig
 from iometer_exporter.net.addresses import Address
-from tests.properties import examples
 
 
 def service(name: str, host: str = "", *, answered: bool = False) -> Service:
@@ -209,7 +208,6 @@ steps = st.lists(
 )
 
 
-@examples(35)
 @given(steps, st.integers(1, 4))
 def test_whatever_is_announced_the_table_is_bounded_and_answers_are_kept(
     steps: Sequence[tuple[Sequence[tuple[str, int]], float, set[str]]], limit: int

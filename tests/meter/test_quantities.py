@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from iometer_exporter.meter import quantities
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
-from tests.properties import examples
 
 ALL_POWERS = {
     "1-0:16.7.0": "-250 W",
@@ -175,7 +174,6 @@ codes = st.sampled_from([*ALL_POWERS, "1-0:1.8.0", "1-0:1.8.1", "1-0:32.7.0", "1
 
 
 @pytest.mark.no_cover
-@examples(35)
 @given(st.dictionaries(codes, st.tuples(values, units)))
 def test_every_quantity_of_any_reading_is_finite_or_unknown(
     registers: dict[str, tuple[Decimal, str]],

@@ -39,7 +39,6 @@ from iometer_exporter.metrics.families import (
 )
 from iometer_exporter.metrics.lines import Lines
 from tests import payloads
-from tests.properties import examples
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()
 STALE_AFTER: Final = 1200.0
@@ -447,7 +446,6 @@ snapshots = st.builds(
 
 
 @pytest.mark.no_cover
-@examples(35)
 @given(
     st.lists(snapshots, max_size=4, unique_by=lambda snapshot: snapshot.bridge),
     finite,

@@ -18,7 +18,6 @@ from iometer_exporter.metrics import lines as module
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, render
 from iometer_exporter.metrics.families import Distribution, Family, Observed, Owned, Sample
 from iometer_exporter.metrics.lines import Heads, Lines, _format, number
-from tests.properties import examples
 
 KINDS: Final = {
     "counter": CounterMetricFamily,
@@ -124,7 +123,6 @@ def test_a_page_is_the_one_of_prometheus_client(
         assert written == reference(table, samples, text_format)
 
 
-@examples(35)
 @given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6))
 def test_steady_samples_give_the_lines_of_what_they_are_made_of_now(
     pages: list[tuple[list[Family], list[Owned]]], order: list[int]
