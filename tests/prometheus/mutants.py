@@ -1,6 +1,6 @@
 """Alerts with one thing wrong, to see that the cases look."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import promql_parser as promql
@@ -8,6 +8,7 @@ import promql_parser as promql
 Rule = dict[str, Any]
 
 _JOINS: Final = {"and", "unless", "or"}
+_SPANS: Final = (promql.MatrixSelector, promql.SubqueryExpr)
 _COMPARISONS: Final = {"==", "!=", "<", ">", "<=", ">="}
 
 
@@ -25,6 +26,24 @@ def mutants(rule: Rule) -> Iterator[tuple[str, Rule]]:
             yield f"without {operator} {node.rhs}", rule | {"expr": _replaced(tree, number, left=True)}
         if operator == "or":
             yield f"without {node.lhs} or", rule | {"expr": _replaced(tree, number, left=False)}
+
+
+def computed_once(rules: Iterable[Rule]) -> list[Rule]:
+    """The same rules, after recording rules for what they compute over spans of time.
+
+    That is what takes time, and mutants of one alert have nearly all of it in common.
+    """
+    names: dict[str, str] = {}
+
+    def visit(node: promql.Expr) -> promql.Expr | None:
+        if not isinstance(node, promql.Call) or not any(isinstance(arg, _SPANS) for arg in node.args):
+            return None
+        return promql.parse(names.setdefault(str(node), f"computed:{len(names)}"))
+
+    found = [
+        rule | {"expr": str(promql.transform(promql.parse(rule["expr"]), pre_visit=visit))} for rule in rules
+    ]
+    return [*({"record": name, "expr": expr} for expr, name in names.items()), *found]
 
 
 def _binaries(tree: promql.Expr) -> list[promql.BinaryExpr]:

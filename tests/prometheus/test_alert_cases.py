@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import require_program
 from tests.prometheus.cases import FILES, NAMES, Case, cases, documents, label_sets, seconds, shipped
-from tests.prometheus.mutants import mutants
+from tests.prometheus.mutants import computed_once, mutants
 from tests.prometheus.promtool import Failure, failures
 
 CONTROL: Final = "as it is"
@@ -57,7 +57,9 @@ def _with_mutants(folder: Path, path: Path, document: dict[str, Any], done: dict
         done[name] = f"{path.stem}: {what}"
         rules.append(mutant | {"alert": name})
     rule_file = folder / f"{path.stem}-rules.yml"
-    rule_file.write_text(yaml.safe_dump({"groups": [{"name": path.stem, "rules": rules}]}), encoding="utf-8")
+    control, *others = rules
+    group = {"name": path.stem, "rules": [control, *computed_once(others)]}
+    rule_file.write_text(yaml.safe_dump({"groups": [group]}), encoding="utf-8")
     tests = [group | {"alert_rule_test": _checks_of_all(group, rules)} for group in document["tests"]]
     copy = folder / path.name
     copy.write_text(yaml.safe_dump(document | {"rule_files": [rule_file.name], "tests": tests}))
