@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
-from prometheus_client.core import Metric
-
 from grafana.histories.history import Truth
-from grafana.histories.text import Recorder, as_metrics
+from grafana.histories.text import Recorder
 from iometer_exporter.bridges.samples import bridge_samples
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.meter.guard import Guard, Judgement, Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import ENDPOINTS, parse_reading
+from iometer_exporter.metrics.families import ENERGY_EXPORT, ENERGY_IMPORT, Owned
 from iometer_exporter.simulator import Fault, SimulatedBridge, Timing
 
 BEGIN: Final = 1_780_272_000.0
@@ -38,7 +37,7 @@ HOUR: Final = 3600.0
 
 LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
 
-FAMILIES: Final = ("iometer_energy_import_joules", "iometer_energy_export_joules")
+FAMILIES: Final = (ENERGY_IMPORT, ENERGY_EXPORT)
 
 _TRUTH_KEPT: Final = 3600
 """Seconds between two kept states of a home."""
@@ -136,7 +135,7 @@ class Bridge:
         self._saved = self._saved_before = "{}"
         self._start(is_behind=False)
 
-    def scrape(self, now: float) -> list[Metric]:
+    def scrape(self, now: float) -> list[Owned]:
         """The counters that the exporter serves at a unix time; none while it is off."""
         self._live(now)
         event = next((event for event in self._events if event.begin <= now < event.end), None)
@@ -251,8 +250,8 @@ class Bridge:
             glitch_seconds=1e9,
         )
 
-    def _served(self, judgement: Judgement) -> list[Metric]:
-        """The families of the counters."""
+    def _served(self, judgement: Judgement) -> list[Owned]:
+        """The samples of the counters."""
         snapshot = Snapshot(
             bridge=self.kind.name,
             address=self.kind.name,
@@ -268,8 +267,8 @@ class Bridge:
             rejected={},
             is_held=judgement.is_held,
         )
-        families = as_metrics(bridge_samples(snapshot, now=self._now, stale_after=0.0))
-        return [family for family in families if family.name in FAMILIES]
+        owned = bridge_samples(snapshot, now=self._now, stale_after=0.0)
+        return [(owner, [sample for sample in samples if sample[0] in FAMILIES]) for owner, samples in owned]
 
 
 def simulate(kinds: Sequence[Kind], seed: int, recorder: Recorder) -> list[Bridge]:
@@ -278,7 +277,7 @@ def simulate(kinds: Sequence[Kind], seed: int, recorder: Recorder) -> list[Bridg
     now = FIRST
     while now <= LAST:
         for bridge in bridges:
-            recorder.record(bridge.scrape(now), now)
+            recorder.record_owned(bridge.scrape(now), now)
         now += INTERVAL
     for bridge in bridges:
         bridge.finish()

@@ -8,7 +8,6 @@ import json
 import subprocess
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,11 +16,10 @@ from random import Random
 from typing import Any, Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
-from prometheus_client.core import Metric
 
 from devtools.processes import program
 from grafana.histories.plan import FIRMWARE_UPDATE, SEED, Event, Household, Kind, Scenario
-from grafana.histories.text import Recorder, as_metrics
+from grafana.histories.text import Recorder
 from iometer_exporter.bridges.samples import bridge_samples
 from iometer_exporter.bridges.snapshot import Snapshot
 from iometer_exporter.errors import FetchError, Reason
@@ -197,14 +195,13 @@ class _Exporter:
             if family.name == "process_start_time_seconds":
                 family.samples = [sample._replace(value=now) for sample in family.samples]
 
-    def collect(self, snapshots: list[Snapshot], now: float) -> Iterator[Metric]:
-        """All families of one scrape."""
-        yield from self._own
+    def scrape(self, snapshots: list[Snapshot], now: float, recorder: Recorder) -> int:
+        """Record all families as they are at a unix time; the number of samples."""
         owned = [each for one in snapshots for each in bridge_samples(one, now=now, stale_after=STALE_AFTER)]
         own = exporter_samples(
             bridges={"configured": len(snapshots)}, reload_successful=True, reload_timestamp=self._started
         )
-        yield from as_metrics([*owned, ((), own)])
+        return recorder.record(self._own, now) + recorder.record_owned([*owned, ((), own)], now)
 
 
 def simulate(scenario: Scenario, recorder: Recorder) -> dict[str, Truth]:
@@ -239,7 +236,7 @@ def _scrape(
             bridge.snapshot(now, {event.kind for event in active if event.bridge == number})
             for number, bridge in enumerate(bridges, 1)
         ]
-        count = recorder.record(exporter.collect(snapshots, now), now)
+        count = exporter.scrape(snapshots, now, recorder)
         slowest = max(max(snapshot.durations.values()) for snapshot in snapshots)
     recorder.add("up", 0.0 if off else 1.0, now)
     recorder.add("scrape_duration_seconds", 0.001 if off else slowest + 0.004, now)

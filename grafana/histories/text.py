@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from prometheus_client.core import Metric
-from prometheus_client.samples import Sample
 
 from iometer_exporter.metrics.families import Distribution, Family, Owned
 
@@ -33,7 +32,7 @@ class Recorder:
     def __init__(self, target: Mapping[str, str]) -> None:
         self._target = dict(target)
         self._families: dict[str, tuple[str, dict[Key, _Series]]] = {}
-        self._known: dict[tuple[str, ...], _Series] = {}
+        self._known: dict[tuple[object, ...], _Series] = {}
         self._times: list[str] = []
         self.samples = 0
         """Samples recorded so far."""
@@ -43,14 +42,31 @@ class Recorder:
         count, scrape = 0, self._scrape(time)
         known = self._known
         for family in families:
-            for sample in family.samples:
-                labels = sample.labels
-                key = (sample.name, *labels, *labels.values())
+            for name, labels, value, *_ in family.samples:
+                key = (name, *labels, *labels.values())
                 series = known.get(key)
                 if series is None:
-                    series = known[key] = self._new(family, sample)
+                    series = known[key] = self._new(family.name, family.type, name, labels)
                 series.scrapes.append(scrape)
-                series.values.append(sample.value)
+                series.values.append(value)
+                count += 1
+        self.samples += count
+        return count
+
+    def record_owned(self, owned: Iterable[Owned], time: float) -> int:
+        """Add the gauges and counters of one scrape, histograms left out, at a unix time; their number."""
+        count, scrape = 0, self._scrape(time)
+        known = self._known
+        for owner, samples in owned:
+            for family, labels, value in samples:
+                if value is None or isinstance(value, Distribution):
+                    continue
+                key = (family.name, owner, labels)
+                series = known.get(key)
+                if series is None:
+                    series = known[key] = self._new_owned(family, (*owner, *labels))
+                series.scrapes.append(scrape)
+                series.values.append(value)
                 count += 1
         self.samples += count
         return count
@@ -87,9 +103,12 @@ class Recorder:
 
     def add(self, name: str, value: float, time: float) -> None:
         """Add a gauge that Prometheus itself writes about a scrape, such as `up`."""
-        family = Metric(name, name, "gauge")
-        family.add_sample(name, {}, value)
-        self.record([family], time)
+        series = self._known.get((name,))
+        if series is None:
+            series = self._known[name,] = self._new(name, "gauge", name, {})
+        series.scrapes.append(self._scrape(time))
+        series.values.append(value)
+        self.samples += 1
 
     def write(self, path: Path) -> None:
         """Write all of it as OpenMetrics text, each family in one piece."""
@@ -102,12 +121,18 @@ class Recorder:
                     file.writelines([f"{prefix}{value!r} {times[scrape]}\n" for value, scrape in pairs])
             file.write("# EOF\n")
 
-    def _new(self, family: Metric, sample: Sample) -> _Series:
-        _, series = self._families.setdefault(family.name, (_TYPES[family.type], {}))
-        labels = tuple(sorted((sample.labels | self._target).items()))
+    def _new(self, family: str, kind: str, sample: str, own: Mapping[str, str]) -> _Series:
+        _, series = self._families.setdefault(family, (_TYPES[kind], {}))
+        labels = tuple(sorted({**own, **self._target}.items()))
         text = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels)
-        one = series[sample.name, labels] = _Series(f"{sample.name}{{{text}}} ")
+        one = series[sample, labels] = _Series(f"{sample}{{{text}}} ")
         return one
+
+    def _new_owned(self, family: Family, values: tuple[str, ...]) -> _Series:
+        labels = dict(zip(family.labels, values, strict=True))
+        is_counter = family.type == "counter"
+        name = family.name.removesuffix("_total") if is_counter else family.name
+        return self._new(name, family.type, family.name, labels)
 
     def _new_text(self, family: str, sample: str) -> _Series:
         target = ",".join(f'{key}="{_escaped(value)}"' for key, value in self._target.items())
@@ -116,21 +141,6 @@ class Recorder:
         one = _Series(f"{head}{{{inside}{',' if inside else ''}{target}}} ")
         self._families[family][1][sample, ()] = one
         return one
-
-
-def as_metrics(owned: Iterable[Owned]) -> Iterable[Metric]:
-    """Samples of gauges and counters as the families of prometheus_client."""
-    metrics: dict[Family, Metric] = {}
-    for owner, samples in owned:
-        for family, labels, value in samples:
-            if value is None or isinstance(value, Distribution):
-                continue
-            metric = metrics.get(family)
-            if metric is None:
-                name = family.name.removesuffix("_total") if family.type == "counter" else family.name
-                metric = metrics[family] = Metric(name, family.help, family.type)
-            metric.add_sample(family.name, dict(zip(family.labels, (*owner, *labels), strict=True)), value)
-    return metrics.values()
 
 
 def _escaped(value: str) -> str:
