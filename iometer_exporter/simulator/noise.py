@@ -1,6 +1,7 @@
 """Randomness that is a function of its keys alone, so that any moment of a home can be computed by itself."""
 
 import math
+from functools import lru_cache
 from typing import Final
 
 _MASK: Final = (1 << 64) - 1
@@ -25,7 +26,12 @@ def uniform(low: float, high: float, *keys: int) -> float:
 def smooth(seed: int, time: float, period: float) -> float:
     """A random curve from -1 to 1 that turns about once in `period` seconds."""
     knot, rest = divmod(time, period)
-    before = uniform(-1.0, 1.0, seed, int(knot))
-    after = uniform(-1.0, 1.0, seed, int(knot) + 1)
+    before, after = _at_knot(seed, int(knot)), _at_knot(seed, int(knot) + 1)
     weight = (1.0 - math.cos(math.pi * rest / period)) / 2.0
     return before + (after - before) * weight
+
+
+@lru_cache(maxsize=4096)
+def _at_knot(seed: int, knot: int) -> float:
+    """What a curve is at one of its knots: the same for all moments around it."""
+    return uniform(-1.0, 1.0, seed, knot)

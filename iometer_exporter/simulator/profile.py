@@ -38,6 +38,7 @@ class Profile:
         self._phase = int(uniform(0, MINUTE, self._seed))
         self._days: dict[int, tuple[Use, ...]] = {}
         self._minute: tuple[int, bool, list[int]] | None = None
+        self._sun = (-1, 0.0)
 
     def __call__(self, time: float) -> int:
         """Grid power in W at a unix time; negative while the home exports."""
@@ -60,7 +61,7 @@ class Profile:
         begin = self.begin_of(minute)
         watts = self._load(minute, begin)
         if self.pv:
-            now, then = (self._rated_pv * sunlight(self._seed, begin + s) for s in (0, MINUTE))
+            now, then = (self._rated_pv * self._sunlight(begin + s) for s in (0, MINUTE))
             # Clouds drift: within the minute the roof follows a straight line.
             rise = (then - now) / MINUTE
             if now or then:
@@ -91,10 +92,19 @@ class Profile:
         for behind in (0, 1):
             offset = second + behind * _DAY
             for use in self._plan(day - behind):
+                # Most of a day's uses are at other times of it.
+                if use.end <= offset or use.start >= offset + MINUTE:
+                    continue
                 first, last = max(0, use.start - offset), min(MINUTE, use.end - offset)
                 for index in range(first, last):
                     if (offset + index - use.start) % use.period < use.on:
                         watts[index] += use.watts
+
+    def _sunlight(self, time: int) -> float:
+        """The end of one minute is the begin of the next."""
+        if self._sun[0] != time:
+            self._sun = (time, sunlight(self._seed, time))
+        return self._sun[1]
 
     def _plan(self, day: int) -> tuple[Use, ...]:
         plan = self._days.get(day)
