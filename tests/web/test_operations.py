@@ -100,7 +100,7 @@ def simulation(bridges: int, latency: float) -> Iterator[Simulation]:
 
 def test_fifty_scrapers_at_once(tmp_path: Path) -> None:
     """No error, no growth of file descriptors, and never more than one fetch per bridge at a time."""
-    seconds = 30.0
+    seconds = 10.0
     with ExitStack() as stack:
         running = stack.enter_context(simulation(bridges=20, latency=0.02))
         bridges = [word for bridge in running.bridges for word in ("--bridge", bridge.target)]
