@@ -64,9 +64,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several share the tests, begin with what takes long: end-to-end tests, then properties."""
     if hasattr(config, "workerinput"):
+        # Imported here: see above.
+        from tests.scheduling import rank
+
         processes = {item.path for item in items if item.get_closest_marker("end_to_end")}
         properties = {item.path for item in items if is_hypothesis_test(getattr(item, "function", None))}
-        items.sort(key=lambda item: (item.path not in processes, item.path not in properties))
+        items.sort(
+            key=lambda item: (
+                *((False, rank(item.nodeid)) if item.path in processes else (True, 0)),
+                item.path not in properties,
+            )
+        )
 
 
 class _Faults(logging.Handler):
