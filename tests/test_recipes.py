@@ -98,7 +98,7 @@ def snapshot(faults: tuple[Fault, ...] = ()) -> Snapshot:
         errors={},
         rejected={},
         streams=dict.fromkeys(ENDPOINTS, StreamState(True, 1, 0)),
-        powers=(sent.meter, Distribution(((inf, 1),), 0.0)),
+        powers=(sent.meter, Distribution((inf,), (1,), 0.0)),
     )
 
 

@@ -46,10 +46,11 @@ Result = TypeVar("Result")
 
 
 class Judged(NamedTuple):
-    """A reading as it was sent, and the guard's judgement on it."""
+    """A reading as it was sent, and the guard's judgement on it; another edition where either is another."""
 
     sent: Reading
     judgement: Judgement
+    edition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Bridge:
         """Timeouts since then of `refresh`, which are no news to the log."""
         self._answered_at: float | None = None
         """Unix time of the last valid document."""
-        self._judgement: Judgement | None = None
+        self._judged: Judged | None = None
         self._status: Status | None = None
         self._course = Course(memory=memory.days if memory is not None else None)
         self._problems: dict[Endpoint, frozenset[str]] = {}
@@ -239,7 +240,7 @@ class Bridge:
 
     def snapshot(self, outcomes: Outcomes) -> Snapshot:
         """Snapshot for one scrape, from the outcome of each endpoint."""
-        sent, judgement = outcomes.reading.result or (None, None)
+        sent, judgement, edition = outcomes.reading.result or (None, None, None)
         status = outcomes.status.result
         streams = self._streams
         powers = streams.powers.value if streams is not None else None
@@ -264,6 +265,7 @@ class Bridge:
             is_held=judgement is not None and judgement.is_held,
             streams=streams.states if streams is not None else {},
             powers=(streams.powers.meter, powers) if streams is not None and powers is not None else None,
+            edition=edition,
             heads=self._heads,
         )
         self.answering = snapshot.up
@@ -286,7 +288,8 @@ class Bridge:
 
     def glance(self) -> Glance:
         """What is known of the bridge now, by the last fetches of each endpoint; waits for nothing."""
-        judgement, now = self._judgement, asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        judgement = self._judged.judgement if self._judged is not None else None
         outcomes = self._outcomes | self._missed
         return Glance(
             name=self.name,
@@ -448,9 +451,13 @@ class Bridge:
         if judgement.rejection:
             self._rejected[judgement.rejection] += 1
         self._log_judgement(reading, judgement)
-        self._judgement = judgement
         self._course.follow(judgement.served, now, is_held=judgement.is_held)
-        return Judged(reading, judgement)
+        before = self._judged
+        edition = 0 if before is None else before.edition
+        if before is None or reading is not before.sent or judgement.served is not before.judgement.served:
+            edition += 1
+        self._judged = Judged(reading, judgement, edition)
+        return self._judged
 
     def _named(self, reading: Reading) -> Reading:
         """The reading under the number known of its meter, if it brings none of its own."""
@@ -481,7 +488,7 @@ class Bridge:
 
     def _log_judgement(self, reading: Reading, judgement: Judgement) -> None:
         fields = {"bridge": self.name, "meter": reading.meter}
-        before = self._judgement
+        before = self._judged.judgement if self._judged is not None else None
         was_refused = before is not None and before.rejection is not None
         if judgement.reset:
             _log.warning("the refused readings agree with one another: served from now on", extra=fields)

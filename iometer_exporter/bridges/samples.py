@@ -46,7 +46,8 @@ def add_bridges(lines: Lines, snapshots: Iterable[Snapshot], *, now: float, stal
             if samples in _STEADY:
                 lines.add_steady(owner, samples, arguments, snapshot.heads)
             else:
-                lines.add(((owner, samples(*arguments)),), snapshot.heads)
+                edition = (snapshot.edition, snapshot.is_held) if samples in _OF_READINGS else None
+                lines.add_alike(owner, samples, arguments, snapshot.heads, edition)
 
 
 def bridge_samples(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Owned]:
@@ -70,7 +71,9 @@ def _groups(snapshot: Snapshot, now: float, stale_after: float) -> Iterator[_Gro
     yield (bridge,), _durations, (snapshot.durations,)
     yield (bridge,), _outcomes, (snapshot.up, tuple(snapshot.failures), snapshot.errors, snapshot.rejected)
     if snapshot.streams:
-        yield (bridge,), _streams, (snapshot.streams,)
+        yield (bridge,), _stream_events, (snapshot.streams,)
+        standing = tuple((endpoint, up, begun) for endpoint, (up, _, begun) in snapshot.streams.items())
+        yield (bridge,), _stream_states, (standing,)
     if reading is not None:
         labels = (bridge, reading.meter)
         yield labels, counters, ({} if snapshot.is_held else snapshot.energies, reading.time)
@@ -111,11 +114,15 @@ def _outcomes(
         yield READINGS_REJECTED, (rejection,), rejected.get(rejection, 0)
 
 
-def _streams(streams: Mapping[Endpoint, StreamState]) -> Iterator[Sample]:
+def _stream_events(streams: Mapping[Endpoint, StreamState]) -> Iterator[Sample]:
     for endpoint, stream in streams.items():
-        yield STREAM_UP, (endpoint,), int(stream.up)
         yield STREAM_EVENTS, (endpoint,), stream.events
-        yield STREAM_RECONNECTS, (endpoint,), stream.reconnects
+
+
+def _stream_states(streams: Iterable[tuple[Endpoint, bool, int]]) -> Iterator[Sample]:
+    for endpoint, up, reconnects in streams:
+        yield STREAM_UP, (endpoint,), int(up)
+        yield STREAM_RECONNECTS, (endpoint,), reconnects
 
 
 def _powers(powers: Distribution) -> Iterator[Observed]:
@@ -141,5 +148,8 @@ def _status(
     yield BRIDGE_INFO, identity, 1
 
 
-_STEADY: Final = frozenset((_outcomes, _status))
+_STEADY: Final = frozenset((_outcomes, _stream_states, _signals, _status))
 """Those whose samples are the same from scrape to scrape, as a rule; they get nothing but their arguments."""
+
+_OF_READINGS: Final = frozenset((counters, instantaneous, registers))
+"""Those whose samples are the same while the snapshot is of the same readings."""

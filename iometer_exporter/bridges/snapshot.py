@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.meter.guard import Rejection
@@ -31,8 +31,7 @@ class KnownBridge:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamState:
+class StreamState(NamedTuple):
     """The stream of an endpoint: whether it answers scrapes, and what has come of it since it is followed."""
 
     up: bool
@@ -50,7 +49,8 @@ class Snapshot:
     `seen_for` is for how many seconds `reading` has been known; while `is_held`, its energies may not be
     served as counters yet. `heads` are those of its lines, which the bridge keeps from one scrape
     to the next. `streams` are those of a bridge that is followed, and `powers` the power of the readings that
-    they brought, by meter; without any, None.
+    they brought, by meter; without any, None. `edition` is the same for the same
+    `reading`, `energies` and `sent` of a bridge, if it is one.
     """
 
     bridge: str
@@ -69,6 +69,7 @@ class Snapshot:
     is_held: bool = False
     streams: Mapping[Endpoint, StreamState] = field(default_factory=dict)
     powers: tuple[str, Distribution] | None = None
+    edition: int | None = field(default=None, compare=False)
     heads: Heads = field(default_factory=Heads, compare=False, repr=False)
 
     def age(self, now: float) -> float | None:

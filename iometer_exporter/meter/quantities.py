@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from iometer_exporter.meter import obis
 from iometer_exporter.meter.models import Reading, Register
@@ -27,8 +26,7 @@ LARGEST_COUNTER_JOULES: Final = 10**18
 """Joules, more than all of Europe's meters together count in a month: no meter shows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """Values of one phase (`L1` to `L3`), in W, V and A; None where the meter does not say."""
 
     name: str
@@ -139,20 +137,28 @@ def _digit(exponent: int, unit: str) -> Decimal:
 def _stands_in_for_total(reading: Reading) -> bool:
     """Whether 36.7.0 is sent without any other power: some meters give their total that way."""
     first, *others = obis.PHASE_POWER
-    others += [obis.POWER, obis.POWER_IMPORT, obis.POWER_EXPORT]
-    return _value(reading, first, _WATTS) is not None and not any(
-        _value(reading, code, _WATTS) is not None for code in others
-    )
+    powers = (obis.POWER, obis.POWER_IMPORT, obis.POWER_EXPORT, *others)
+    return not any(_is_sent(reading, code) for code in powers) and _is_sent(reading, first)
+
+
+def _is_sent(reading: Reading, code: ObisCode) -> bool:
+    """Whether the register is there, and is one of power."""
+    register = reading.registers.get(code)
+    return register is not None and register.unit in _WATTS
 
 
 def _value(reading: Reading, code: ObisCode, scale: _Scale) -> Decimal | None:
     """The register in the base unit of the scale; None if it is missing or of another kind of unit."""
     register: Register | None = reading.registers.get(code)
-    if register is None or register.unit not in scale:
+    factor = None if register is None else scale.get(register.unit)
+    if register is None or factor is None:
         return None
-    return register.value * scale[register.unit]
+    return register.value if factor == 1 else register.value * factor
 
 
 def _float(value: Decimal | None) -> float | None:
     """As a float; None also where the conversion to the base unit left the range of one."""
-    return None if value is None or math.isinf(float(value)) else float(value)
+    if value is None:
+        return None
+    converted = float(value)
+    return None if math.isinf(converted) else converted

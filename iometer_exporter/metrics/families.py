@@ -1,6 +1,6 @@
 """The metric families: one visible table, and what a reading or a core puts into it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -283,13 +283,14 @@ _PIN_STATES: Final = ("entered", "pending", "missing")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The value of a histogram: by upper bound how many observations are not above it, and their sum.
+    """The value of a histogram: for each upper bound how many observations are not above it, and their sum.
 
     The last bound is infinity, so that the last count is that of all. Where a bound is negative, the sum is
     no counter and is not written, nor is the count.
     """
 
-    buckets: Sequence[tuple[float, int]]
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
     sum: float
 
 

@@ -9,6 +9,7 @@ prometheus_client would write; what differs from format to format is in `exposit
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from prometheus_client.utils import floatToGoString
@@ -28,6 +29,9 @@ _MOST_HEADS: Final = 128
 
 _MOST_OWNERS: Final = 4
 """Owners whose heads are kept together: a bridge by itself, and with its meter."""
+
+_MOST_HISTOGRAMS: Final = 4
+"""Histograms of one owner whose heads are kept, by family, labels and bounds."""
 
 _FAMILIES_AT_HAND: Final = 512
 """Families whose format is remembered, more than there are."""
@@ -62,7 +66,8 @@ class Lines:
                 if value is None:
                     continue
                 if isinstance(value, Distribution):
-                    lines += _distribution(family, labels, value, HeadsOf(escaped) if kept is None else kept)
+                    own = HeadsOf(escaped) if kept is None else kept
+                    lines.append(own.of_histogram(family, labels, value))
                 elif kept is None:
                     lines.append(f"{_format(family)(*escaped, *map(escape, labels))}{number(value)}\n")
                 else:
@@ -82,12 +87,36 @@ class Lines:
         made_of = (owner, arguments)
         kept = heads.texts.get(samples)
         if kept is None or kept[0] != made_of:
-            given = list(samples(*arguments))
-            own = Lines(list(dict.fromkeys(family for family, _, _ in given)))
-            own.add([(owner, given)])
-            kept = heads.texts[samples] = (made_of, [(family.name, text) for family, text in own])
-        for name, text in kept[1]:
-            self._lines[name][1].append(text)
+            texts = HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
+            kept = heads.texts[samples] = (made_of, texts)
+        self._add_texts(kept[1])
+
+    def add_alike(
+        self,
+        owner: tuple[str, ...],
+        samples: Callable[..., Iterable[Sample | Observed]],
+        arguments: tuple[object, ...],
+        heads: "Heads",
+        edition: object = None,
+    ) -> None:
+        """The same where values change, and the families and labels seldom do: their heads are kept as one.
+
+        So are the lines, for as long as the edition of the arguments is the same; None: there is none.
+        """
+        if edition is None:
+            self._add_texts(heads.of(owner).written(samples, samples(*arguments)))
+            return
+        made_of = (owner, edition)
+        kept = heads.texts.get(samples)
+        if kept is None or kept[0] != made_of:
+            texts = heads.of(owner).written(samples, samples(*arguments))
+            kept = heads.texts[samples] = (made_of, texts)
+        self._add_texts(kept[1])
+
+    def _add_texts(self, texts: Iterable[tuple[str, str]]) -> None:
+        of_name = self._lines
+        for name, text in texts:
+            of_name[name][1].append(text)
 
     def __iter__(self) -> Iterator[tuple[Family, str]]:
         """The families that have lines, with these."""
@@ -128,6 +157,8 @@ class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
         """Of the owner with these label values, which are escaped."""
         super().__init__()
         self._owner = escaped
+        self._histograms: dict[tuple[Family, tuple[str, ...], tuple[float, ...]], str] = {}
+        self._forms: dict[object, _Form] = {}
 
     def __missing__(self, key: tuple[Family, tuple[str, ...]]) -> str:
         if len(self) >= _MOST_HEADS:
@@ -135,6 +166,80 @@ class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
         family, labels = key
         head = self[key] = _format(family)(*self._owner, *map(escape, labels))
         return head
+
+    def written(self, source: object, samples: Iterable[Sample | Observed]) -> list[tuple[str, str]]:
+        """The lines of samples of this owner, with the name of their family; none without a value.
+
+        The samples of a source have the same families and labels as those before, as a rule.
+        """
+        shape: list[tuple[Family, tuple[str, ...]]] = []
+        values: list[str] = []
+        texts: list[tuple[str, str]] = []
+        for family, labels, value in samples:
+            if isinstance(value, Distribution):
+                texts.append((family.name, self.of_histogram(family, labels, value)))
+            elif value is not None:
+                shape.append((family, labels))
+                values.append(number(value))
+        if shape:
+            form = self._forms.get(source)
+            if form is None or form.shape != shape:
+                form = self._forms[source] = _Form(self._owner, shape)
+            texts += form.filled(values)
+        return texts
+
+    def of_histogram(self, family: Family, labels: tuple[str, ...], value: Distribution) -> str:
+        """The lines of a histogram: the heads of all its buckets are kept as one text with gaps."""
+        key = family, labels, value.bounds
+        gaps = self._histograms.get(key)
+        if gaps is None:
+            if len(self._histograms) >= _MOST_HISTOGRAMS:
+                self._histograms.clear()
+            gaps = self._histograms[key] = self._gaps(family, labels, value.bounds)
+        values = [number(count) for count in value.counts]
+        if value.bounds[0] >= 0:
+            values += (values[-1], number(value.sum))
+        return gaps % tuple(values)
+
+    def _gaps(self, family: Family, labels: tuple[str, ...], bounds: tuple[float, ...]) -> str:
+        bucket, count, total = _parts(family)
+        parts = [(bucket, (*labels, number(bound))) for bound in bounds]
+        if bounds[0] >= 0:
+            parts += ((count, labels), (total, labels))
+        return "".join(_gap(self._owner, part, own) for part, own in parts)
+
+
+class _Form:
+    """The heads of samples as texts with gaps for their values, one text a family."""
+
+    __slots__ = ("_parts", "shape")
+
+    def __init__(self, escaped: tuple[str, ...], shape: list[tuple[Family, tuple[str, ...]]]) -> None:
+        """Of the owner with these label values, for at least one sample."""
+        self.shape = shape
+        """Families of the samples, and the labels after those of the owner."""
+        places: dict[str, list[int]] = {}
+        for index, (family, _) in enumerate(shape):
+            places.setdefault(family.name, []).append(index)
+        self._parts = [
+            (
+                name,
+                "".join(_gap(escaped, *shape[index]) for index in indexes),
+                itemgetter(*indexes),
+            )
+            for name, indexes in places.items()
+        ]
+
+    def filled(self, values: list[str]) -> Iterator[tuple[str, str]]:
+        """The lines with these values, with the name of their family."""
+        # One value comes by itself, several as a tuple: `%` takes both.
+        return ((name, gaps % pick(values)) for name, gaps, pick in self._parts)
+
+
+def _gap(escaped: tuple[str, ...], family: Family, labels: tuple[str, ...]) -> str:
+    """The line of a sample with a gap for its value."""
+    head = _format(family)(*escaped, *map(escape, labels))
+    return f"{head.replace('%', '%%')}%s\n"
 
 
 def escape(text: str) -> str:
@@ -146,23 +251,20 @@ def escape(text: str) -> str:
 
 def number(value: float) -> str:
     """The value as Go writes it, which is how prometheus_client does."""
-    if type(value) is not float and isinstance(value, int) and 0 <= value < len(_SMALL):
+    if type(value) is float:
+        exact = value
+    elif isinstance(value, int) and 0 <= value < len(_SMALL):
         return _SMALL[value]
-    exact = float(value)
+    else:
+        exact = float(value)
     # Go writes large numbers and infinities in a way of its own.
-    return repr(exact) if -1e6 < exact < 1e6 else _go_number(exact)
-
-
-def _distribution(
-    family: Family, labels: tuple[str, ...], value: Distribution, heads: HeadsOf
-) -> Iterator[str]:
-    bucket, count, total = _parts(family)
-    observed = 0
-    for bound, observed in value.buckets:
-        yield f"{heads[bucket, (*labels, number(bound))]}{number(observed)}\n"
-    if value.buckets[0][0] >= 0:
-        yield f"{heads[count, labels]}{number(observed)}\n"
-        yield f"{heads[total, labels]}{number(value.sum)}\n"
+    if -1e6 < exact < 1e6:
+        return repr(exact)
+    if 1e6 <= exact < 1e16:
+        # Every energy: here is nothing to ask but where the point is.
+        whole, _, rest = repr(exact).partition(".")
+        return f"{f'{whole[0]}.{whole[1:]}{rest}'.rstrip('0.')}e+{len(whole) - 1:02d}"
+    return _go_number(exact)
 
 
 @lru_cache(_FAMILIES_AT_HAND)

@@ -47,8 +47,8 @@ def provider_samples(
         yield families.SUBSCRIPTION_RECONNECTS, (), readings.reconnects
     for result in RESULTS:
         yield families.READINGS, (result,), counts.results[result]
-    buckets = zip((*DELAY_BUCKETS, math.inf), counts.delays, strict=True)
-    yield families.READING_DELAY, (), Distribution(tuple(buckets), counts.delay_sum)
+    delays = Distribution((*DELAY_BUCKETS, math.inf), tuple(counts.delays), counts.delay_sum)
+    yield families.READING_DELAY, (), delays
     if inventory.account is not None:
         yield from _account(inventory.account)
 

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -13,11 +14,14 @@ from iometer_exporter.bridges import bridge as bridge_module
 from iometer_exporter.bridges.bridge import Bridge, Fetched, Outcomes
 from iometer_exporter.bridges.client import Network
 from iometer_exporter.bridges.http.transport import BridgeTransport
+from iometer_exporter.bridges.samples import add_bridges
 from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot
 from iometer_exporter.meter.guard import Limits
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import Status
+from iometer_exporter.metrics.exposition import TEXT, render
+from iometer_exporter.metrics.lines import Heads, Lines
 from iometer_exporter.net.addresses import Address
 from iometer_exporter.net.resolver import Resolver
 from tests import documents
@@ -425,3 +429,33 @@ async def test_a_failure_that_is_kept_holds_on_to_nothing_of_its_fetch() -> None
             assert failure.__traceback__ is None
             assert failure.__cause__ is None
             assert failure.__context__ is None
+
+
+def page(snapshot: Snapshot, stale_after: float = 900.0) -> bytes:
+    lines = Lines()
+    add_bridges(lines, [snapshot], now=time.time(), stale_after=stale_after)
+    return render([lines], TEXT)
+
+
+async def test_lines_that_are_kept_are_those_that_would_be_written_anew() -> None:
+    now = time.time()
+    first, newer = (documents.reading(now + later, power=power) for later, power in ((-5, 300), (-1, 400)))
+    older = documents.reading(now - 60, power=500)
+    nameless = first.replace(b'"number":', b'"other":')
+    assert nameless != first
+    served: list[tuple[bytes, int]] = [
+        *((nameless, 1), (nameless, 2), (first, 3), (first, 3), (newer, 4), (newer, 4)),
+        # Refused: what is served stays, what was sent is another.
+        *((older, 5), (older, 5), (newer, 6)),
+    ]
+    document = nameless
+    async with (
+        raw_server(bridge(lambda: document, documents.status)) as server,
+        running(server.address) as one,
+    ):
+        for document, edition in served:  # noqa: B007 (the server takes it)
+            snapshot = await read(one)
+            assert snapshot.edition == edition
+            for some in (snapshot, replace(snapshot, bridge="other name"), replace(snapshot, is_held=True)):
+                assert page(some) == page(replace(some, heads=Heads()))
+            assert page(snapshot, 0.5) == page(replace(snapshot, heads=Heads()), 0.5)

@@ -431,7 +431,7 @@ async def test_peaks_between_scrapes_are_in_the_distribution() -> None:
         assert snapshot.powers is not None
         meter, powers = snapshot.powers
         assert meter == snapshot.meter
-        assert [count for _, count in powers.buckets] == [0, 2, 2, 3]
+        assert powers.counts == (0, 2, 2, 3)
 
 
 async def test_there_are_no_more_streams_than_the_process_has_files_for(

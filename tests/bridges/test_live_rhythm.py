@@ -73,7 +73,7 @@ def test_each_reading_counts_once_in_the_bucket_of_its_power() -> None:
     powers.observe("M", 7.0, at(3))
     found = powers.value
     assert found is not None
-    assert found.buckets == ((-100.0, 2), (0.0, 4), (100.0, 6), (inf, 8))
+    assert (found.bounds, found.counts) == ((-100.0, 0.0, 100.0, inf), (2, 4, 6, 8))
     assert found.sum == 4502
     assert powers.meter == "M"
 
@@ -89,4 +89,4 @@ def test_another_meter_begins_anew() -> None:
     assert powers.meter == "N"
     found = powers.value
     assert found is not None
-    assert (found.buckets, found.sum) == (((0.0, 1), (inf, 1)), -5.0)
+    assert (found.counts, found.sum) == ((1, 1), -5.0)

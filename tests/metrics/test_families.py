@@ -125,7 +125,7 @@ def streamed() -> Snapshot:
     return replace(
         snapshot_of("battery"),
         streams={"reading": StreamState(True, 86400, 2), "status": StreamState(False, 7, 1)},
-        powers=("1ISK0000000000", Distribution(((-500.0, 1), (0.0, 3), (500.5, 86000), (inf, 86399)), 1.5)),
+        powers=("1ISK0000000000", Distribution((-500.0, 0.0, 500.5, inf), (1, 3, 86000, 86399), 1.5)),
         durations={"reading": 0.0, "status": 0.0625},
     )
 

@@ -40,7 +40,7 @@ class Reference(Collector):
             metric: Any = KINDS[family.type](family.name, family.help, labels=family.labels, unit=family.unit)
             for labels, value in own:
                 if isinstance(value, Distribution):
-                    buckets = [(go_string(bound), count) for bound, count in value.buckets]
+                    buckets = list(zip(map(go_string, value.bounds), value.counts, strict=True))
                     metric.add_metric(labels, buckets, value.sum)
                 elif value is not None:
                     metric.add_metric(labels, value)
@@ -83,9 +83,7 @@ def families(draw: st.DrawFn, number: int) -> Family:
 def distributions(draw: st.DrawFn) -> Distribution:
     bounds = sorted(draw(st.sets(st.floats(min_value=0, allow_infinity=False, allow_nan=False), max_size=4)))
     counts = sorted(draw(st.lists(st.integers(0, 2**60), min_size=len(bounds) + 1, max_size=len(bounds) + 1)))
-    return Distribution(
-        tuple(zip((*bounds, math.inf), counts, strict=True)), draw(st.floats(allow_nan=False))
-    )
+    return Distribution((*bounds, math.inf), tuple(counts), draw(st.floats(allow_nan=False)))
 
 
 @st.composite
@@ -149,6 +147,62 @@ def test_steady_samples_give_the_lines_of_what_they_are_made_of_now(
         assert lines.columns() == expected.columns()
         assert asked == ([] if last == number else [number])
         last = number
+
+
+@given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6), st.booleans())
+def test_samples_that_are_alike_give_the_lines_of_now(
+    pages: list[tuple[list[Family], list[Owned]]], order: list[int], has_editions: bool
+) -> None:
+    """Whatever page their heads were kept from; of the same edition, the lines are kept as well."""
+    asked: list[int] = []
+
+    def samples(number: int, few: list[Sample | Observed]) -> list[Sample | Observed]:
+        asked.append(number)
+        return few
+
+    heads = Heads()
+    last = None
+    for index in order:
+        number = index % len(pages)
+        table, owned = pages[number]
+        if not owned or len({owner for owner, _ in owned}) != 1:
+            continue
+        owner = owned[0][0]
+        few: list[Any] = [sample for _, some in owned for sample in some]
+        lines, expected = Lines(table), Lines(table)
+        asked.clear()
+        lines.add_alike(owner, samples, (number, few), heads, number if has_editions else None)
+        expected.add([(owner, few)])
+        assert lines.columns() == expected.columns()
+        assert asked == ([] if has_editions and last == number else [number])
+        last = number
+
+
+@pytest.mark.parametrize("values", [(1.0, 2.0, None), (5.5, None, 1e7), (None, None, None)])
+def test_what_is_alike_may_come_and_go(values: tuple[float | None, ...]) -> None:
+    family, other = (Family(name, "gauge", ("o", "l"), "Help.") for name in ("some", "other"))
+    heads = Heads()
+    for some in ((1.0, 2.0, 3.0), values, (4.0, 5.0, 6.0)):
+        samples: list[Sample | Observed] = [
+            (one, (label,), value)
+            for one, label, value in zip((family, other, family), "a%s", some, strict=True)
+        ]
+        lines, expected = Lines([family, other]), Lines([family, other])
+        lines.add_alike(("100%",), lambda few: few, (samples,), heads)
+        expected.add([(("100%",), samples)])
+        assert lines.columns() == expected.columns()
+
+
+def test_histograms_of_ever_new_bounds_are_not_kept_for_ever() -> None:
+    family = Family("some", "histogram", ("owner",), "Help.")
+    heads = Heads()
+    for bound in range(1000):
+        value = Distribution((float(bound), math.inf), (1, 2), 3.0)
+        lines, expected = Lines([family]), Lines([family])
+        lines.add_alike(("o",), lambda few: few, ([(family, (), value)],), heads)
+        expected.add([(("o",), [(family, (), value)])])
+        assert lines.columns() == expected.columns()
+    assert len(heads.of(("o",))._histograms) <= module._MOST_HISTOGRAMS
 
 
 @given(NUMBERS)

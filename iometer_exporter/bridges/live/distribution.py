@@ -20,6 +20,7 @@ class PowerDistribution:
         self._counts = [0] * len(self._bounds)
         self._sum = 0.0
         self._counted_until: datetime | None = None
+        self._value: Distribution | None = None
 
     def observe(self, meter: str, power: float, time: datetime) -> None:
         """Count the power in watts of the reading of this time, unless one as new was counted before."""
@@ -34,10 +35,12 @@ class PowerDistribution:
         self._counted_until = time
         self._counts[bisect_left(self._bounds, power)] += 1
         self._sum += power
+        self._value = None
 
     @property
     def value(self) -> Distribution | None:
         """What has been counted so far; None if that is nothing."""
-        if self._counted_until is None:
-            return None
-        return Distribution(tuple(zip(self._bounds, accumulate(self._counts), strict=True)), self._sum)
+        # Many events may come between two scrapes, and none between others.
+        if self._value is None and self._counted_until is not None:
+            self._value = Distribution(self._bounds, tuple(accumulate(self._counts)), self._sum)
+        return self._value
