@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,9 @@ import pytest
 
 from iometer_exporter.bridges import fleet as fleet_module
 from iometer_exporter.bridges.fleet import Fleet
+from iometer_exporter.bridges.http.answer import BodySink
 from iometer_exporter.bridges.live import follower as follower_module
+from iometer_exporter.bridges.live.follower import Follower, Following
 from iometer_exporter.bridges.live.rhythm import Rhythm
 from iometer_exporter.bridges.snapshot import Snapshot, StreamState
 from iometer_exporter.config.file import BridgeConfig, Config, DiscoveryConfig, Live
@@ -499,17 +501,132 @@ async def test_scrapes_that_give_up_leave_the_streams_whole() -> None:
         assert (await scrape(fleet)).streams["reading"].up
 
 
-async def test_the_documents_of_a_stream_are_those_of_a_fetch() -> None:
-    """The clock stands still: both ways say the same."""
+@pytest.mark.parametrize(
+    "fault", [None, "disconnected", "detached", "pin-missing", "battery-low", "no-meter", "phase-only"]
+)
+async def test_the_documents_of_a_stream_are_those_of_a_fetch(fault: Any) -> None:
+    """The clock stands still: both ways say the same, whatever the state of core and meter."""
     now = time.time()
-    async with Simulation(port=0, bridges=1, firmware="stream", clock=lambda: now) as simulation:
+    faults = [FaultSpec(fault)] if fault else []
+    async with Simulation(
+        port=0, bridges=1, firmware="stream", clock=lambda: now, faults=faults
+    ) as simulation:
         [bridge] = simulation.bridges
         address = Address(bridge.host, bridge.port)
         async with following(address) as fleet:
             await alive(fleet)
             streamed = await scrape(fleet)
+            assert [state.up for state in streamed.streams.values()] == [True, True]
         async with following(address, live="off") as fleet:
             fetched = await scrape(fleet)
     assert (streamed.sent, streamed.status) == (fetched.sent, fetched.status)
     assert (streamed.energies, streamed.meter) == (fetched.energies, fetched.meter)
     assert json.loads(json.dumps(bridge.meter)) == streamed.meter
+
+
+@asynccontextmanager
+async def many(number: int, *faults: str) -> AsyncIterator[tuple[Sequence[SimulatedBridge], Fleet]]:
+    """A fleet of several bridges that are followed; nothing of it is left in the end."""
+    specs = [FaultSpec(fault) for fault in faults]  # type: ignore[arg-type]
+    tasks = tasks_of_bridges()
+    async with Simulation(
+        port=0, bridges=number, faults=specs, firmware="stream", interval=0.05
+    ) as simulation:
+        found = [BridgeConfig(Address(one.host, one.port), str(one.port)) for one in simulation.bridges]
+        async with Fleet(replace(CONFIG, bridges=tuple(found))) as fleet:
+            fleet.go_live()
+            yield simulation.bridges, fleet
+        assert tasks_of_bridges() <= tasks
+        await until(lambda: not any(one.open_connections for one in simulation.bridges))
+
+
+def states_of(fleet: Fleet) -> list[StreamState]:
+    followed = [one._streams for one in fleet._inventory.known()]
+    return [state for streams in followed if streams is not None for state in streams.states.values()]
+
+
+async def test_many_streams_that_end_at_once_come_back_without_a_crowd() -> None:
+    async with many(25, "stream-restart") as (bridges, fleet):
+        await until(lambda: all(state.reconnects >= 2 for state in states_of(fleet)))
+        for bridge in bridges:
+            bridge.faults.clear()
+        await until(lambda: all(state.up for state in states_of(fleet)))
+        loop = asyncio.get_running_loop()
+        snapshots = await fleet.scrape(loop.time() + PATIENCE)
+        assert len(snapshots) == len(bridges)
+        assert not [snapshot.failures for snapshot in snapshots if snapshot.failures]
+        assert not [snapshot.errors for snapshot in snapshots if snapshot.errors]
+        assert max(bridge.most_connections for bridge in bridges) == 2
+
+
+async def test_a_bridge_that_accepts_and_says_nothing_is_followed_once_it_speaks() -> None:
+    async with simulated("hang") as (bridge, fleet):
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            [snapshot] = await fleet.scrape(loop.time() + 0.1)
+            assert not snapshot.up
+            assert {failure.reason for failure in snapshot.failures.values()} == {"timeout"}
+        assert not [state for state in states_of(fleet) if state.up or state.events]
+        # Those that were given up are closed.
+        await until(lambda: bridge.open_connections <= 2)
+        bridge.faults.clear()
+        # The stream that was asked for meanwhile is still waited for: a scrape takes its place.
+        assert (await scrape(fleet)).failures == {}
+        await alive(fleet)
+        assert (await scrape(fleet)).streams["reading"].up
+
+
+async def test_scrapes_at_the_same_time_share_what_a_stream_does_not_bring() -> None:
+    async with simulated("no-stream") as (bridge, fleet):
+        bridge.endpoints = {"status"}
+        await until(lambda: streams_of(fleet).reading.newest)
+        before = bridge.requests["reading"]
+        # It may be asked for a stream of the status at any time.
+        snapshots = await asyncio.gather(*(scrape(fleet) for _ in range(5)))
+        assert {snapshot.status for snapshot in snapshots} == {snapshots[0].status}
+        assert not [snapshot.failures for snapshot in snapshots if snapshot.failures]
+        assert bridge.requests["reading"] == before
+
+
+async def test_reloads_beside_scrapes_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """Turned on and off, removed and added again, at any moment."""
+    caplog.set_level(logging.INFO)
+    async with many(3) as (_bridges, fleet):
+        config = fleet._config
+        scrapes = []
+        for number in range(60):
+            live: Live = ("on", "off", "auto")[number % 3]
+            bridges = config.bridges if number % 5 else config.bridges[:1]
+            fleet.reconfigure(replace(config, live=live, bridges=bridges, stale_after=100.0 + number % 2))
+            scrapes.append(asyncio.create_task(fleet.scrape(asyncio.get_running_loop().time() + PATIENCE)))
+            await asyncio.sleep(0.002 * (number % 4))
+        for snapshots in await asyncio.gather(*scrapes):
+            assert not [snapshot.failures for snapshot in snapshots if snapshot.failures]
+        fleet.reconfigure(replace(config, live="on"))
+        await until(lambda: len(states_of(fleet)) == 6 and all(state.up for state in states_of(fleet)))
+        assert len({task for task in tasks_of_bridges() if "Follower._run" in str(task.get_coro())}) == 6
+    assert {line.levelname for line in caplog.records} <= {"INFO"}
+    told = {line.message for line in caplog.records}
+    assert told <= {"bridge answers", "documents are streamed"}
+
+
+async def test_a_stream_is_not_asked_for_between_two_fetches() -> None:
+    """The second of which begins in the same turn as the first ends."""
+    asked: list[str] = []
+
+    async def ask(endpoint: Endpoint, _sink: BodySink) -> None:
+        asked.append(endpoint)
+        await asyncio.Event().wait()
+
+    how = Following("on", 100.0)
+    follower: Follower[bytes] = Follower("reading", ask, lambda _: None, how, name=lambda: "house")
+    try:
+        with follower.standing_aside():
+            await asyncio.sleep(0)
+        with follower.standing_aside():
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not asked
+        await until(lambda: asked)
+    finally:
+        await follower.aclose()

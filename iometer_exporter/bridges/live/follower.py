@@ -124,7 +124,9 @@ class Follower(Generic[Result]):
 
     async def _run(self) -> None:
         while True:
-            await self._free.wait()
+            while self._fetches:
+                # The next may have begun before this task has its turn.
+                await self._free.wait()
             await asyncio.sleep(await self._try())
 
     async def _try(self) -> float:
@@ -132,8 +134,11 @@ class Follower(Generic[Result]):
         incoming = Incoming(f"{self._endpoint}Event", begins=self._begin, lives=self._live, takes=self._event)
         failure = await self._follow(incoming)
         if incoming.began is not None:
-            self._tell(logging.INFO, f"stream ended: {failure}")
-            if asyncio.get_running_loop().time() - incoming.began >= _STEADY_SECONDS:
+            lasted = asyncio.get_running_loop().time() - incoming.began
+            if not self._is_given_up or lasted >= _OPEN_SECONDS:
+                # One that has just begun gives way to a scrape at each start: that is no news.
+                self._tell(logging.INFO, f"stream ended: {failure}")
+            if lasted >= _STEADY_SECONDS:
                 self._backoff.succeeded()
         elif failure.reason == "http_status":
             mode = self._how.mode
