@@ -1,5 +1,6 @@
 """The page in a real browser: it fits, can be read, complains of nothing and loads nothing from elsewhere."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from devtools.landing import everyday_glances, localized, page_of, pages_to_look
 from iometer_exporter.web.landing.language import LANGUAGES, choose_language
 from iometer_exporter.web.landing.page import Page, headers_of, render_page
 from tests.browser import Browser, browser
-from tests.processes import COMMAND, exporter, started
+from tests.processes import COMMAND, eventually, exporter, get, started
 
 pytestmark = pytest.mark.end_to_end
 
@@ -114,6 +115,34 @@ def test_the_running_exporter_shows_its_page(tab: Browser, tmp_path: Path) -> No
         bridges = [word for i, at in enumerate(targets) for word in ("--bridge", f"b{i}={at.split()[0]}")]
         with exporter(tmp_path, "--no-discovery", *bridges) as (_, url):
             check(tab, url, url)
+
+
+def test_the_page_follows_streams_without_a_script(tab: Browser, tmp_path: Path) -> None:
+    """Where nothing is fetched, it shows the newest event each time that it is loaded."""
+    simulate = [*COMMAND, "simulate", "--port", "0", "--bridges", "2", "--firmware", "stream"]
+    with started([*simulate, "--fault", "disconnected@2"], tmp_path / "simulator.log") as simulator:
+        simulator.wait_for(r"(?s)(http://\S+.*){2}")
+        targets = re.findall(r"http://([\d.:]+)", simulator.text())
+        bridges = [word for i, at in enumerate(targets) for word in ("--bridge", f"b{i}={at}")]
+        with exporter(tmp_path, "--no-discovery", "--live", "on", *bridges) as (_, url):
+            eventually(lambda: values(url, "iometer_stream_up") == ["1.0"] * 4)
+            check(tab, url, url)
+            shown: set[bytes] = set()
+
+            def has_moved_on() -> bool:
+                page = get(url)
+                assert b"<script" not in page.lower()
+                # The time of the reading, and how long ago that was.
+                shown.update(re.findall(rb"(\d\d:\d\d:\d\d)[^<]*ago", page))
+                return len(shown) >= 4
+
+            eventually(has_moved_on)
+            assert values(url, "iometer_scrape_duration_seconds") == ["0.0"] * 4
+
+
+def values(url: str, metric: str) -> list[str]:
+    """The values of a metric in a scrape."""
+    return re.findall(rf"(?m)^{metric}{{.*}} (\S+)$", get(f"{url}metrics").decode())
 
 
 def test_a_bad_page_is_seen_to_be_bad(tab: Browser) -> None:
