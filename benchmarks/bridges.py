@@ -58,6 +58,12 @@ class Bridges:
         document = bridge.reading() if path == "/v1/reading" else bridge.status()
         return wire.chunk(wire.event(f"{path.removeprefix('/v1/')}Event", document))
 
+    def fresh(self, index: int, path: str) -> bytes:
+        """What a bridge that streams answers now to who asks for the document."""
+        bridge = self._bridges[index]
+        self.follow_the_clock()
+        return self._answer(bridge.reading() if path == "/v1/reading" else bridge.status())
+
     def _prepare(self) -> None:
         self.answers = [
             {"/v1/reading": self._answer(bridge.reading()), "/v1/status": self._answer(bridge.status())}
@@ -106,7 +112,10 @@ class Connection(asyncio.Protocol):
             self._loop.call_later(1.0, self._stream, path)
 
     def _answer(self, path: str) -> None:
-        self._transport.write(self._bridges.answers[self._index][path])
+        streaming = self._bridges.streaming
+        # Those prepared are older than what a stream has brought.
+        fresh = self._bridges.fresh(self._index, path) if streaming else None
+        self._transport.write(fresh or self._bridges.answers[self._index][path])
         if self._bridges.closing:
             self._transport.close()
 

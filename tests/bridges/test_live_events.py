@@ -70,11 +70,19 @@ def simple(content: bytes) -> list[Event]:
         (b"\xef\xbb\xbf\xef\xbb\xbfdata: 1\n\n", []),
         (b"data: \xff\x0b\x85\xe2\x80\xa8\n\n", [Event("message", b"\xff\x0b\x85\xe2\x80\xa8", "")]),
         (b"Data: 1\n data: 2\ndata : 3\n\n", []),
+        (b"event: e\r\nid: 7\r\ndata: 1\r\ndata: MAX\r\n\r\n", [Event("e", b"1\nMAX", "7")]),
+        (b"data: 1\r\n\ndata: 2\n\r\n", [Event("message", text, "") for text in (b"1", b"2")]),
+        (
+            b"event: \xff\nid: \xfe\ndata: 1\n\n",
+            [Event("\N{REPLACEMENT CHARACTER}", b"1", "\N{REPLACEMENT CHARACTER}")],
+        ),
     ],
 )
 def test_events_are_those_of_the_standard(content: bytes, events: Sequence[Event]) -> None:
     assert read(content) == simple(content) == events
     assert read(*(bytes([byte]) for byte in content)) == events
+    for cut in range(len(content)):
+        assert read(content[:cut], b"", content[cut:]) == events
 
 
 _PIECES = st.sampled_from(
@@ -147,7 +155,13 @@ def test_what_is_too_large_is_refused_however_it_comes(content: bytes, size: int
 
 def test_an_event_at_the_limit_is_taken() -> None:
     content = b"data: " + b"x" * 50 + b"\ndata: " + b"y" * 49
-    assert read(content, b"\n\n", most_bytes=100) == simple(content + b"\n\n")
+    events = simple(content + b"\n\n")
+    assert read(content, b"\n\n", content, b"\n\n", most_bytes=100) == events * 2
+
+
+def test_a_line_at_the_limit_is_taken_however_it_comes() -> None:
+    pieces = [b":" + b"x" * 49, b"y" * 50, b"\n"]
+    assert read(*pieces, *pieces, b"data: 1\n\n", most_bytes=100) == [Event("message", b"1", "")]
 
 
 def test_what_is_not_kept_may_go_on_for_ever() -> None:
