@@ -46,8 +46,17 @@ def add_bridges(lines: Lines, snapshots: Iterable[Snapshot], *, now: float, stal
             if samples in _STEADY:
                 lines.add_steady(owner, samples, arguments, snapshot.heads)
             else:
-                edition = (snapshot.edition, snapshot.is_held) if samples in _OF_READINGS else None
+                edition = _edition(snapshot, samples, arguments)
                 lines.add_alike(owner, samples, arguments, snapshot.heads, edition)
+
+
+def _edition(
+    snapshot: Snapshot, samples: Callable[..., Iterable[Sample | Observed]], arguments: tuple[Any, ...]
+) -> object:
+    """What is the same only where the samples are; None where they are others at each scrape."""
+    if samples in _OF_READINGS:
+        return None if snapshot.edition is None else (snapshot.edition, snapshot.is_held)
+    return arguments if samples in _NOW_AND_THEN else None
 
 
 def bridge_samples(snapshot: Snapshot, *, now: float, stale_after: float) -> Iterator[Owned]:
@@ -148,8 +157,11 @@ def _status(
     yield BRIDGE_INFO, identity, 1
 
 
-_STEADY: Final = frozenset((_outcomes, _stream_states, _signals, _status))
+_STEADY: Final = frozenset((_outcomes, _stream_states, _status))
 """Those whose samples are the same from scrape to scrape, as a rule; they get nothing but their arguments."""
+
+_NOW_AND_THEN: Final = frozenset((_signals, _powers))
+"""Those whose samples change with each event, or once in many scrapes."""
 
 _OF_READINGS: Final = frozenset((counters, instantaneous, registers))
 """Those whose samples are the same while the snapshot is of the same readings."""

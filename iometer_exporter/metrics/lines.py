@@ -1,9 +1,10 @@
 """Samples as lines of text: the one way in which every sample of a table of families is written.
 
 A sample becomes a line in three steps. Its head, which is name and labels, is formatted and escaped, or
-taken from the `Heads` that are kept for whoever is read again and again. `number` writes its value. `Lines`
-puts the line to those of its family. A line is the same in all text formats, and the one that
-prometheus_client would write; what differs from format to format is in `exposition`.
+taken from the `Heads` that are kept for whoever is read again and again, of samples that always come
+together as one text with gaps. `number` writes its value. `Lines` puts the line to those of its family. A
+line is the same in all text formats, and the one that prometheus_client would write; what differs from
+format to format is in `exposition`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
