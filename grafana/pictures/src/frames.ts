@@ -1,5 +1,5 @@
 // What Prometheus answers, as the data frames that Grafana's panels take.
-import { type DataFrame, type Field, FieldType, createDataFrame } from '@grafana/data';
+import { type DataFrame, DataFrameType, type Field, FieldType, createDataFrame } from '@grafana/data';
 import { type Asked, type PrometheusQuery, legend } from './queries';
 
 export type Labels = Record<string, string>;
@@ -60,6 +60,27 @@ export function seriesFrames(query: PrometheusQuery, asked: Asked, series: Serie
       ],
     }),
   );
+}
+
+/** One frame with a row for each bucket of a histogram, the lowest first, each without those below it. */
+export function rowsFrame(query: PrometheusQuery, asked: Asked, series: Series[]): DataFrame {
+  const limit = ({ labels }: Series) => numberOf(labels.le ?? '');
+  const sorted = [...series].sort((one, other) => limit(one) - limit(other));
+  const counts = sorted.map(({ samples }) => samples.map(([, text]) => numberOf(text)));
+  return createDataFrame({
+    refId: query.refId,
+    meta: { type: DataFrameType.HeatmapRows },
+    fields: [
+      timeField(sorted[0].samples, asked.step),
+      ...sorted.map(({ labels }, row) => ({
+        name: 'Value',
+        type: FieldType.number,
+        labels,
+        values: counts[row].map((count, at) => Math.max(count - (counts[row - 1]?.[at] ?? 0), 0)),
+        config: { displayNameFromDS: legend(query, labels, asked.expr) },
+      })),
+    ],
+  });
 }
 
 /** One frame with a column for each label. The value's column is numbered where several queries gave tables. */

@@ -14,7 +14,7 @@ import {
 } from '@grafana/data';
 import { getTemplateSrv } from '@grafana/runtime';
 import { type Observable, from, of } from 'rxjs';
-import { type Answer, type Labels, seriesFrames, seriesOf, tableFrame } from './frames';
+import { type Answer, type Labels, rowsFrame, seriesFrames, seriesOf, tableFrame } from './frames';
 import { type PrometheusQuery, fill, prepare } from './queries';
 
 const ANNOTATION_STEP = '60s';
@@ -87,9 +87,13 @@ export class PrometheusSource extends DataSourceApi<PrometheusQuery> {
     );
     const tables = results.filter(({ query, series }) => query.format === 'table' && series.length);
     const data = results.flatMap(({ query, asked, series }) =>
-      query.format === 'table' && series.length
-        ? [tableFrame(query, series, tables.length > 1)]
-        : seriesFrames(query, asked, series),
+      !series.length
+        ? seriesFrames(query, asked, series)
+        : query.format === 'table'
+          ? [tableFrame(query, series, tables.length > 1)]
+          : query.format === 'heatmap'
+            ? [rowsFrame(query, asked, series)]
+            : seriesFrames(query, asked, series),
     );
     return { data, errors: errors.length ? errors : undefined };
   }

@@ -4,7 +4,9 @@ import {
   type PanelProps,
   FieldColorModeId,
   fieldColorModeRegistry,
+  formattedValueToString,
   getFieldDisplayName,
+  getValueFormat,
 } from '@grafana/data';
 import { ScaleDirection } from '@grafana/schema';
 import { UPlotChart, type UPlotConfigBuilder, VizLayout, useTheme2 } from '@grafana/ui';
@@ -16,11 +18,13 @@ import { Nothing } from '../plot/Nothing';
 import { rowsOverTime, undrawn } from '../plot/rows';
 import { curves, isNumber, isTime } from '../plot/values';
 
-// A cell for each number of each series: a series is a row. What Grafana would count into buckets itself (`calculate`) is not drawn.
+// A cell for each number of each series: a series is a row; a cell ends at its time, as an upper limit does. What Grafana would count into buckets itself (`calculate`) is not drawn.
 const options = {
   calculate: false,
   cellGap: 1,
-  color: { scheme: 'Oranges', mode: 'scheme', reverse: false },
+  color: { scheme: 'Oranges', mode: 'scheme', reverse: false, scale: 'exponential', exponent: 0.5 },
+  filterValues: { le: 1e-9 },
+  yAxis: {},
 };
 
 /** Schemes of the heatmap that are called otherwise among the colours of fields. */
@@ -28,6 +32,7 @@ const SCHEMES: Record<string, string> = {
   Oranges: 'continuous-YlRd',
   RdYlGn: 'continuous-RdYlGr',
   Blues: FieldColorModeId.ContinuousBlues,
+  Purples: FieldColorModeId.ContinuousPurples,
   Greens: FieldColorModeId.ContinuousGreens,
   Reds: FieldColorModeId.ContinuousReds,
 };
@@ -65,7 +70,7 @@ function Heatmap({ data, width, height, options: o, fieldConfig, timeRange, time
 
 function build(
   frames: DataFrame[],
-  { cellGap, color, timeRange, timeZone }: any,
+  { cellGap, color, filterValues, yAxis, timeRange, timeZone }: any,
   theme: GrafanaTheme2,
 ): UPlotConfigBuilder {
   const rows = frames.flatMap((frame) => {
@@ -80,7 +85,10 @@ function build(
     .get(SCHEMES[color.scheme] ?? FieldColorModeId.ContinuousBlues)
     .getCalculator({ config: {} } as never, theme);
 
-  const names = rows.map(({ name }) => name);
+  const format = getValueFormat(yAxis.unit ?? 'short');
+  const names = rows.map(({ name }) =>
+    yAxis.unit && name !== '' && isFinite(+name) ? formattedValueToString(format(+name)) : name,
+  );
   const builder = rowsOverTime(
     { names, direction: ScaleDirection.Up, grid: false },
     timeRange,
@@ -100,9 +108,10 @@ function build(
       const [bottom, top] = [plot.valToPos(row, 'rows', true), plot.valToPos(row + 1, 'rows', true)];
       times.values.forEach((time, index) => {
         const value = values[index];
-        if (value !== null) {
-          const [left, right] = [plot.valToPos(time, 'x', true), plot.valToPos(time + step, 'x', true)];
-          const share = most > least ? (value - least) / (most - least) : 0;
+        if (value !== null && value > (filterValues.le ?? -Infinity)) {
+          const [left, right] = [plot.valToPos(time - step, 'x', true), plot.valToPos(time, 'x', true)];
+          const linear = most > least ? (value - least) / (most - least) : 0;
+          const share = color.scale === 'exponential' ? linear ** color.exponent : linear;
           ctx.fillStyle = scale(value, color.reverse ? 1 - share : share);
           ctx.fillRect(left, top, right - left - gap, bottom - top - gap);
         }

@@ -1,4 +1,4 @@
-import { type DataFrame, FieldColorModeId, type PanelProps } from '@grafana/data';
+import { type DataFrame, FieldColorModeId, type PanelProps, applyNullInsertThreshold } from '@grafana/data';
 import { TimeSeries, type UPlotConfigBuilder, useTheme2 } from '@grafana/ui';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import type uPlot from 'uplot';
@@ -45,7 +45,18 @@ const custom = {
 };
 
 function Curves({ data, width, height, options: o, fieldConfig, timeRange, timeZone }: PanelProps) {
-  const frames = useMemo(() => curves(data.series), [data.series]);
+  // As the plugin does: otherwise only the first of several curves has its gaps, and bars their width.
+  const frames = useMemo(
+    () =>
+      curves(data.series).map((frame) =>
+        applyNullInsertThreshold({
+          frame,
+          refFieldPseudoMin: timeRange.from.valueOf(),
+          refFieldPseudoMax: timeRange.to.valueOf(),
+        }),
+      ),
+    [data.series, timeRange],
+  );
   if (!frames.length) {
     return <Nothing fieldConfig={fieldConfig} />;
   }
