@@ -12,6 +12,7 @@ DATASOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
 BLUE: Final = "blue"
 PURPLE: Final = "purple"
 TEXT: Final = "text"
+CLEAR: Final = "transparent"
 GREEN: Final = "green"
 ORANGE: Final = "orange"
 RED: Final = "red"
@@ -35,13 +36,18 @@ STEP_OF_DAYS: Final = 3660
 """Points of a panel with a step of a day, so that it keeps that step for ten years."""
 
 
-def query(expression: str, legend: str = "", *, instant: bool = False, table: bool = False) -> Json:
-    """One expression; its legend may name labels as `{{bridge}}`. Panels give it its refId."""
+def query(
+    expression: str, legend: str = "", *, instant: bool = False, table: bool = False, rows: bool = False
+) -> Json:
+    """One expression; its legend may name labels as `{{bridge}}`. Panels give it its refId.
+
+    `rows` is for the buckets of a histogram, of which each becomes a row of a heatmap.
+    """
     return {
         "datasource": DATASOURCE,
         "editorMode": "code",
         "expr": expression,
-        "format": "table" if table else "time_series",
+        "format": "table" if table else "heatmap" if rows else "time_series",
         "instant": instant or table,
         "legendFormat": Text(legend),
         "range": not (instant or table),
@@ -202,12 +208,13 @@ def stat(
     unit: str,
     spark: bool = False,
     change: Change = "",
+    alone: bool = False,
     **field: Any,
 ) -> Json:
     """Big numbers, one a series, with its legend if it has one; coloured by limits or as given.
 
     `spark` draws the curve of the time range behind them; `change` tells by how much the last value of what
-    the transformations leave differs from the first.
+    the transformations leave differs from the first. One that is often `alone` is named beside others only.
     """
     colors = field.pop("color", {"mode": "thresholds"})
     # What is not there, or in none of the mappings, has no colour.
@@ -223,7 +230,7 @@ def stat(
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "showPercentChange": bool(change),
         # A bridge is named only among several; what each of several queries is about is always said.
-        "textMode": "value_and_name" if several else "auto",
+        "textMode": "value_and_name" if several and not alone else "auto",
         "wideLayout": True,
     }
     if len(queries) > 3:
@@ -247,12 +254,13 @@ def curve(
     usual: tuple[float, float] | None = None,
     calcs: Iterable[str] = (),
     scheme: bool = False,
+    log: bool = False,
     **field: Any,
 ) -> Json:
     """Values over time, as lines or as bars that begin at their time.
 
     `lines` draws the limits too, `scheme` colours each part of a line by them; `usual` is a range that is
-    always in sight.
+    always in sight. `log` is for values of which some are a thousand times as high as others.
     """
     if scheme:
         field["color"] = {"mode": "thresholds"}
@@ -275,6 +283,8 @@ def curve(
     }
     if usual:
         custom |= {"axisSoftMin": usual[0], "axisSoftMax": usual[1]}
+    if log:
+        custom["scaleDistribution"] = {"log": 10, "type": "log"}
     options = {
         "legend": {"calcs": list(calcs), "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
@@ -370,6 +380,49 @@ def histogram(
     )
 
 
+def heatmap(
+    title: str, description: str, target: Json, *, width: int, rows: str, cells: str, **field: Any
+) -> Json:
+    """How much of a histogram falls into each bucket over time; units of its rows and of its cells."""
+    options = {
+        "calculate": False,
+        "cellGap": 1,
+        "cellValues": {"decimals": 0, "unit": cells},
+        "color": {
+            "exponent": 0.5,
+            "fill": "dark-orange",
+            "mode": "scheme",
+            "reverse": False,
+            "scale": "exponential",
+            "scheme": "Purples",
+            "steps": 64,
+        },
+        "exemplars": {"color": "rgba(255,0,255,0.7)"},
+        # What never occurs has no cell.
+        "filterValues": {"le": 1e-9},
+        "legend": {"show": True},
+        "rowsFrame": {"layout": "auto"},
+        "showValue": "never",
+        "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
+        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": rows},
+    }
+    custom: Json = {
+        "hideFrom": {"legend": False, "tooltip": False, "viz": False},
+        "scaleDistribution": {"type": "linear"},
+    }
+    return panel(
+        "heatmap",
+        title,
+        description,
+        [target],
+        width=width,
+        unit=cells,
+        options=options,
+        custom=custom,
+        **field,
+    )
+
+
 def bargauge(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
     """A bar for each series, as long as its value within `low` and `high`, coloured by the limits."""
     options = {
@@ -403,6 +456,8 @@ def barchart(title: str, description: str, *queries: Json, width: int, unit: str
         "orientation": "vertical",
         "showValue": "auto",
         "stacking": "none",
+        # Otherwise two bars have their values in letters larger than those of the title.
+        "text": {"valueSize": 14},
         "tooltip": {"mode": "single", "sort": "none"},
         "xTickLabelRotation": 0,
         # The width of a name such as 2026-04 and some room; narrow panels leave names out.
@@ -428,6 +483,14 @@ def for_each(variable: str, drawn: Json) -> Json:
     Below it must stand a heading, or what is below would fill its gaps.
     """
     return drawn | {"maxPerRow": 3, "repeat": variable, "repeatDirection": "h"}
+
+
+def called(name: str, words: str) -> Json:
+    """Words for a series whose name is a label's value."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": "displayName", "value": Text(words)}],
+    }
 
 
 def column(name: str, **properties: Any) -> Json:

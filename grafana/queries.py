@@ -33,10 +33,40 @@ def metric(family: Family, *matchers: str) -> str:
     return f"{family.name}{{{','.join((*EXPORTER, *chosen, *matchers))}}}"
 
 
+def buckets(selector: str) -> str:
+    """The buckets of a histogram that a selector takes."""
+    return selector.replace("{", "_bucket{", 1)
+
+
 def kwh(family: Family, window: str = RANGE, *, by: str = "") -> str:
     """Kilowatt-hours that a counter rose in a window, of all chosen bridges together or by labels."""
     grouping = f" by ({by})" if by else ""
     return f"sum{grouping} (increase({metric(family)}{window})) / {JOULES_PER_KWH}"
+
+
+def as_long_before(expression: Callable[[str], str], days: str, *lengths: int) -> str:
+    """What the expression of a window gives for the range so many days earlier.
+
+    `days` is one of the lengths. PromQL has no offset that is calculated, so there is one for each of them.
+    """
+    return " or ".join(
+        f"({expression(f'{RANGE} offset {length}d')}) and on () ({days} == {length})" for length in lengths
+    )
+
+
+_IN_PERIOD_BEFORE: Final = "time() - $__range_s - 86400"
+"""A moment in the month or year before the one that the range begins with, in any time zone."""
+
+
+def of_month_before(expression: Callable[[str], str]) -> str:
+    """The same for a range that begins with a month: its days and hours in the month before."""
+    return as_long_before(expression, f"days_in_month(vector({_IN_PERIOD_BEFORE}))", 28, 29, 30, 31)
+
+
+def of_year_before(expression: Callable[[str], str]) -> str:
+    """The same for a range that begins with a year, in the year before."""
+    days = f"(365 + (year(vector({_IN_PERIOD_BEFORE})) % 4 == bool 0))"
+    return as_long_before(expression, days, 365, 366)
 
 
 def cost(window: str = RANGE) -> str:
@@ -60,17 +90,28 @@ FEE_OF_DAY: Final = "($base_fee) / scalar(days_in_month(vector(time() + 43200)))
 
 # An hour and a bit less: the days of a range may have an hour too many.
 _DAYS_BEGUN: Final = "scalar(clamp_min(ceil(vector(($__range_s - 3700) / 86400)), 1))"
-FEE_OF_MONTH: Final = f"($base_fee) * {_DAYS_BEGUN} / scalar(days_in_month(vector(time() - $__range_s / 2)))"
-"""The base fee of the days of the range that have begun, of the one month that it lies in.
 
-A day counts from one o'clock on, for the clock may have been changed in the range.
-"""
 
-FEE_OF_YEAR: Final = (
-    f"sum_over_time((($base_fee) / days_in_month()"
-    f" and on () sum({metric(metrics.READING_TIMESTAMP)}))[$__range:1d])"
-)
-"""The base fee of the days of the range that have a reading, each with its share in its month's."""
+def fee_of_days(moment: str) -> str:
+    """The base fee of as many days as the range has begun, in the month that such a moment lies in.
+
+    A day counts from one o'clock on, for the clock may have been changed in the range.
+    """
+    return f"($base_fee) * {_DAYS_BEGUN} / scalar(days_in_month(vector({moment})))"
+
+
+FEE_OF_MONTH: Final = fee_of_days("time() - $__range_s / 2")
+"""The base fee of the days of the range that have begun, of the one month that it lies in."""
+
+FEE_OF_DAY_BEFORE: Final = fee_of_days("time() - $__range_s / 2 - 86400")
+FEE_OF_MONTH_BEFORE: Final = fee_of_days(_IN_PERIOD_BEFORE)
+
+
+def fee_of_year(window: str = RANGE) -> str:
+    """The base fee of the days of a window that have a reading, each with its share in its month's."""
+    days = window.replace("]", ":1d]")
+    read = f"sum({metric(metrics.READING_TIMESTAMP)})"
+    return f"sum_over_time((($base_fee) / days_in_month() and on () {read}){days})"
 
 
 def quarter_hour(family: Family) -> str:

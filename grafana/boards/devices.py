@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Self
 
 from grafana.panels import (
     BLUE,
+    CLEAR,
     DBM,
     GREEN,
     GREY,
@@ -139,8 +140,18 @@ class Column:
     def override(self, cells: str) -> Json:
         """The field options of the column, coloured in this way if it has colours."""
         shown = {"custom__cellOptions": {"type": cells, "mode": "basic"}, "color": {"mode": "thresholds"}}
-        limits = shown | {"thresholds": self.colors} if self.colors else {}
+        limits = shown | {"thresholds": _on(cells, self.colors)} if self.colors else {}
         return column(Text(self.title), **self.properties, **limits)
+
+
+def _on(cells: str, colors: Json) -> Json:
+    """The colours in cells of a kind: what is not known must not be a block in the colour of the text."""
+    if cells != "color-background":
+        return colors
+    first, *others = colors["steps"]
+    return colors | {
+        "steps": [first | {"color": CLEAR}, *others] if first["color"] == TEXT else colors["steps"]
+    }
 
 
 ANSWERS: Final = Column("Answers", metric(metrics.UP), {"mappings": UP}, known(0, RED, (1, GREEN)))
@@ -153,11 +164,13 @@ CORE: Final = Column(
 NEEDS: Final = Column(
     "Needs a hand",
     severity(),
-    {"mappings": worst(), "custom__align": "left", "custom__minWidth": 100},
+    {"mappings": worst(), "custom__align": "left", "custom__width": 160},
     thresholds(TEXT),
 )
-AGE: Final = Column("Age", LATEST, {"unit": "s", "decimals": 0}, AGE_COLORS)
-BATTERY: Final = Column("Battery", _LEVEL, {"unit": "percentunit", "decimals": 0}, BATTERY_COLORS)
+AGE: Final = Column("Age", LATEST, {"unit": "s", "decimals": 0, "custom__width": 80}, AGE_COLORS)
+BATTERY: Final = Column(
+    "Battery", _LEVEL, {"unit": "percentunit", "decimals": 0, "custom__width": 80}, BATTERY_COLORS
+)
 DAYS: Final = Column("Days left", DAYS_LEFT, {"decimals": 0}, DAYS_LEFT_COLORS)
 POWER_SOURCE: Final = Column(
     "Power source",
@@ -170,8 +183,8 @@ PIN_STATE: Final = Column(
     {"mappings": PIN},
     known(0, GREEN, (2, ORANGE)),
 )
-RADIO: Final = Column("Radio", metric(metrics.CORE_RSSI), {"unit": DBM}, CORE_COLORS)
-WIFI: Final = Column("Wi-Fi", metric(metrics.BRIDGE_RSSI), {"unit": DBM}, WIFI_COLORS)
+RADIO: Final = Column("Radio", metric(metrics.CORE_RSSI), {"unit": DBM, "custom__width": 80}, CORE_COLORS)
+WIFI: Final = Column("Wi-Fi", metric(metrics.BRIDGE_RSSI), {"unit": DBM, "custom__width": 80}, WIFI_COLORS)
 
 
 def rows(

@@ -1,9 +1,10 @@
 """Kilowatt-hours and money by day, month and year."""
 
+from functools import partial
 from typing import Final
 
 from grafana.board import Board
-from grafana.boards.home import NO_ENERGY, NO_EXPORT, energy, today
+from grafana.boards.home import NO_ENERGY, NO_EXPORT, this_month, to_date, today
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
@@ -20,19 +21,25 @@ from grafana.panels import (
     curve,
     now,
     query,
+    shades,
     stat,
     table,
 )
 from grafana.queries import (
     DAY,
+    DAY_BEFORE,
     FEE_OF_DAY,
+    FEE_OF_DAY_BEFORE,
     FEE_OF_MONTH,
-    FEE_OF_YEAR,
+    FEE_OF_MONTH_BEFORE,
     JOULES_PER_KWH,
     cost,
+    fee_of_year,
     kwh,
     metric,
     net,
+    of_month_before,
+    of_year_before,
     revenue,
 )
 from grafana.transforms import columns, limit, sort, totals
@@ -79,8 +86,15 @@ def so_far(family: Family, days_ago: int = 0) -> str:
     return f"sum({last} - ({first})) / {JOULES_PER_KWH}"
 
 
-def bill(title: str, description: str, fee: str, period: str, *, width: int, shift: str = "") -> Json:
-    """Cost, fee, revenue and what is left to pay of a calendar period."""
+def bill(
+    title: str,
+    description: str,
+    fee: str,
+    period: str,
+    *before: Json,
+    shift: str = "",
+) -> Json:
+    """Cost, fee, revenue and what is left to pay of a calendar period; below it that of the one `before`."""
     return stat(
         title,
         description,
@@ -88,10 +102,14 @@ def bill(title: str, description: str, fee: str, period: str, *, width: int, shi
         now(f"0 * {cost()} + {fee}", "Base fee"),
         now(revenue(), "Revenue"),
         now(net(fee=fee), "Net"),
-        width=width,
+        *before,
+        width=6,
         unit=MONEY,
         decimals=2,
-        overrides=[colored("A", ORANGE), colored("B", GREY), colored("C", BLUE), colored("D", TEXT)],
+        overrides=[
+            *(colored("A", ORANGE), colored("B", GREY), colored("C", BLUE), colored("D", TEXT)),
+            *(colored("E", GREY) for _ in before),
+        ],
         nothing=NO_ENERGY,
         period=period,
         shift=shift,
@@ -128,92 +146,67 @@ BOARD: Final = Board(
     marks="off",
     shelves=(
         shelf(
-            5,
-            *today(width=5),
-            bill(
-                "Bill of today in $currency",
-                "Since midnight, with the base fee of the whole day.",
-                FEE_OF_MONTH,
-                "now/d",
-                width=7,
+            4,
+            *today(width=4),
+            *this_month(width=4),
+            to_date(
+                "Drawn this year",
+                "Energy drawn since 1 January, or since Prometheus first read the meter; below it the "
+                "change to as many days and hours of the year before, if they are known.",
+                metrics.ENERGY_IMPORT,
+                of_year_before(partial(kwh, metrics.ENERGY_IMPORT)),
+                "to last year",
+                "now/y",
+                width=4,
             ),
-            bill(
-                "Yesterday by this time in $currency",
-                "The bill of yesterday up to the same time of day, with the base fee of the whole day.",
-                FEE_OF_MONTH,
-                "now/d",
-                width=7,
-                shift="1d",
+            to_date(
+                "Fed in this year",
+                "Energy fed in since 1 January, or since Prometheus first read the meter; below it the "
+                "change to as many days and hours of the year before, if they are known.",
+                metrics.ENERGY_EXPORT,
+                of_year_before(partial(kwh, metrics.ENERGY_EXPORT)),
+                "to last year",
+                "now/y",
+                width=4,
             ),
-            heading="Today",
         ),
         shelf(
-            5,
-            energy("This month", "Energy since the first of the month.", "now/M", width=5),
-            energy(
-                "Last month by this day",
-                "Energy of the month before up to the same day and time.",
-                "now/M",
-                width=5,
-                shift="1M",
+            6,
+            bill(
+                "Bill of today in $currency",
+                "Since midnight, with the base fee of the whole day; below it that of yesterday up to the "
+                "same time.",
+                FEE_OF_MONTH,
+                "now/d",
+                now(net(DAY_BEFORE, fee=FEE_OF_DAY_BEFORE), "Yesterday by this time"),
             ),
             bill(
                 "Bill of this month in $currency",
-                "Since the first, with the base fee of each day that has begun.",
+                "Since the first, with the base fee of each day that has begun; below it that of as many "
+                "days and hours of the month before, if they are known.",
                 FEE_OF_MONTH,
                 "now/M",
-                width=5,
-            ),
-            bill(
-                "Last month by this day in $currency",
-                "The month before up to the same day and time, with the base fee of these days.",
-                FEE_OF_MONTH,
-                "now/M",
-                width=5,
-                shift="1M",
+                now(of_month_before(partial(net, fee=FEE_OF_MONTH_BEFORE)), "Last month by this day"),
             ),
             bill(
                 "Last month in $currency",
                 "The whole month before, with its whole base fee even if a part of it was not read.",
                 "($base_fee)",
                 "now/M",
-                width=4,
                 shift="1M/M",
-            ),
-            heading="Month",
-        ),
-        shelf(
-            5,
-            energy(
-                "This year",
-                "Energy since 1 January, or since Prometheus first read the meter.",
-                "now/y",
-                width=5,
-            ),
-            energy(
-                "Last year by this day",
-                "Energy of the year before up to the same day and time, as far as Prometheus knows it.",
-                "now/y",
-                width=5,
-                shift="1y",
             ),
             bill(
                 "Bill of this year in $currency",
-                "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.",
-                FEE_OF_YEAR,
+                "Since 1 January, or since Prometheus first read the meter, with the base fee of the days "
+                "that were read; below it that of as many days and hours of the year before, if they are "
+                "known.",
+                fee_of_year(),
                 "now/y",
-                width=7,
+                now(
+                    of_year_before(lambda window: net(window, fee=fee_of_year(window))),
+                    "Last year by this day",
+                ),
             ),
-            bill(
-                "Last year by this day in $currency",
-                "The year before up to the same day and time, as far as Prometheus knows it; with the base "
-                "fee of these days.",
-                FEE_OF_YEAR,
-                "now/y",
-                width=7,
-                shift="1y",
-            ),
-            heading="Year",
         ),
         shelf(
             9,
@@ -340,6 +333,7 @@ BOARD: Final = Board(
                 bars=True,
                 stacked=True,
                 calcs=("sum",),
+                overrides=[shades("A", ORANGE), shades("B", BLUE)],
                 nothing="The meter tells no tariffs",
             ),
             heading="Tariffs",

@@ -54,7 +54,9 @@ COLUMNS: Final = (
     AGE,
     Column("Power", metric(metrics.POWER), {"unit": "watt"}, DIRECTION),
     Column("Drawn 24 h", last_day(metrics.ENERGY_IMPORT), {"unit": KWH, "decimals": 2}),
-    Column("Fed in 24 h", last_day(metrics.ENERGY_EXPORT), {"unit": KWH, "decimals": 2}),
+    Column(
+        "Fed in 24 h", last_day(metrics.ENERGY_EXPORT), {"unit": KWH, "decimals": 2, "custom__width": 130}
+    ),
     BATTERY,
     PIN_STATE,
     RADIO,
@@ -118,7 +120,12 @@ BOARD: Final = Board(
                 *COLUMNS,
                 width=24,
                 exporter=True,
-                overrides=[column(Text("Bridge"), links=LINKS)],
+                overrides=[
+                    column(Text("Bridge"), links=LINKS),
+                    column(Text("Exporter"), custom__width=150),
+                    # The links need it, people with one job do not.
+                    column(Text("Job"), custom__hidden=True),
+                ],
             ),
         ),
     ),

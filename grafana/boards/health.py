@@ -21,6 +21,7 @@ from grafana.boards.devices import (
     WIFI,
     bridges,
 )
+from grafana.boards.load import NO_STREAM
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
@@ -28,6 +29,7 @@ from grafana.panels import (
     GREEN,
     RED,
     YELLOW,
+    called,
     column,
     curve,
     now,
@@ -45,6 +47,9 @@ from iometer_exporter.metrics import families as metrics
 from prometheus.thresholds import DEFAULTS
 
 _LEVEL: Final = metric(metrics.CORE_BATTERY)
+_FED_IN: Final = metric(metrics.ENERGY_EXPORT)
+_RESETS_DRAWN: Final = f"sum(resets({metric(metrics.ENERGY_IMPORT)}[$__range]))"
+_OF_ENDPOINT: Final = "{{bridge}} {{endpoint}}"
 _RUNS: Final = f"and on (job, instance) last_over_time({metric(metrics.BUILD_INFO)}[1d])"
 
 BOARD: Final = Board(
@@ -55,7 +60,7 @@ BOARD: Final = Board(
     marks="on",
     shelves=(
         shelf(
-            8,
+            6,
             bridges(
                 "Devices",
                 "A row for each bridge, those that need a hand first. Age is that of the last reading; days "
@@ -73,7 +78,7 @@ BOARD: Final = Board(
                 "Configuration",
                 "Whether the configuration was valid when it was last read.",
                 now(metric(metrics.RELOAD_SUCCESSFUL), "{{instance}}"),
-                width=5,
+                width=4,
                 unit="none",
                 mappings=states({0: ("Refused", RED), 1: ("Valid", GREEN)}),
                 nothing="No exporter known",
@@ -94,6 +99,7 @@ BOARD: Final = Board(
                 width=5,
                 unit="none",
                 color={"mode": "fixed", "fixedColor": BLUE},
+                overrides=[called("configured", "configured"), called("discovered", "discovered")],
                 nothing="No exporter known",
             ),
             stat(
@@ -103,16 +109,16 @@ BOARD: Final = Board(
                     f"changes(process_start_time_seconds{{{','.join(EXPORTER)}}}[$__range]) {_RUNS}",
                     "{{instance}}",
                 ),
-                width=4,
+                width=5,
                 unit="none",
                 limits=thresholds(GREEN, (1, YELLOW)),
                 nothing="No exporter known",
             ),
             stat(
                 "Counter resets",
-                "How often an energy register fell in the range: a new meter, or wrong readings.",
-                now(f"resets({metric(metrics.ENERGY_IMPORT)}[$__range])", "{{bridge}} drawn"),
-                now(f"resets({metric(metrics.ENERGY_EXPORT)}[$__range])", "{{bridge}} fed in"),
+                "How often an energy register of any bridge fell in the range: a new meter, or wrong "
+                "readings. Marks on the curves say which.",
+                now(f"{_RESETS_DRAWN} + (sum(resets({_FED_IN}[$__range])) or 0 * {_RESETS_DRAWN})", ""),
                 width=5,
                 unit="none",
                 limits=thresholds(GREEN, (1, RED)),
@@ -160,6 +166,8 @@ BOARD: Final = Board(
                 width=8,
                 unit=DBM,
                 fill=0,
+                decimals=0,
+                usual=(DEFAULTS.core_weak_dbm - 5,) * 2,
                 limits=thresholds(RED, (DEFAULTS.core_weak_dbm, GREEN)),
                 lines=True,
                 calcs=("min", "mean"),
@@ -172,6 +180,8 @@ BOARD: Final = Board(
                 width=8,
                 unit=DBM,
                 fill=0,
+                decimals=0,
+                usual=(DEFAULTS.wifi_weak_dbm - 5,) * 2,
                 limits=thresholds(RED, (DEFAULTS.wifi_weak_dbm, GREEN)),
                 lines=True,
                 calcs=("min", "mean"),
@@ -239,6 +249,40 @@ BOARD: Final = Board(
                 nothing="No fetch failed",
             ),
             heading="Fetches",
+            folded=True,
+        ),
+        shelf(
+            7,
+            timeline(
+                "Stream followed",
+                "Whether scrapes are answered with the newest event of the stream; otherwise the endpoint is "
+                "fetched. Needs `live` in the configuration.",
+                query(metric(metrics.STREAM_UP), _OF_ENDPOINT),
+                width=8,
+                mappings=states({0: ("Fetched", BLUE), 1: ("Followed", GREEN)}),
+                nothing=NO_STREAM,
+            ),
+            curve(
+                "Events of streams",
+                "Documents that came as events, a minute.",
+                query(f"rate({metric(metrics.STREAM_EVENTS)}[$__rate_interval]) * 60", _OF_ENDPOINT),
+                width=8,
+                unit="suffix:/min",
+                fill=0,
+                low=0,
+                nothing=NO_STREAM,
+            ),
+            curve(
+                "Streams opened again",
+                "How often a stream began again after it had ended, a minute.",
+                query(f"rate({metric(metrics.STREAM_RECONNECTS)}[$__rate_interval]) * 60 > 0", _OF_ENDPOINT),
+                width=8,
+                unit="suffix:/min",
+                bars=True,
+                stacked=True,
+                nothing="No stream had to be opened again",
+            ),
+            heading="Event streams",
             folded=True,
         ),
         shelf(

@@ -1,5 +1,6 @@
 """What a household keeps open: power now, energy and cost so far, and whether all is well."""
 
+from functools import partial
 from typing import Final
 
 from grafana.board import Board
@@ -9,9 +10,11 @@ from grafana.boards.devices import AGE, BATTERY, NEEDS, RADIO, WIFI, bridges
 from grafana.layout import shelf
 from grafana.panels import (
     BLUE,
+    GREEN,
     KWH,
     MONEY,
     ORANGE,
+    RED,
     TEXT,
     Change,
     Json,
@@ -22,6 +25,7 @@ from grafana.panels import (
     known,
     now,
     only_if_now,
+    override,
     query,
     stat,
 )
@@ -33,6 +37,7 @@ from grafana.queries import (
     kwh,
     metric,
     net,
+    of_month_before,
     revenue,
 )
 from grafana.transforms import totals
@@ -45,13 +50,14 @@ DIRECTION: Final = known(-1e9, BLUE, (0, ORANGE))
 
 NO_POWER: Final = "No power known: is the reading old, or the meter's PIN missing?"
 NO_ENERGY: Final = "No energy known for this time"
-NO_EXPORT: Final = "Nothing fed in, or no export register"
+NO_EXPORT: Final = "No feed-in"
 
 
 def against_the_day_before(
-    title: str, description: str, family: Family, *, width: int, color: str, change: Change, shift: str = ""
+    title: str, description: str, family: Family, *, width: int, shift: str = ""
 ) -> Json:
     """The energy of a day, and by how much it differs from the same hours of the day before."""
+    color, change, nothing = _LOOKS[family]
     return stat(
         title,
         description,
@@ -64,10 +70,17 @@ def against_the_day_before(
         change=change,
         transformations=[totals()],
         color={"mode": "fixed", "fixedColor": color},
-        nothing=NO_ENERGY if family is metrics.ENERGY_IMPORT else NO_EXPORT,
+        nothing=nothing,
         period="now/d",
         shift=shift,
     )
+
+
+_LOOKS: Final[dict[Family, tuple[str, Change, str]]] = {
+    metrics.ENERGY_IMPORT: (ORANGE, "inverted", NO_ENERGY),
+    metrics.ENERGY_EXPORT: (BLUE, "standard", NO_EXPORT),
+}
+"""Colour of a direction, whether more of it is good, and what is said where there is none."""
 
 
 def today(*, width: int) -> tuple[Json, Json]:
@@ -79,8 +92,6 @@ def today(*, width: int) -> tuple[Json, Json]:
             "same time.",
             metrics.ENERGY_IMPORT,
             width=width,
-            color=ORANGE,
-            change="inverted",
         ),
         against_the_day_before(
             "Fed in today",
@@ -88,26 +99,60 @@ def today(*, width: int) -> tuple[Json, Json]:
             "same time.",
             metrics.ENERGY_EXPORT,
             width=width,
-            color=BLUE,
-            change="standard",
         ),
     )
 
 
-def energy(title: str, description: str, period: str, *, width: int, shift: str = "") -> Json:
-    """Import and export of a calendar period."""
+def to_date(
+    title: str, description: str, family: Family, before: str, against: str, period: str, *, width: int
+) -> Json:
+    """The energy of a month or year, and by how much it differs from what was `before`, if that is known.
+
+    Prometheus rarely knows so much. Grafana's own change would then be 0 %, and red.
+    """
+    color, change, nothing = _LOOKS[family]
+    less, more = (GREEN, RED) if change == "inverted" else (RED, GREEN)
     return stat(
         title,
         description,
-        now(kwh(metrics.ENERGY_IMPORT), "Drawn"),
-        now(kwh(metrics.ENERGY_EXPORT), "Fed in"),
+        now(kwh(family), "So far"),
+        now(f"{kwh(family)} / (({before}) > 0) - 1", against),
         width=width,
         unit=KWH,
         decimals=2,
-        overrides=[colored("A", ORANGE), colored("B", BLUE)],
-        nothing=NO_ENERGY,
+        alone=True,
+        overrides=[
+            colored("A", color),
+            override("B", unit="percentunit", decimals=1, thresholds=known(-1e9, less, (0, more))),
+        ],
+        nothing=nothing,
         period=period,
-        shift=shift,
+    )
+
+
+def this_month(*, width: int) -> tuple[Json, Json]:
+    """What has been drawn and fed in since the first, each against the month before."""
+    return (
+        to_date(
+            "Drawn this month",
+            "Energy drawn since the first of the month; below it the change to as many days and hours of "
+            "the month before, if they are known.",
+            metrics.ENERGY_IMPORT,
+            of_month_before(partial(kwh, metrics.ENERGY_IMPORT)),
+            "to last month",
+            "now/M",
+            width=width,
+        ),
+        to_date(
+            "Fed in this month",
+            "Energy fed in since the first of the month; below it the change to as many days and hours of "
+            "the month before, if they are known.",
+            metrics.ENERGY_EXPORT,
+            of_month_before(partial(kwh, metrics.ENERGY_EXPORT)),
+            "to last month",
+            "now/M",
+            width=width,
+        ),
     )
 
 
@@ -177,8 +222,6 @@ BOARD: Final = Board(
                 "before that.",
                 metrics.ENERGY_IMPORT,
                 width=6,
-                color=ORANGE,
-                change="inverted",
                 shift="1d/d",
             ),
             against_the_day_before(
@@ -187,8 +230,6 @@ BOARD: Final = Board(
                 "day before that.",
                 metrics.ENERGY_EXPORT,
                 width=6,
-                color=BLUE,
-                change="standard",
                 shift="1d/d",
             ),
         ),
@@ -206,7 +247,7 @@ BOARD: Final = Board(
                 "has begun, what is fed in, and the one less the other. Negative is what you earn.",
                 "now/M",
             ),
-            energy("This month", "Energy since the first of the month.", "now/M", width=8),
+            *this_month(width=4),
         ),
         shelf(
             9,

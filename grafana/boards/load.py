@@ -3,16 +3,21 @@
 from typing import Final
 
 from grafana.board import Board
-from grafana.boards.home import DIRECTION
+from grafana.boards.home import DIRECTION, NO_EXPORT
 from grafana.layout import shelf
 from grafana.localtime import HOUR, NIGHT, WEEKDAY
 from grafana.panels import (
     BLUE,
+    GREY,
     ORANGE,
+    PURPLE,
+    YELLOW,
     Json,
     at_step,
+    colored,
     column,
     curve,
+    heatmap,
     histogram,
     now,
     query,
@@ -20,7 +25,7 @@ from grafana.panels import (
     stat,
     table,
 )
-from grafana.queries import metric, quarter_hour
+from grafana.queries import BRIDGE, buckets, metric, quarter_hour
 from grafana.texts import Text
 from grafana.transforms import columns, limit, matrix, sort
 from grafana.variables import HOUSEHOLD, SUMMER_TIME, UTC_OFFSET
@@ -28,8 +33,10 @@ from iometer_exporter.metrics import families as metrics
 from iometer_exporter.metrics.families import Family
 
 NO_POWER: Final = "No power known: without the meter's PIN there are whole kWh only"
-NO_EXPORT: Final = "Nothing fed in, or no export register"
+NO_STREAM: Final = "No event stream is followed"
 DAYS: Final = {"1": "Mon", "2": "Tue", "3": "Wed", "4": "Thu", "5": "Fri", "6": "Sat", "0": "Sun"}
+
+QUARTER_HOURS: Final = f"sum(avg_over_time({metric(metrics.POWER)}[15m]))"
 
 _HOUR: Final = f'label_replace(count_values("hour", {HOUR}), "hour", "0$1", "hour", "(.)")'
 _HOUR_OF_WEEK: Final = f'count_values("weekday", {WEEKDAY}) * on () group_left (hour) {_HOUR}'
@@ -39,6 +46,30 @@ def base_load(window: str, offset: str = "") -> str:
     """The mean of a quarter-hour that nine of ten quarter-hours between midnight and 4:00 exceed."""
     nights = f"({quarter_hour(metrics.ENERGY_IMPORT)} and on () {NIGHT})"
     return f"quantile_over_time(0.1, {nights}[{window}:15m]{offset})"
+
+
+_EVERY: Final = 'le="+Inf"'
+
+
+def within(window: str, by: str, *matchers: str) -> str:
+    """Events of streams in a window whose power was within each bucket, and by further labels."""
+    return f"sum by ({by}) (increase({buckets(metric(metrics.POWER_DISTRIBUTION, *matchers))}{window}))"
+
+
+def share_within(window: str) -> str:
+    """The share of these events, of all chosen bridges; without any, there is none.
+
+    Grafana takes the lowest limit of rows that are told apart by `le` alone for zero, so they have another
+    label too, which comes before it.
+    """
+    share = f"{within(window, 'le')} / on () group_left () (sum({within(window, 'le', _EVERY)}) > 0)"
+    return f'label_replace({share}, "at", "once", "", "")'
+
+
+def not_exceeded(share: float) -> str:
+    """Watts that such a share of the events of 15 minutes did not exceed, of each bridge with a stream."""
+    # Without events it is NaN, which is no number.
+    return f"histogram_quantile({share}, {within('[15m]', f'{BRIDGE}, le')}) >= -Inf"
 
 
 def hours_of_week(title: str, description: str, family: Family, colors: str, nothing: str) -> Json:
@@ -127,7 +158,6 @@ BOARD: Final = Board(
                 width=24,
                 unit="watt",
                 usual=(0, 0),
-                calcs=("min", "max"),
                 overrides=[shades("A", ORANGE), shades("B", BLUE)],
                 nothing=NO_POWER,
             ),
@@ -153,14 +183,44 @@ BOARD: Final = Board(
                 "Distribution of power",
                 "How many quarter-hours had which mean power at the grid connection; below zero while "
                 "feeding in.",
-                at_step("15m", query(f"sum(avg_over_time({metric(metrics.POWER)}[15m]))", "Quarter-hours")),
+                at_step("15m", query(f"{QUARTER_HOURS} >= 0", "Drawn")),
+                at_step("15m", query(f"{QUARTER_HOURS} < 0", "Fed in")),
                 width=14,
                 unit="watt",
                 bucket=250,
-                color={"mode": "fixed", "fixedColor": ORANGE},
+                overrides=[colored("A", ORANGE), colored("B", BLUE)],
                 nothing=NO_POWER,
             ),
             heading="Peaks and distribution",
+            folded=True,
+        ),
+        shelf(
+            10,
+            heatmap(
+                "Distribution of power by hour",
+                "Share of the readings of each hour whose power lay in each row, by the event streams of all "
+                "chosen bridges; a row is named by its upper limit. Needs `live` in the configuration.",
+                at_step("1h", query(share_within("[1h]"), "{{le}}", rows=True)),
+                width=12,
+                rows="watt",
+                cells="percentunit",
+                nothing=NO_STREAM,
+            ),
+            curve(
+                "Power within a quarter-hour",
+                "By the event streams: what the power was below for 1 %, half and 99 % of the readings of 15 "
+                "minutes. The further apart, the shorter the peaks. Needs `live` in the configuration.",
+                at_step("15m", query(not_exceeded(0.99), "{{bridge}} 99 %")),
+                at_step("15m", query(not_exceeded(0.5), "{{bridge}} half")),
+                at_step("15m", query(not_exceeded(0.01), "{{bridge}} 1 %")),
+                width=12,
+                unit="watt",
+                fill=0,
+                usual=(0, 0),
+                overrides=[shades("A", PURPLE), shades("B", GREY), shades("C", YELLOW)],
+                nothing=NO_STREAM,
+            ),
+            heading="Between scrapes",
             folded=True,
         ),
         shelf(
@@ -186,7 +246,7 @@ BOARD: Final = Board(
                 "Drawn by hour and weekday",
                 "Mean power drawn in each hour of the week over the range, in the time zone set above.",
                 metrics.ENERGY_IMPORT,
-                "continuous-GrYlRd",
+                "continuous-YlRd",
                 "No energy known for this time",
             ),
             hours_of_week(

@@ -17,6 +17,7 @@ from grafana.panels import (
     YELLOW,
     Json,
     bargauge,
+    called,
     colored,
     column,
     curve,
@@ -28,7 +29,7 @@ from grafana.panels import (
     table,
     thresholds,
 )
-from grafana.queries import EXPORTER, state_of
+from grafana.queries import EXPORTER, buckets, state_of
 from grafana.texts import Text
 from grafana.transforms import columns, limit, sort
 from grafana.variables import PROVIDER
@@ -86,9 +87,11 @@ _SEVERITY: Final = severity(PROBLEMS, INSTALLATION)
 _NEEDS: Final = Column(
     "Needs a hand",
     f"{_SEVERITY} > 0",
-    {"mappings": worst(PROBLEMS), "custom__align": "left", "custom__minWidth": 140},
+    {"mappings": worst(PROBLEMS), "custom__align": "left", "custom__width": 180},
     thresholds(TEXT),
 )
+_UUID: Final = 300
+"""Width in px of what identifies an installation or a key."""
 _DATE: Final = "dateTimeFromNow"
 
 # Only what is wrong: the rest of a large fleet is no news.
@@ -137,7 +140,7 @@ _AGE: Final = f"time() - {served(provider.INVENTORY_TIMESTAMP)}"
 SHARDS: Final = (
     Column("Installations", served(provider.INSTALLATIONS), {"decimals": 0}),
     Column("API", served(provider.UP), {"mappings": UP}, known(0, RED, (1, GREEN))),
-    Column("Inventory age", _AGE, {"unit": "s", "decimals": 0}, _AGE_COLORS),
+    Column("Inventory", _AGE, {"unit": "s", "decimals": 0}, _AGE_COLORS),
     Column("Subscription", served(provider.SUBSCRIPTION_UP), {"mappings": UP}, known(0, RED, (1, GREEN))),
     Column(
         "Reconnects",
@@ -161,9 +164,10 @@ def readings(result: str) -> str:
 
 def delay(quantile: float) -> str:
     """The delay in seconds that such a share of the readings does not exceed."""
-    buckets = served(provider.READING_DELAY).replace("{", "_bucket{", 1)
+    # Of an hour: in a quarter of one, a few late readings of a small fleet would be more than 5 %.
+    rates = f"sum by (le) (rate({buckets(served(provider.READING_DELAY))}[1h]))"
     # Without readings there is none.
-    return f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[15m]))) >= 0"
+    return f"histogram_quantile({quantile}, {rates}) >= 0"
 
 
 def pools() -> str:
@@ -258,15 +262,17 @@ BOARD: Final = Board(
             ),
             curve(
                 "Delay of readings",
-                "Time from a reading at the meter to its receipt by the cloud, in the last 15 minutes.",
+                "Time from a reading at the meter to its receipt by the cloud, of the readings of an hour.",
                 query(delay(0.5), "half of them within"),
                 query(delay(0.95), "95 % within"),
                 width=12,
-                unit="s",
+                # Of a logarithmic axis, whose steps would be 1.67 mins and 16.7 mins.
+                unit="suffix:s",
+                decimals=0,
                 fill=0,
-                low=0,
+                log=True,
                 overrides=[colored("A", BLUE), colored("B", ORANGE)],
-                nothing="No reading in 15 minutes",
+                nothing="No reading in an hour",
             ),
         ),
         shelf(
@@ -283,11 +289,11 @@ BOARD: Final = Board(
                 nothing="Nothing needs a hand",
                 hidden=("job",),
                 further=[limit(_MOST_ROWS)],
-                overrides=[column(Text("Installation"), custom__minWidth=110)],
+                overrides=[column(Text("Installation"), custom__width=_UUID)],
             ),
         ),
         shelf(
-            5,
+            4,
             alerts(
                 "Alerts of prometheus/alerts.yml on the provider and the exporters; none without that file "
                 "loaded in Prometheus.",
@@ -333,6 +339,7 @@ BOARD: Final = Board(
                 ),
                 width=6,
                 unit="none",
+                overrides=[called(status, status) for status in ("active", "expired", "inactive")],
                 nothing=NO_LICENSES,
             ),
             heading="Licenses",
@@ -392,13 +399,14 @@ BOARD: Final = Board(
                     columns({"name": "Name", "key": "Key", "Value": "Enabled"}, hidden=("Time", "job")),
                 ],
                 overrides=[
+                    column(Text("Key"), custom__width=_UUID),
                     column(
                         Text("Enabled"),
                         mappings=states({0: ("No", GREY), 1: ("Yes", GREEN)}),
                         color={"mode": "thresholds"},
                         custom__cellOptions={"type": "color-text"},
-                        custom__width=80,
-                    )
+                        custom__width=100,
+                    ),
                 ],
                 nothing="No signing key known",
             ),

@@ -21,49 +21,43 @@ TEXTS: Final = {
         "vorige Zeitraum bis zum selben Zeitpunkt. Tage und Monate beginnen um Mitternacht in Ihrer Zeitzone."
     ),
     "Today": "Heute",
+    "Drawn this year": "Bezug Jahr",
+    "Energy drawn since 1 January, or since Prometheus first read the meter; below it the change to as many "
+    "days and hours of the year before, if they are known.": (
+        "Bezogene Energie seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet; darunter "
+        "die Änderung zu ebenso vielen Tagen und Stunden des Vorjahres, sofern bekannt."
+    ),
+    "to last year": "zum Vorjahr",
+    "Fed in this year": "Einspeisung Jahr",
+    "Energy fed in since 1 January, or since Prometheus first read the meter; below it the change to as many "
+    "days and hours of the year before, if they are known.": (
+        "Eingespeiste Energie seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet; darunter "
+        "die Änderung zu ebenso vielen Tagen und Stunden des Vorjahres, sofern bekannt."
+    ),
     "Bill of today in $currency": "Rechnung für heute in $currency",
-    "Since midnight, with the base fee of the whole day.": (
-        "Seit Mitternacht, mit dem Grundpreis des ganzen Tages."
+    "Since midnight, with the base fee of the whole day; below it that of yesterday up to the same time.": (
+        "Seit Mitternacht, mit dem Grundpreis des ganzen Tages; darunter der Saldo von gestern bis zur "
+        "selben Uhrzeit."
     ),
-    "Yesterday by this time in $currency": "Gestern bis zu dieser Zeit in $currency",
-    "The bill of yesterday up to the same time of day, with the base fee of the whole day.": (
-        "Die Rechnung für gestern bis zur selben Uhrzeit, mit dem Grundpreis des ganzen Tages."
-    ),
-    "Last month by this day": "Vormonat bis zu diesem Tag",
-    "Energy of the month before up to the same day and time.": (
-        "Energie des Vormonats bis zum selben Tag und zur selben Uhrzeit."
-    ),
+    "Yesterday by this time": "Gestern bis jetzt",
     "Bill of this month in $currency": "Rechnung laufender Monat in $currency",
-    "Since the first, with the base fee of each day that has begun.": (
-        "Seit dem Monatsersten, mit dem Grundpreis jedes begonnenen Tages."
+    "Since the first, with the base fee of each day that has begun; below it that of as many days and hours "
+    "of the month before, if they are known.": (
+        "Seit dem Monatsersten, mit dem Grundpreis jedes begonnenen Tages; darunter der Saldo ebenso vieler "
+        "Tage und Stunden des Vormonats, sofern bekannt."
     ),
-    "Last month by this day in $currency": "Vormonat bis zu diesem Tag in $currency",
-    "The month before up to the same day and time, with the base fee of these days.": (
-        "Der Vormonat bis zum selben Tag und zur selben Uhrzeit, mit dem Grundpreis dieser Tage."
-    ),
-    "Last month in $currency": "Vormonat in $currency",
+    "Last month by this day": "Vormonat bis heute",
+    "Last month in $currency": "Rechnung Vormonat in $currency",
     "The whole month before, with its whole base fee even if a part of it was not read.": (
         "Der ganze Vormonat mit seinem ganzen Grundpreis, auch wenn ein Teil der Messwerte fehlt."
     ),
-    "Year": "Jahr",
-    "This year": "Laufendes Jahr",
-    "Energy since 1 January, or since Prometheus first read the meter.": (
-        "Energie seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet."
-    ),
-    "Last year by this day": "Vorjahr bis zu diesem Tag",
-    "Energy of the year before up to the same day and time, as far as Prometheus knows it.": (
-        "Energie des Vorjahres bis zum selben Tag und zur selben Uhrzeit, soweit Prometheus sie kennt."
-    ),
     "Bill of this year in $currency": "Rechnung laufendes Jahr in $currency",
-    "Since 1 January, or since Prometheus first read the meter; with the base fee of these days.": (
-        "Seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet; mit dem Grundpreis dieser Tage."
+    "Since 1 January, or since Prometheus first read the meter, with the base fee of the days that were "
+    "read; below it that of as many days and hours of the year before, if they are known.": (
+        "Seit dem 1. Januar, oder seit Prometheus die Messwerte aufzeichnet, mit dem Grundpreis dieser Tage; "
+        "darunter der Saldo ebenso vieler Tage und Stunden des Vorjahres, sofern bekannt."
     ),
-    "Last year by this day in $currency": "Vorjahr bis zu diesem Tag in $currency",
-    "The year before up to the same day and time, as far as Prometheus knows it; with the base fee of these "
-    "days.": (
-        "Das Vorjahr bis zum selben Tag und zur selben Uhrzeit, soweit Prometheus es kennt; mit dem "
-        "Grundpreis dieser Tage."
-    ),
+    "Last year by this day": "Vorjahr bis heute",
     "Energy": "Energie",
     "Base fee": "Grundpreis",
     "Days": "Tage",

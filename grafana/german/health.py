@@ -85,9 +85,27 @@ TEXTS: Final = {
         "(gesunken), implausible (unglaubhaft hoch). Manche Firmware wiederholt alle 15 Minuten einige alte."
     ),
     "No reading was rejected": "Kein Messwert verworfen",
-    "How often an energy register fell in the range: a new meter, or wrong readings.": (
-        "Wie oft ein Zählerstand im Zeitraum gesunken ist: neuer Zähler oder falsche Messwerte."
+    "How often an energy register of any bridge fell in the range: a new meter, or wrong readings. Marks on "
+    "the curves say which.": (
+        "Wie oft ein Zählerstand irgendeiner Bridge im gezeigten Zeitraum gesunken ist: neuer Zähler oder "
+        "falsche Messwerte. Markierungen in den Kurven zeigen, welcher."
     ),
+    "Event streams": "Live-Verbindungen",
+    "Stream followed": "Live verfolgt",
+    "Whether scrapes are answered with the newest event of the stream; otherwise the endpoint is fetched. "
+    "Needs `live` in the configuration.": (
+        "Ob Abfragen mit dem neuesten Live-Messwert beantwortet werden; sonst wird der Endpunkt abgerufen. "
+        "Setzt `live` in der Konfiguration voraus."
+    ),
+    "Fetched": "Abgerufen",
+    "Followed": "Live",
+    "Events of streams": "Live empfangen",
+    "Documents that came as events, a minute.": "Dokumente, die live empfangen wurden, je Minute.",
+    "Streams opened again": "Erneut verbunden",
+    "How often a stream began again after it had ended, a minute.": (
+        "Wie oft eine Live-Verbindung nach ihrem Ende neu aufgebaut wurde, je Minute."
+    ),
+    "No stream had to be opened again": "Keine Live-Verbindung musste neu aufgebaut werden",
     "Fetches": "Abrufe",
     "Duration of fetches": "Dauer der Abrufe",
     "How long a bridge took to answer. Some take seconds now and then.": (
@@ -116,9 +134,9 @@ TEXTS: Final = {
         "Wie oft der Exporter im gezeigten Zeitraum neu gestartet wurde."
     ),
     "Bridges known": "Bekannte Bridges",
-    "By how they became known.": (
-        "Wie sie bekannt wurden: configured heißt aus der Konfiguration, discovered im Netz gefunden."
-    ),
+    "By how they became known.": "Wie sie bekannt wurden: aus der Konfiguration oder im Netz gefunden.",
+    "configured": "konfiguriert",
+    "discovered": "gefunden",
     "Configuration": "Konfiguration",
     "Whether the configuration was valid when it was last read.": (
         "Ob die Konfiguration gültig war, als sie zuletzt eingelesen wurde."

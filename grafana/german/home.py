@@ -131,8 +131,10 @@ TEXTS: Final = {
     "Fed in": "Einspeisung",
     "Before": "Vorher",
     "This day": "Dieser Tag",
+    "So far": "Bisher",
+    "to last month": "zum Vormonat",
     "No energy known for this time": "Für diese Zeit ist keine Energie bekannt",
-    "Nothing fed in, or no export register": "Nichts eingespeist, oder der Zähler zählt keine Einspeisung",
+    "No feed-in": "Keine Einspeisung",
     "Drawn today": "Bezug heute",
     "Energy drawn since midnight in your time zone; the arrow compares it with yesterday by the same time.": (
         "Bezogene Energie seit Mitternacht in Ihrer Zeitzone; der Pfeil zeigt den Unterschied zu gestern um "
@@ -172,8 +174,18 @@ TEXTS: Final = {
     "Cost": "Kosten",
     "Revenue": "Erlös",
     "Net": "Saldo",
-    "This month": "Laufender Monat",
-    "Energy since the first of the month.": "Energie seit dem Monatsersten.",
+    "Drawn this month": "Bezug Monat",
+    "Energy drawn since the first of the month; below it the change to as many days and hours of the month "
+    "before, if they are known.": (
+        "Bezogene Energie seit dem Monatsersten; darunter die Änderung zu ebenso vielen Tagen und "
+        "Stunden des Vormonats, sofern bekannt."
+    ),
+    "Fed in this month": "Einspeisung Monat",
+    "Energy fed in since the first of the month; below it the change to as many days and hours of the month "
+    "before, if they are known.": (
+        "Eingespeiste Energie seit dem Monatsersten; darunter die Änderung zu ebenso vielen Tagen und "
+        "Stunden des Vormonats, sofern bekannt."
+    ),
     "Power": "Leistung",
     "Mean power at the grid connection of a bridge: orange while drawn, blue and below zero while fed in.": (
         "Mittlere Leistung am Netzanschluss einer Bridge: orange beim Bezug, blau und unter null beim "

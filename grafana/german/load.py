@@ -69,7 +69,22 @@ TEXTS: Final = {
         "Wie viele Viertelstunden welche mittlere Leistung am Netzanschluss hatten; unter null wurde "
         "eingespeist."
     ),
-    "Quarter-hours": "Viertelstunden",
+    "Between scrapes": "Zwischen den Abfragen",
+    "No event stream is followed": "Keine Bridge wird live verfolgt",
+    "Distribution of power by hour": "Verteilung der Leistung, Stunde für Stunde",
+    "Share of the readings of each hour whose power lay in each row, by the event streams of all chosen "
+    "bridges; a row is named by its upper limit. Needs `live` in the configuration.": (
+        "Welcher Anteil der Messwerte einer Stunde in welche Zeile fällt, nach den Live-Messwerten aller "
+        "gewählten Bridges; an jeder Zeile steht ihre Obergrenze. Setzt `live` in der Konfiguration voraus."
+    ),
+    "Power within a quarter-hour": "Leistung innerhalb der Viertelstunde",
+    "By the event streams: what the power was below for 1 %, half and 99 % of the readings of 15 minutes. "
+    "The further apart, the shorter the peaks. Needs `live` in the configuration.": (
+        "Nach den Live-Messwerten: worunter die Leistung bei 1 %, der Hälfte und 99 % der Messwerte einer "
+        "Viertelstunde lag. Je weiter die Kurven auseinanderliegen, desto kürzer sind die Spitzen. Setzt "
+        "`live` in der Konfiguration voraus."
+    ),
+    "{{bridge}} half": "{{bridge}} Hälfte",
     "Hours of the week": "Stunden der Woche",
     "Drawn by hour and weekday": "Bezug nach Stunde und Wochentag",
     "Mean power drawn in each hour of the week over the range, in the time zone set above.": (

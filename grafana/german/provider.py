@@ -17,16 +17,16 @@ TEXTS: Final = {
     "Installations that all exporters together serve.": (
         "Installationen, die alle Exporter zusammen ausgeben."
     ),
-    "Silent installations": "Stumme Installationen",
+    "Silent installations": "Ohne Messwerte",
     "Installations whose newest reading is older than an hour; they send one every 15 minutes at least.": (
         "Installationen, deren neuester Messwert älter als eine Stunde ist; üblich ist mindestens einer alle "
         "15 Minuten."
     ),
-    "Need a hand": "Mit Handlungsbedarf",
+    "Need a hand": "Handlungsbedarf",
     "Installations with any problem of those in the table below.": (
         "Installationen, bei denen mindestens eines der Probleme aus der Tabelle unten vorliegt."
     ),
-    "Ending licenses": "Ablaufende Lizenzen",
+    "Ending licenses": "Lizenzen enden",
     "Licenses that end in the next 14 days and do not renew themselves.": (
         "Lizenzen, die in den nächsten 14 Tagen enden und sich nicht selbst verlängern."
     ),
@@ -45,12 +45,12 @@ TEXTS: Final = {
     "duplicate": "doppelt",
     "rejected": "verworfen",
     "Delay of readings": "Verzögerung der Messwerte",
-    "Time from a reading at the meter to its receipt by the cloud, in the last 15 minutes.": (
-        "Zeit von der Messung am Zähler bis zum Empfang in der Cloud, in den letzten 15 Minuten."
+    "Time from a reading at the meter to its receipt by the cloud, of the readings of an hour.": (
+        "Zeit von der Messung am Zähler bis zum Empfang in der Cloud, für die Messwerte einer Stunde."
     ),
     "half of them within": "die Hälfte innerhalb von",
     "95 % within": "95 % innerhalb von",
-    "No reading in 15 minutes": "Kein Messwert seit 15 Minuten",
+    "No reading in an hour": "Kein Messwert seit einer Stunde",
     "What needs a hand": "Was zu tun ist",
     "Only installations with a problem, the worst first, at most 100 of them; a dash is no problem, or "
     "unknown. Silent is who has sent no reading for an hour.": (
@@ -82,10 +82,10 @@ TEXTS: Final = {
     "The next licenses to end that do not renew themselves, at most 20.": (
         "Die Lizenzen, die als Nächstes enden und sich nicht selbst verlängern, höchstens 20."
     ),
-    "Installations by the state of their license.": (
-        "Installationen nach dem Zustand ihrer Lizenz: active heißt gültig, expired abgelaufen, inactive "
-        "noch nicht begonnen."
-    ),
+    "Installations by the state of their license.": "Installationen nach dem Zustand ihrer Lizenz.",
+    "active": "gültig",
+    "expired": "abgelaufen",
+    "inactive": "künftig",
     "API and exporters": "API und Exporter",
     "Request errors": "Fehler der Anfragen",
     "Errors of the provider API, a minute, by operation and reason. docs/provider.md explains them.": (
@@ -99,14 +99,15 @@ TEXTS: Final = {
     "Shards": "Exporter und ihre Teile",
     "A row for each exporter that reads the provider; the oldest inventory first. Reconnects of the "
     "subscription are those in the range.": (
-        "Eine Zeile für jeden Exporter, der vom Anbieter liest; der mit dem ältesten Bestand zuerst. Neue "
-        "Verbindungen des Abonnements sind die im gezeigten Zeitraum."
+        "Eine Zeile für jeden Exporter, der vom Anbieter liest; der mit dem ältesten Bestand zuerst. "
+        "Abbrüche des Abonnements sind die im gezeigten Zeitraum, nach denen es neu verbunden wurde."
     ),
     "API": "API",
     "Inventory age": "Alter des Bestands",
+    "Inventory": "Bestand",
     "Readings/min": "Messwerte/min",
     "Subscription": "Abonnement",
-    "Reconnects": "Neue Verbindungen",
+    "Reconnects": "Abbrüche",
     "Signing keys": "Signaturschlüssel",
     "Keys that sign registration tokens, and whether they may.": (
         "Schlüssel, mit denen Anmeldungen signiert werden, und ob sie das dürfen."

@@ -20,12 +20,15 @@ from prometheus_client import PlatformCollector, ProcessCollector
 from devtools.processes import program
 from grafana.histories.plan import FIRMWARE_UPDATE, SEED, Event, Household, Kind, Scenario
 from grafana.histories.text import Recorder
+from iometer_exporter.bridges.live.distribution import PowerDistribution
 from iometer_exporter.bridges.samples import bridge_samples
-from iometer_exporter.bridges.snapshot import Snapshot
+from iometer_exporter.bridges.snapshot import Snapshot, StreamState
+from iometer_exporter.config.file import Config
 from iometer_exporter.errors import FetchError, Reason
 from iometer_exporter.exporter import exporter_samples
 from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.models import ENDPOINTS, Endpoint, Reading, Status, parse_reading, parse_status
+from iometer_exporter.meter.quantities import power
 from iometer_exporter.simulator import Fault, Home, SimulatedBridge, Timing
 
 LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
@@ -101,6 +104,8 @@ class _Bridge:
             timing=Timing(replay_spacing=10.0),
             clock=lambda: self._now,
         )
+        self._events = household.events
+        self._due = _first_scrape(scenario)
         self.truth = Truth(self._sim.meter, [copy(self._sim.home)])
         self._latency = Random(household.home)
         self._zeros: dict[str, float] = {}
@@ -111,6 +116,33 @@ class _Bridge:
         self._guard = Guard(LIMITS)
         self._errors: Counter[tuple[Endpoint, Reason]] = Counter()
         self._rejected: Counter[Rejection] = Counter()
+        self._powers = PowerDistribution(Config().power_buckets)
+        self._newest: tuple[Reading, Judgement] | None = None
+        self._streamed = self._reconnects = 0
+
+    def follow(self, now: float, kinds: set[Kind]) -> None:
+        """Take the events that its stream has sent since the last scrape, if it is followed."""
+        if not self._events:
+            return
+        while self._due <= now:
+            if "unreachable" in kinds:
+                self._newest = None
+            else:
+                # A stream that ends is opened again, which is no event.
+                self._reconnects += self._streamed > 0 and self._newest is None
+                self._streamed += 1
+                self._newest = self._taken(self._due, kinds)
+            self._due += self._events
+
+    def _taken(self, moment: float, kinds: set[Kind]) -> tuple[Reading, Judgement]:
+        """The reading of an event and what becomes of it."""
+        self.live(moment)
+        reading = self._reading(kinds)
+        judgement = self._judge(reading, moment)
+        watts = power(judgement.served)
+        if watts is not None and not (judgement.rejection or judgement.is_held):
+            self._powers.observe(reading.meter, watts, reading.time)
+        return reading, judgement
 
     def live(self, now: float) -> None:
         """Let the home live, whether or not anybody asks."""
@@ -122,9 +154,6 @@ class _Bridge:
 
     def snapshot(self, now: float, kinds: set[Kind]) -> Snapshot:
         """The answer to one scrape while events of some kinds last."""
-        self._set_fault("disconnected", "disconnected" in kinds)
-        self._set_fault("replay", "replay" in kinds)
-        reading_sent, status_sent = self._documents(now, "meter-reset" in kinds)
         failures: dict[Endpoint, FetchError] = {}
         if "unreachable" in kinds:
             failures = {endpoint: FetchError("timeout", "no answer") for endpoint in ENDPOINTS}
@@ -132,9 +161,10 @@ class _Bridge:
             failures = {"status": FetchError("http_status", "500")}
         for endpoint, failure in failures.items():
             self._errors[endpoint, failure.reason] += 1
-        reading = None if "reading" in failures else parse_reading(reading_sent)
-        status = None if "status" in failures else _parsed_status(status_sent)
-        judgement = self._judge(reading, now) if reading else None
+        reading, judgement = self._newest or self._fetched(now, kinds, "reading" in failures)
+        status = None if "status" in failures else _parsed_status(self._status(now))
+        followed = set(ENDPOINTS) - failures.keys() if self._newest else set()
+        powers = self._powers.value
         return Snapshot(
             bridge=self.name,
             address=f"{self.name}.local",
@@ -144,23 +174,44 @@ class _Bridge:
             energies=judgement.energies if judgement else {},
             sent=reading,
             status=status,
-            durations={endpoint: self._duration(endpoint in failures) for endpoint in ENDPOINTS},
+            durations={
+                endpoint: 0.0 if endpoint in followed else self._duration(endpoint in failures)
+                for endpoint in ENDPOINTS
+            },
             failures=failures,
             errors=dict(self._errors),
             rejected=dict(self._rejected),
+            streams={
+                endpoint: StreamState(endpoint in followed, self._streamed, self._reconnects)
+                for endpoint in ENDPOINTS
+                if self._events
+            },
+            powers=None if powers is None else (self._sim.meter, powers),
         )
 
-    def _documents(self, now: float, reset: bool) -> tuple[bytes, bytes]:
-        reading, status = self._sim.reading(), self._sim.status()
-        if reset:
-            self._count_anew(reading["meter"]["reading"]["registers"])
+    def _fetched(
+        self, now: float, kinds: set[Kind], is_failed: bool
+    ) -> tuple[Reading | None, Judgement | None]:
+        reading = self._reading(kinds)
+        return (None, None) if is_failed else (reading, self._judge(reading, now))
+
+    def _reading(self, kinds: set[Kind]) -> Reading:
+        self._set_fault("disconnected", "disconnected" in kinds)
+        self._set_fault("replay", "replay" in kinds)
+        sent = self._sim.reading()
+        if "meter-reset" in kinds:
+            self._count_anew(sent["meter"]["reading"]["registers"])
+        return parse_reading(json.dumps(sent).encode())
+
+    def _status(self, now: float) -> bytes:
+        status = self._sim.status()
         device = status["device"]
         if now < FIRMWARE_UPDATE:
             device["bridge"]["version"] = "build-64"
         if "batteryLevel" in device["core"]:
             lost = int(now - self.truth.states[0].time) // BATTERY_STEP
             device["core"]["batteryLevel"] = BATTERY_AT_BEGIN - lost
-        return json.dumps(reading).encode(), json.dumps(status).encode()
+        return json.dumps(status).encode()
 
     def _count_anew(self, registers: list[dict[str, Any]]) -> None:
         for register in registers:
@@ -209,11 +260,11 @@ def simulate(scenario: Scenario, recorder: Recorder) -> dict[str, Truth]:
     exporter = _Exporter(scenario.begin - 86_400.0)
     bridges = [_Bridge(household, scenario) for household in scenario.households]
     restarts = sorted(event.end for event in scenario.events if event.kind.startswith("exporter-"))
-    # Prometheus scrapes at any moment of its interval, and never on the full hour.
-    now = scenario.begin + 0.437 * scenario.interval
+    now = _first_scrape(scenario)
     while now <= scenario.end:
         active = [event for event in scenario.events if event.begin <= now < event.end]
-        for bridge in bridges:
+        for number, bridge in enumerate(bridges, 1):
+            bridge.follow(now, {event.kind for event in active if event.bridge == number})
             bridge.live(now)
         while restarts and restarts[0] <= now:
             exporter.restart(restarts.pop(0))
@@ -224,6 +275,11 @@ def simulate(scenario: Scenario, recorder: Recorder) -> dict[str, Truth]:
     for bridge in bridges:
         bridge.live(scenario.end)
     return {bridge.name: bridge.truth for bridge in bridges}
+
+
+def _first_scrape(scenario: Scenario) -> float:
+    """Prometheus scrapes at any moment of its interval, and never on the full hour."""
+    return scenario.begin + 0.437 * scenario.interval
 
 
 def _scrape(

@@ -70,11 +70,15 @@ FIRMWARE_UPDATE: Final = local("2026-04-05 08:00:00")
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """A bridge: its name, which of the simulator's homes it is in (from 1), and its lasting faults."""
+    """A bridge: its name, which of the simulator's homes it is in (from 1), and its lasting faults.
+
+    `events` is the seconds between two events of its stream; 0 is for one that is not followed.
+    """
 
     name: str
     home: int
     faults: tuple[Fault, ...] = ()
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ SCENARIOS: Final = {
             "three-60s",
             60,
             (
-                Household("house", 1, ("three-phase", "tariffs")),
+                Household("house", 1, ("three-phase", "tariffs"), events=20),
                 Household("barn", 2, ("wired",)),
                 Household("flat", 3, ("import-only",)),
             ),
@@ -110,7 +114,7 @@ SCENARIOS: Final = {
         Scenario("plain-60s", 60, (Household("flat", 4, ("import-only", "wired")),)),
     )
 }
-"""15 s and 60 s, one bridge and three, with PV and without, on battery and wired."""
+"""15 s and 60 s, one bridge and three, with PV and without, on battery and wired, one with its streams."""
 
 PROVIDER: Final = Scenario(
     "provider-120s",

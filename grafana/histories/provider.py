@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from graphql import OperationType
@@ -49,7 +50,7 @@ POOL_SIZES: Final = {"Household": 27}
 
 _LIMITS: Final = Limits(max_power=100_000.0, reset_after=600.0)
 _CREDENTIALS: Final = Credentials("token", "secret", "the history", "the history")
-_LOOK_SECONDS: Final = 0.021
+_LOOK_SECONDS: Final = (0.008, 0.03)
 _INVENTORY_SECONDS: Final = 900
 """As docs/scale.md has it for large fleets."""
 
@@ -73,15 +74,16 @@ class _Clock:
     def __init__(self, now: float) -> None:
         self.now = now
         self._moved = asyncio.Event()
-        self._looked = 0
+        self._looked = 0.0
+        self._random = Random(SEED)
 
     def time(self) -> float:
         return self.now
 
     def monotonic(self) -> float:
-        # A little later at each look, as a request takes its time.
-        self._looked += 1
-        return self.now + self._looked * _LOOK_SECONDS
+        # A little later at each look, as a request takes its time, now more and now less.
+        self._looked += self._random.uniform(*_LOOK_SECONDS)
+        return self.now + self._looked
 
     async def sleep(self, seconds: float) -> None:
         end = self.now + seconds

@@ -2,14 +2,20 @@
 
 from array import array
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from prometheus_client.core import Metric
 
 from iometer_exporter.metrics.families import Distribution, Family, Owned
+from iometer_exporter.metrics.lines import number
 
 _TYPES: Final = {"counter": "counter", "gauge": "gauge", "histogram": "histogram"}
+
+_ENDS: Final = {"counter": "_total", "histogram": "_bucket"}
+"""What the name of a sample has and that of its family has not, by its type."""
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -54,22 +60,25 @@ class Recorder:
         return count
 
     def record_owned(self, owned: Iterable[Owned], time: float) -> int:
-        """Add the gauges and counters of one scrape, histograms left out, at a unix time; their number."""
-        count, scrape = 0, self._scrape(time)
-        known = self._known
+        """Add the samples of one scrape at a unix time, of a histogram its buckets; their number."""
+        before, scrape = self.samples, self._scrape(time)
         for owner, samples in owned:
             for family, labels, value in samples:
-                if value is None or isinstance(value, Distribution):
-                    continue
-                key = (family.name, owner, labels)
-                series = known.get(key)
-                if series is None:
-                    series = known[key] = self._new_owned(family, (*owner, *labels))
-                series.scrapes.append(scrape)
-                series.values.append(value)
-                count += 1
-        self.samples += count
-        return count
+                if isinstance(value, Distribution):
+                    for bound, observed in zip(value.bounds, value.counts, strict=True):
+                        self._append(scrape, _buckets(family), (*owner, *labels, number(bound)), observed)
+                elif value is not None:
+                    self._append(scrape, family, (*owner, *labels), value)
+        return self.samples - before
+
+    def _append(self, scrape: int, family: Family, labels: tuple[str, ...], value: float) -> None:
+        key = (family.name, labels)
+        series = self._known.get(key)
+        if series is None:
+            series = self._known[key] = self._new_owned(family, labels)
+        series.scrapes.append(scrape)
+        series.values.append(value)
+        self.samples += 1
 
     def record_text(self, page: str, time: float, *, leave_out: Collection[str] = ()) -> int:
         """Add a page in the text format OpenMetrics at a unix time, but for some families; their number."""
@@ -130,8 +139,7 @@ class Recorder:
 
     def _new_owned(self, family: Family, values: tuple[str, ...]) -> _Series:
         labels = dict(zip(family.labels, values, strict=True))
-        is_counter = family.type == "counter"
-        name = family.name.removesuffix("_total") if is_counter else family.name
+        name = family.name.removesuffix(_ENDS.get(family.type, ""))
         return self._new(name, family.type, family.name, labels)
 
     def _new_text(self, family: str, sample: str) -> _Series:
@@ -141,6 +149,11 @@ class Recorder:
         one = _Series(f"{head}{{{inside}{',' if inside else ''}{target}}} ")
         self._families[family][1][sample, ()] = one
         return one
+
+
+@cache
+def _buckets(family: Family) -> Family:
+    return replace(family, name=f"{family.name}_bucket", labels=(*family.labels, "le"))
 
 
 def _escaped(value: str) -> str:

@@ -7,7 +7,7 @@ import promql_parser
 from promql_parser import BinaryExpr, Expr, VectorSelector
 
 from grafana.histories.plan import PROVIDER
-from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.metrics.families import FAMILIES, POWER_DISTRIBUTION, STREAMS
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES, PROVIDER_FAMILIES, READING_DELAY
 from tests.grafana.boards import children
 
@@ -27,6 +27,11 @@ _NO_PHASES: Final = dict.fromkeys(
     _PLAIN,
 )
 
+_NOT_FOLLOWED: Final = dict.fromkeys(
+    (*(family.name for family in STREAMS), f"{POWER_DISTRIBUTION.name}_bucket"),
+    "no stream of a bridge is followed there",
+)
+
 _NO_PROVIDER: Final = {
     name: "a home has no provider; the history of a provider's fleet has"
     for name in (
@@ -37,7 +42,12 @@ _NO_PROVIDER: Final = {
 }
 
 ABSENT: Final[Mapping[str, Mapping[str, str]]] = {
-    "pv-15s": {"iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS, **_NO_PHASES, **_NO_PROVIDER},
+    "pv-15s": {
+        "iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS,
+        **_NO_PHASES,
+        **_NOT_FOLLOWED,
+        **_NO_PROVIDER,
+    },
     "three-60s": {"iometer_tariff_energy_export_joules_total": _NO_EXPORT_TARIFFS, **_NO_PROVIDER},
     "plain-60s": {
         "iometer_energy_export_joules_total": _NO_PV,
@@ -45,6 +55,7 @@ ABSENT: Final[Mapping[str, Mapping[str, str]]] = {
         "iometer_tariff_energy_import_joules_total": _ONE_TARIFF,
         "iometer_core_battery_ratio": _WIRED,
         **_NO_PHASES,
+        **_NOT_FOLLOWED,
         **_NO_PROVIDER,
     },
 }
@@ -66,15 +77,16 @@ EMPTY: Final[Mapping[str, Mapping[str, str]]] = {
     "iometer-home: Firing alerts A": _QUIET,
     "iometer-provider: Firing alerts A": _NO_RULES,
     "iometer-health: Counter resets": _NO_RESET,
+    "iometer-load: Distribution of power B": {"plain-60s": _NO_PV},
     **{
-        f"iometer-energy: {title} {ref}": _NOT_YET
-        for title, refs in (
-            ("Last month by this day", "AB"),
-            ("Last month by this day in $currency", "ABCD"),
-            ("Last year by this day", "AB"),
-            ("Last year by this day in $currency", "ABCD"),
+        f"{board}: {title}": _NOT_YET
+        for board, title in (
+            *((f"iometer-{name}", "Drawn this month B") for name in ("home", "energy")),
+            *((f"iometer-{name}", "Fed in this month B") for name in ("home", "energy")),
+            *(("iometer-energy", title) for title in ("Drawn this year B", "Fed in this year B")),
+            ("iometer-energy", "Bill of this month in $currency E"),
+            ("iometer-energy", "Bill of this year in $currency E"),
         )
-        for ref in refs
     },
 }
 """Queries, as `uid: panel ref`, that are empty in a scenario for another reason."""

@@ -224,11 +224,16 @@ def names_of_bars_have_room(board: Json) -> Iterator[str]:
 def bridges_are_named_among_several(board: Json) -> Iterator[str]:
     """The name of the only bridge takes half of the room from its number."""
     for panel in panels(board):
-        # Where there is a change, the transformations leave one number.
-        is_one = len(panel["targets"]) == 1 or panel["options"].get("showPercentChange")
+        # Where there is a change, the transformations leave one number, or the change may be unknown.
+        is_one = len(panel["targets"]) == 1 or panel["options"].get("showPercentChange") or _compares(panel)
         named = "auto" if is_one else "value_and_name"
         if panel["type"] == "stat" and panel["options"]["textMode"] != named:
             yield f"{panel['title']}: {panel['options']['textMode']} and not {named}"
+
+
+def _compares(panel: Json) -> bool:
+    """Whether its second number, and last, is the change of the first."""
+    return len(panel["targets"]) == 2 and panel["targets"][1]["expr"].endswith(" - 1")
 
 
 def ranges_have_ends(board: Json) -> Iterator[str]:

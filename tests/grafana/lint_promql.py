@@ -19,7 +19,7 @@ from promql_parser import (
 )
 
 from grafana.query import interpolate
-from iometer_exporter.metrics.families import FAMILIES
+from iometer_exporter.metrics.families import FAMILIES, POWER_DISTRIBUTION
 from iometer_exporter.provider.served.families import (
     INSTALLATION_FAMILIES,
     PROVIDER_FAMILIES,
@@ -35,6 +35,7 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = {
     for name in {family.name for family in _ALL}
 } | {
     f"{READING_DELAY.name}_bucket": ("le",),
+    f"{POWER_DISTRIBUTION.name}_bucket": (*POWER_DISTRIBUTION.labels, "le"),
     "up": (),
     "process_start_time_seconds": (),
     "ALERTS": (
@@ -78,7 +79,7 @@ BARE_COUNTERS: Final = {
 
 FIXED_WINDOWS: Final = {
     timedelta(minutes=15): "the quarter-hour of demand charges",
-    timedelta(hours=1): "the hour of the week",
+    timedelta(hours=1): "the hour of the week or of a cell, and the delay of enough readings",
     timedelta(days=1): "the day of a bar, or the last 24 hours",
     timedelta(seconds=4545): "the whole range as one number",
 }
@@ -250,14 +251,25 @@ def unit_of(expression: str) -> str:
     """Grafana's name of the unit of an expression; empty for counts, states and the like."""
     if any(price in expression for price in PRICES):
         return "none"
+    tree = parsed(expression)
+    if any(_is_share(node) for node, _ in walked(tree)):
+        return "percentunit"
     if "/ 3.6e6" in expression:
         return "suffix:kWh"
-    tree = parsed(expression)
     calls = {node.func.name for node, _ in walked(tree) if isinstance(node, Call)}
     if calls & {"changes", "deriv", "resets"}:
         return ""
     units = {unit for name in _measured(tree) for suffix, unit in UNITS.items() if name.endswith(suffix)}
     return units.pop() if len(units) == 1 else ""
+
+
+def _is_share(node: Expr) -> bool:
+    """Whether a metric is divided by itself, in another window or as a whole."""
+    if not isinstance(node, BinaryExpr) or str(node.op) != "/":
+        return False
+    calls = {below.func.name for below, _ in walked(node.rhs) if isinstance(below, Call)}
+    above, below = (set(_measured(side)) for side in (node.lhs, node.rhs))
+    return bool(above & below) and "deriv" not in calls
 
 
 def money_names_its_currency(board: Json) -> Iterator[str]:
@@ -285,8 +297,9 @@ def _shown(panel: Json, ref: str) -> str:
     [*steps] = (step["options"] for step in panel["transformations"] if step["id"] == "organize")
     name = steps[0]["renameByName"].get(f"Value #{ref}") if steps else None
     unit = panel["fieldConfig"]["defaults"]["unit"]
+    own = ({"id": "byName", "options": name}, {"id": "byFrameRefID", "options": ref})
     for override in panel["fieldConfig"]["overrides"]:
-        if override["matcher"] == {"id": "byName", "options": name}:
+        if override["matcher"] in own:
             unit = next((item["value"] for item in override["properties"] if item["id"] == "unit"), unit)
     return str(unit)
 

@@ -25,8 +25,9 @@ groups:
 
 @contextmanager
 def living(folder: Path) -> Iterator[Source]:
-    """Three simulated bridges, the real exporter and a Prometheus that scrapes it every second."""
+    """Three simulated bridges with streams, the real exporter, a Prometheus that scrapes it every second."""
     simulate = [*COMMAND, "simulate", "--port", "0", "--bridges", "3", "--seed", "7"]
+    simulate += ["--firmware", "stream"]
     simulate += ["--fault", "three-phase@1", "--fault", "tariffs@1", "--fault", "wired@2"]
     with ExitStack() as stack:
         simulator = stack.enter_context(started(simulate, folder / "simulator.log"))
@@ -34,7 +35,7 @@ def living(folder: Path) -> Iterator[Source]:
         hosts = re.findall(r"http://(\S+)", simulator.text())
         named = [f"{name}={host}" for name, host in zip(("house", "barn", "flat"), hosts, strict=True)]
         options = [word for bridge in named for word in ("--bridge", bridge)]
-        _, url = stack.enter_context(exporter(folder, "--no-discovery", *options))
+        _, url = stack.enter_context(exporter(folder, "--no-discovery", "--live", "auto", *options))
         target = url.removeprefix("http://").rstrip("/")
         rules = folder / "rules.yml"
         rules.write_text(_FIRING)

@@ -27,6 +27,7 @@ NEWEST = VERSIONS[-1]
 
 TEXT, BLUE, GREEN, ORANGE = "#ccccdc", "#5794F2", "#73BF69", "#FF9830"
 RED, YELLOW = "#F2495C", "#FADE2A"
+CLEAR = "#00000000"
 """Colours of the dark theme."""
 
 _UNITS = {
@@ -123,31 +124,54 @@ def test_energy_and_money_are_those_of_the_meters(
     judged: Everything, pasts: dict[str, Past], scenario: str
 ) -> None:
     past = pasts[scenario]
-    for board, titles, begin, end, fee in (
-        ("home", (None, "Cost today in $currency"), midnight(END), END, FEE / 30),
-        ("home", ("This month", "Cost this month in $currency"), month(END), END, FEE * 5 / 30),
-        ("energy", ("This month", None), month(END), END, 0),
-        ("energy", ("This year", None), BEGIN, END, 0),
+    for title, begin, fee in (
+        ("Cost today in $currency", midnight(END), FEE / 30),
+        ("Cost this month in $currency", month(END), FEE * 5 / 30),
     ):
-        drawn, fed = imported(past, begin, end), exported(past, begin, end)
-        cost, revenue = drawn * IMPORT_PRICE + fee, fed * EXPORT_PRICE
-        energy = [("Drawn", drawn, ORANGE), ("Fed in", fed, BLUE)]
+        cost, revenue = (
+            imported(past, begin, END) * IMPORT_PRICE + fee,
+            exported(past, begin, END) * EXPORT_PRICE,
+        )
         money = [("Cost", cost, ORANGE), ("Revenue", revenue, BLUE), ("Net", cost - revenue, TEXT)]
         if not has_export(past):
-            energy, money = energy[:1], [money[0], money[2]]
-        for title, expected, unit in ((titles[0], energy, " kWh"), (titles[1], money, "")):
-            for language, found in (
-                zip(LANGUAGES, stats(judged, board, title, scenario), strict=True) if title else ()
-            ):
-                assert [stat.title for stat in found] == [
-                    in_language(name, language) for name, _, _ in expected
-                ]
-                assert [stat.color for stat in found] == [color for _, _, color in expected]
-                for stat, (_, truth, _) in zip(found, expected, strict=True):
-                    assert re.fullmatch(rf"-?\d+\.\d\d{unit}", stat.text), stat
-                    assert number(stat.text)[0] == pytest.approx(
-                        truth, abs=CLOSE * (drawn if unit else cost + revenue) + 0.006
-                    )
+            money = [money[0], money[2]]
+        for language, found in zip(LANGUAGES, stats(judged, "home", title, scenario), strict=True):
+            assert [stat.title for stat in found] == [in_language(name, language) for name, _, _ in money]
+            assert [stat.color for stat in found] == [color for _, _, color in money]
+            for stat, (_, amount, _) in zip(found, money, strict=True):
+                assert re.fullmatch(r"-?\d+\.\d\d", stat.text), stat
+                assert number(stat.text)[0] == pytest.approx(amount, abs=CLOSE * (cost + revenue) + 0.006)
+    for board, period, begin in (
+        ("home", "this month", month(END)),
+        ("energy", "this month", month(END)),
+        ("energy", "this year", BEGIN),
+    ):
+        for title, truth, color in (("Drawn", imported, ORANGE), ("Fed in", exported, BLUE)):
+            if truth is exported and not has_export(past):
+                continue
+            # Nothing is known of the period before, so there is no change, and no 0 % in red.
+            for [stat] in stats(judged, board, f"{title} {period}", scenario):
+                assert (stat.color, stat.change) == (color, None)
+                assert re.fullmatch(r"\d+\.\d\d kWh", stat.text), stat
+                assert number(stat.text)[0] == pytest.approx(truth(past, begin, END), rel=CLOSE)
+
+
+def test_a_month_is_compared_with_the_month_before(packages: None, pasts: dict[str, Past]) -> None:
+    """With as many days and hours of it, in both directions."""
+    past, moment = pasts["three-60s"], local("2026-04-30 10:00:00")
+    board = boards.boards()["iometer-home"]
+    for title, truth, color in (("Drawn", imported, ORANGE), ("Fed in", exported, BLUE)):
+        asked = asked_at(past, board, boards.panel("iometer-home", f"{title} this month"), moment)
+        month_before = truth(past, BEGIN, local("2026-03-30 10:00:00"))
+        this_month = truth(past, local("2026-04-01 00:00:00"), END)
+        for version, [verdict] in judge([asked], moment).items():
+            energy, change = verdict.stats
+            assert (energy.title, energy.color) == ("So far", color), version
+            assert number(energy.text)[0] == pytest.approx(this_month, rel=CLOSE), version
+            truth_of_change = this_month / month_before - 1
+            is_bad = (truth_of_change > 0) == (truth is imported)
+            assert (change.title, change.color) == ("to last month", RED if is_bad else GREEN), version
+            assert number(change.text)[0] == pytest.approx(truth_of_change, abs=3 * CLOSE), version
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -266,16 +290,57 @@ def test_an_empty_panel_says_why_and_is_no_alarm(judged: Everything) -> None:
             assert stat.text == panel.asked.panel["fieldConfig"]["defaults"]["noValue"], place
             assert stat.color not in (RED, ORANGE, YELLOW), place
             seen.add(place.title)
-    assert seen >= {"Fed in today", "Last year by this day", "Highest quarter-hour fed in"}
+    assert seen >= {"Fed in today", "Fed in this year", "Highest quarter-hour fed in"}
 
 
 def test_the_distribution_counts_each_quarter_hour(judged: Everything) -> None:
     for scenario in SCENARIOS:
         panel = judged[Place(scenario, "en", "load", "Distribution of power")]
-        [(_, [series])] = panel.asked.answers
+        values = [
+            value for _, answer in panel.asked.answers for series in answer for _, value in series.samples
+        ]
         buckets = panel.verdicts[NEWEST].histogram
-        low, high, counts = buckets["xMin"], buckets["xMax"], buckets["Value"]
+        low, high = buckets.pop("xMin"), buckets.pop("xMax")
         assert {end - begin for begin, end in zip(low, high, strict=True)} == {250}
-        values = [value for _, value in series.samples]
-        assert sum(counts) == len(values)
+        assert sum(map(sum, buckets.values())) == len(values)
         assert low[0] <= min(values) < high[0]
+
+
+def test_what_is_not_known_is_no_block(judged: Everything) -> None:
+    """Cells in the colour of the text were black in light and white in dark."""
+    columns = judged[Place("three-60s", "en", "health", "Devices")].verdicts[NEWEST].columns
+    wired = columns["Bridge"].texts.index("barn")
+    for title in ("Battery", "Days left"):
+        assert (columns[title].texts[wired], columns[title].colors[wired]) == ("-", CLEAR)
+
+
+def test_the_resets_of_all_counters_are_one_number(judged: Everything) -> None:
+    """Six of them in one tile could not be read."""
+    for scenario in SCENARIOS:
+        for [stat] in stats(judged, "health", "Counter resets", scenario):
+            assert (stat.text, stat.color) == ("0", GREEN)
+
+
+def test_the_states_of_bridges_and_licenses_are_words(judged: Everything) -> None:
+    for language, found in zip(LANGUAGES, stats(judged, "health", "Bridges known"), strict=True):
+        assert {stat.title for stat in found} == {
+            in_language(word, language) for word in ("configured", "discovered")
+        }
+    for language, found in zip(LANGUAGES, stats(judged, "provider", "Licenses", PROVIDER.name), strict=True):
+        assert {stat.title for stat in found} == {
+            in_language(word, language) for word in ("active", "expired", "inactive")
+        }
+
+
+def test_the_rows_of_a_heatmap_are_the_shares_of_each_hour(judged: Everything) -> None:
+    """They add up to the whole hour; that of each row is its own, without those below it."""
+    panel = judged[Place("three-60s", "en", "load", "Distribution of power by hour")]
+    [[times, *rows]] = panel.verdicts[NEWEST].frames
+    limits = [float(row.title) for row in rows]
+    assert times.type == "time"
+    assert limits == sorted(limits)
+    assert limits[-1] == float("inf")
+    last = [value for row in rows for value in numbers(row)]
+    assert len(last) == len(rows) == 20
+    assert sum(last) == pytest.approx(1)
+    assert max(last) < 1

@@ -29,10 +29,6 @@ UNUSED: Final[dict[str, str]] = {
     "iometer_installation_info": "ids, to be joined with what others know of a customer",
     "iometer_device_info": "likewise",
     "iometer_license_start_timestamp_seconds": "nobody has to do anything about it",
-    "iometer_stream_up": "only where `live` is on, which it is not by default; docs/metrics.md has it",
-    "iometer_stream_events_total": "likewise",
-    "iometer_stream_reconnects_total": "likewise",
-    "iometer_power_distribution_watts": "likewise",
 }
 """Metrics that no dashboard and no rule asks for, and why."""
 
@@ -199,9 +195,13 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
     (lint.variables_are_known, "home", expression("vector($price)")),
     (lint.choices_agree, "load", variable("summer_time", query="wie in der EU : 1")),
     (lint.choices_agree, "home", variable("bridge", allValue=None)),
-    (lint.queries_fit_their_panel, "home", setting("This month", "targets", 0, "instant", value=False)),
-    (lint.queries_fit_their_panel, "home", setting("This month", "targets", 0, "range", value=True)),
-    (lint.queries_fit_their_panel, "home", setting("This month", "targets", 0, "legendFormat", value="")),
+    (lint.queries_fit_their_panel, "home", setting("Drawn this month", "targets", 0, "instant", value=False)),
+    (lint.queries_fit_their_panel, "home", setting("Drawn this month", "targets", 0, "range", value=True)),
+    (
+        lint.queries_fit_their_panel,
+        "home",
+        setting("Drawn this month", "targets", 0, "legendFormat", value=""),
+    ),
     (lint.queries_fit_their_panel, "home", expression(f"iometer_power_watts{{{READ}}}", "Power now")),
     (
         lint.columns_are_there,
@@ -248,13 +248,13 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         "fleet",
         override("All bridges", "Radio", "properties", -1, "value", "steps", 0, "color", value="yellow"),
     ),
-    (lint.own_ranges_are_explained, "home", setting("This month", "description", value="Energy.")),
+    (lint.own_ranges_are_explained, "home", setting("Drawn this month", "description", value="Energy.")),
     (lint.copies_have_a_heading_below, "home", lambda b: b["panels"].remove(row(b, "State of the devices"))),
     (lint_promql.money_names_its_currency, "home", setting("Cost today in $currency", "title", value="Cost")),
     (
         lint_promql.money_names_its_currency,
         "home",
-        setting("This month", "title", value="This month in $currency"),
+        setting("Drawn this month", "title", value="This month in $currency"),
     ),
     (lint.dashboard_is_provisioned, "home", of_board("editable", True)),
     (lint.dashboard_is_provisioned, "home", of_board("timezone", "browser")),
@@ -330,7 +330,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
             setting(title, "fieldConfig", "defaults", "unit", value=unit),
         )
         for name, title, unit in (
-            ("home", "This month", "watth"),
+            ("home", "Drawn this month", "watth"),
             ("home", "Cost today in $currency", "suffix:kWh"),
             ("health", "Battery, last 30 days", "percent"),
             ("load", "Base load", "kwatt"),

@@ -213,7 +213,7 @@ def test_money_with_and_without_an_export_register(tmp_path: Path) -> None:
         Case(queries.net(fee="3"), 86_400, {"{}": 8}, DRAWN),
         Case(queries.net(fee=queries.FEE_OF_MONTH), 86_400, {"{}": 6}, DRAWN),
         Case(queries.net(queries.DAY, fee=queries.FEE_OF_DAY), 0, {"{}": 6}, DRAWN),
-        Case(queries.FEE_OF_YEAR, 90_000, {"{}": 1}, READINGS),
+        Case(queries.fee_of_year(), 90_000, {"{}": 1}, READINGS),
     )
 
 
@@ -228,6 +228,32 @@ def test_the_base_fee_of_days_that_have_begun(
     monkeypatch.setitem(VARIABLES, "__range_s", f"{hours * 3600:.0f}")
     fee = Case(f"vector({queries.FEE_OF_MONTH})", hours * 3600, {"{}": days}, {"up": "1x1"})
     check(tmp_path, fee)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_length_of_the_month_and_year_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """Of a range from the first of it on, in the viewer's time; 1972 had 29 days in February."""
+
+    def offset(window: str) -> str:
+        days = window.removeprefix("[$__range] offset ").removesuffix("d")
+        return f"vector({days})"
+
+    for first, hours, month, year in (
+        (datetime(1970, 3, 1), 1, 28, None),
+        (datetime(1970, 5, 1), 24 * 30 + 23, 30, None),
+        (datetime(1971, 1, 1), 24 * 20, 31, 365),
+        (datetime(1972, 3, 1), 24 * 20, 29, None),
+        (datetime(1973, 1, 1), 24 * 200, None, 366),
+        (datetime(1974, 1, 1), 1, 31, 365),
+    ):
+        begin = first.replace(tzinfo=ZoneInfo(zone)).timestamp()
+        monkeypatch.setitem(VARIABLES, "__range_s", f"{hours * 3600}")
+        for before, length in ((queries.of_month_before, month), (queries.of_year_before, year)):
+            if length:
+                case = Case(before(offset), begin + hours * 3600, {"{}": length}, {"up": "1x1"})
+                check(tmp_path, case, evaluated="7d")
 
 
 def test_two_bridges_are_one_sum_and_one_name_may_follow_the_other(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.grafana.judge import VERSIONS, Asked, Field, Verdict, judge
 pytestmark = pytest.mark.end_to_end
 
 RED, ORANGE, BLUE, GREEN, TEXT = "#F2495C", "#FF9830", "#5794F2", "#73BF69", "#ccccdc"
+CLEAR = "#00000000"
 
 
 class Case(NamedTuple):
@@ -89,7 +90,9 @@ CASES: Final = {
         "Bill of this year in $currency",
         {"A": [at_end(1234.5)], "B": [at_end(144)], "C": [at_end(0.004)], "D": [at_end(-1090.496)]},
     ),
-    "month": Case("en", "home", "This month", {"A": [at_end(1030.456)], "B": [at_end(0.25)]}),
+    "month": Case("en", "home", "Drawn this month", {"A": [at_end(1030.456)], "B": [at_end(0.0856)]}),
+    "less-fed-in": Case("de", "energy", "Fed in this year", {"A": [at_end(930)], "B": [at_end(-0.1234)]}),
+    "first-month": Case("en", "home", "Drawn this month", {"A": [at_end(930)]}),
 }
 
 
@@ -199,11 +202,20 @@ def test_what_is_bad_is_red_and_first(seen: dict[str, Verdict]) -> None:
     }
     assert shown == {
         "Zu tun": [("Antwortet nicht", RED), ("Batterie fast leer", RED), ("Nichts", GREEN)],
-        "Batterie": [("-", TEXT), ("4%", RED), ("90%", GREEN)],
-        "Funk": [("-97 dBm", RED), ("-", TEXT), ("-60 dBm", GREEN)],
+        "Batterie": [("-", CLEAR), ("4%", RED), ("90%", GREEN)],
+        "Funk": [("-97 dBm", RED), ("-", CLEAR), ("-60 dBm", GREEN)],
     }
 
 
 def test_much_money_and_energy_keep_their_unit(seen: dict[str, Verdict]) -> None:
     assert [text for _, text, _ in stats(seen["year"])] == ["1234.50", "144.00", "0.00", "-1090.50"]
-    assert [text for _, text, _ in stats(seen["month"])] == ["1030.46 kWh", "0.25 kWh"]
+    assert [text for _, text, _ in stats(seen["month"])][:1] == ["1030.46 kWh"]
+
+
+def test_a_month_has_its_change_below_it(seen: dict[str, Verdict]) -> None:
+    """Green is less drawn and more fed in; where nothing is known of the month before, there is no change."""
+    assert stats(seen["month"]) == [("So far", "1030.46 kWh", ORANGE), ("to last month", "8.6%", RED)]
+    assert stats(seen["less-fed-in"]) == [("Bisher", "930.00 kWh", BLUE), ("zum Vorjahr", "-12.3%", RED)]
+    assert [(text, color) for _, text, color in stats(seen["first-month"])] == [("930.00 kWh", ORANGE)]
+    for case in ("month", "less-fed-in", "first-month"):
+        assert [stat.change for stat in seen[case].stats] == [None] * len(seen[case].stats)

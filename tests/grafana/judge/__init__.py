@@ -115,6 +115,8 @@ def _frames(answers: Sequence[tuple[Query, list[Series]]]) -> list[Json]:
     for query, answer in answers:
         if query.format == "table":
             found.append(_table(query, answer, "Value" if tables == 1 else f"Value #{query.ref}"))
+        elif query.format == "heatmap" and answer:
+            found.append(_rows(query, answer))
         else:
             found += [_series(query, one) for one in answer]
     return found
@@ -129,6 +131,27 @@ def _series(query: Query, series: Series) -> Json:
         "config": {"displayNameFromDS": legend(query.legend, series.labels)},
     }
     return {"refId": query.ref, "fields": [times, values]}
+
+
+def _rows(query: Query, answer: list[Series]) -> Json:
+    """One frame with a row for each bucket, the lowest first, without what is in the one below it too."""
+    times, *_ = {tuple(time for time, _ in series.samples) for series in answer}
+    fields, below = [], [0.0] * len(times)
+    for series in sorted(answer, key=lambda one: float(one.labels["le"])):
+        # As Grafana does, by the places of points and not by their times.
+        values = [value for _, value in series.samples]
+        counts = [max(high - low, 0.0) for high, low in zip(values, below, strict=True)]
+        name = legend(query.legend, series.labels)
+        fields.append(
+            _field(name, "number", counts)
+            | {"labels": dict(series.labels), "config": {"displayNameFromDS": name}}
+        )
+        below = values
+    return {
+        "refId": query.ref,
+        "meta": {"type": "heatmap-rows"},
+        "fields": [_field("Time", "time", [time * 1000 for time in times]), *fields],
+    }
 
 
 def _table(query: Query, answer: list[Series], value: str) -> Json:

@@ -2,6 +2,7 @@
 import type { AnnotationQuery, Dashboard, FieldConfig, FieldConfigSource, Panel, RowPanel, VariableModel } from '@grafana/schema';
 import type * as barchart from '@grafana/schema/dist/esm/raw/composable/barchart/panelcfg/x/BarChartPanelCfg_types.gen';
 import type * as bargauge from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
+import type * as heatmap from '@grafana/schema/dist/esm/raw/composable/heatmap/panelcfg/x/HeatmapPanelCfg_types.gen';
 import type * as histogram from '@grafana/schema/dist/esm/raw/composable/histogram/panelcfg/x/HistogramPanelCfg_types.gen';
 import type * as stat from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import type * as timeline from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen';
@@ -29,6 +30,7 @@ type Typed<Type extends string, Options, Custom> = Omit<Written<Panel>, 'type' |
 type Typeds =
   | Typed<'barchart', barchart.Options, barchart.FieldConfig>
   | Typed<'bargauge', bargauge.Options, Record<string, never>>
+  | Typed<'heatmap', heatmap.Options, heatmap.FieldConfig>
   | Typed<'histogram', histogram.Options, histogram.FieldConfig>
   | Typed<'stat', stat.Options, Record<string, never>>
   // Its plugin knows spanNulls, the schema does not.
