@@ -135,6 +135,11 @@ def colored(ref: str, color: str) -> Json:
     return override(ref, color={"mode": "fixed", "fixedColor": color})
 
 
+def below_zero(ref: str, color: str) -> Json:
+    """One fixed colour for one query that is drawn below zero; its legend and tooltip have no sign."""
+    return override(ref, color={"mode": "fixed", "fixedColor": color}, custom__transform="negative-Y")
+
+
 def panel(
     kind: str,
     title: str,
@@ -333,7 +338,7 @@ def timeline(
 def table(title: str, description: str, *queries: Json, width: int, unit: str, **field: Any) -> Json:
     """Rows and columns; the transformations say which."""
     options = {"cellHeight": "sm", "showHeader": True}
-    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 60}
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 90}
     # Without these, an empty cell would show what is said when the whole table is empty.
     unknown = [
         {

@@ -164,7 +164,7 @@ CORE: Final = Column(
 NEEDS: Final = Column(
     "Needs a hand",
     severity(),
-    {"mappings": worst(), "custom__align": "left", "custom__width": 160},
+    {"mappings": worst(), "custom__align": "left", "custom__width": 150},
     thresholds(TEXT),
 )
 AGE: Final = Column("Age", LATEST, {"unit": "s", "decimals": 0, "custom__width": 80}, AGE_COLORS)

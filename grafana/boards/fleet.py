@@ -8,7 +8,6 @@ from grafana.boards.devices import (
     BATTERY,
     CORE,
     NEEDS,
-    PIN_STATE,
     RADIO,
     WIFI,
     Column,
@@ -58,7 +57,6 @@ COLUMNS: Final = (
         "Fed in 24 h", last_day(metrics.ENERGY_EXPORT), {"unit": KWH, "decimals": 2, "custom__width": 130}
     ),
     BATTERY,
-    PIN_STATE,
     RADIO,
     WIFI,
 )
@@ -123,8 +121,6 @@ BOARD: Final = Board(
                 overrides=[
                     column(Text("Bridge"), links=LINKS),
                     column(Text("Exporter"), custom__width=150),
-                    # The links need it, people with one job do not.
-                    column(Text("Job"), custom__hidden=True),
                 ],
             ),
         ),

@@ -84,7 +84,11 @@ def hours_of_week(title: str, description: str, family: Family, colors: str, not
         width=12,
         unit="watt",
         color={"mode": colors},
-        custom={"align": "center", "cellOptions": {"type": "color-background", "mode": "basic"}},
+        custom={
+            "align": "center",
+            "cellOptions": {"type": "color-background", "mode": "basic"},
+            "minWidth": 60,
+        },
         transformations=[
             matrix("hour", "weekday"),
             sort("hour\\weekday"),

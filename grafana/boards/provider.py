@@ -90,7 +90,7 @@ _NEEDS: Final = Column(
     {"mappings": worst(PROBLEMS), "custom__align": "left", "custom__width": 180},
     thresholds(TEXT),
 )
-_UUID: Final = 300
+_UUID: Final = 310
 """Width in px of what identifies an installation or a key."""
 _DATE: Final = "dateTimeFromNow"
 
@@ -405,7 +405,7 @@ BOARD: Final = Board(
                         mappings=states({0: ("No", GREY), 1: ("Yes", GREEN)}),
                         color={"mode": "thresholds"},
                         custom__cellOptions={"type": "color-text"},
-                        custom__width=100,
+                        custom__width=70,
                     ),
                 ],
                 nothing="No signing key known",

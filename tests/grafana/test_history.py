@@ -129,6 +129,28 @@ def test_the_counters_are_the_meters_own(past: Past) -> None:
 
 
 @pytest.mark.end_to_end
+def test_a_stream_is_followed(pasts: dict[str, Past]) -> None:
+    """But while the bridge is out of reach; a restart of the exporter makes it count anew."""
+    past = pasts["three-60s"]
+    [house] = [home for home in past.history.scenario.households if home.events]
+
+    def value(expr: str, moment: float = END) -> float:
+        [series] = past.source.instant(expr, moment)
+        return series.last
+
+    stream = f'{{bridge="{house.name}",endpoint="reading"}}'
+    assert value(f"iometer_stream_up{stream}") == 1
+    assert value(f"iometer_stream_up{stream}", local("2026-03-30 03:10:00")) == 0
+    assert value(f"iometer_scrape_duration_seconds{stream}") == 0
+    assert value(f"iometer_stream_reconnects_total{stream}") == 1
+    events = (END - local("2026-04-04 20:00:00") - 120) / house.events
+    assert value(f"iometer_stream_events_total{stream}") == pytest.approx(events, abs=6)
+    counted = value(f'iometer_power_distribution_watts_bucket{{bridge="{house.name}",le="+Inf"}}')
+    # Readings that are replayed are events, but not counted.
+    assert 0.9 * events < counted < events
+
+
+@pytest.mark.end_to_end
 def test_what_happened_is_to_be_seen(past: Past) -> None:
     def value(expr: str) -> float:
         [series] = past.source.instant(expr, END)

@@ -272,7 +272,6 @@ def test_a_bridge_of_the_fleet(judged: Everything) -> None:
         for column, text in (
             ("Needs a hand", "Nothing"),
             ("Core", "In place"),
-            ("PIN", "Entered"),
             ("Battery", "-"),
             ("Power", r"\d+ W"),
             ("Drawn 24 h", r"\d+\.\d\d kWh"),
@@ -344,3 +343,14 @@ def test_the_rows_of_a_heatmap_are_the_shares_of_each_hour(judged: Everything) -
     assert len(last) == len(rows) == 20
     assert sum(last) == pytest.approx(1)
     assert max(last) < 1
+
+
+def test_what_is_fed_in_is_below_zero_without_a_sign(judged: Everything) -> None:
+    """A legend that says "Total: -319 kWh" of what is fed in says it twice."""
+    for board, title in (("home", "Today by hour"), ("energy", "Energy per day")):
+        panel = judged[Place("three-60s", "en", board, title)]
+        for fields in panel.verdicts[NEWEST].frames:
+            assert all(value >= 0 for field in fields if field.type == "number" for value in numbers(field))
+        overrides = panel.asked.panel["fieldConfig"]["overrides"]
+        [below] = [one for one in overrides if one["matcher"]["options"] == "B"]
+        assert {"id": "custom.transform", "value": "negative-Y"} in below["properties"]

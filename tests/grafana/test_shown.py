@@ -82,7 +82,7 @@ CASES: Final = {
         "en",
         "fleet",
         "All bridges",
-        {"A": [bridge(0, "a"), bridge(1, "b")], "G": [bridge(0.03, "b")], "I": [bridge(-96, "b")]},
+        {"A": [bridge(0, "a"), bridge(1, "b")], "G": [bridge(0.03, "b")], "H": [bridge(-96, "b")]},
     ),
     "year": Case(
         "en",

@@ -1,5 +1,6 @@
 """What the dashboards say of energy, money and power, against what the simulated meters really counted."""
 
+import math
 from calendar import monthrange
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,10 +12,12 @@ import pytest
 from grafana.histories.history import BATTERY_AT_BEGIN, BATTERY_STEP
 from grafana.histories.plan import BEGIN, END, FIRMWARE_UPDATE, ZONE, local
 from grafana.query import interpolate
+from grafana.query.source import Series
 from tests.grafana import boards
 from tests.grafana.pasts import Past
 from tests.grafana.values import (
     OFF,
+    ON,
     answer,
     exported,
     has_export,
@@ -78,7 +81,7 @@ def test_the_same_hours_of_the_day_before(past: Past) -> None:
 
 
 def test_the_bars_of_the_hours(past: Past) -> None:
-    for ref, truth, sign in (("A", imported, 1), ("B", exported, -1)):
+    for ref, truth in (("A", imported), ("B", exported)):
         for series in answer(past, "iometer-home", "Today by hour", ref):
             begin = midnight(END)
             assert [time for time, _ in series.samples] == [begin + 3600 * hour for hour in range(20)]
@@ -90,7 +93,7 @@ def test_the_bars_of_the_hours(past: Past) -> None:
                     event.end for event in past.history.scenario.events if event.begin <= time < event.end
                 ]
                 edges = truth(past, time, max([time, *silent]) + interval) + truth(past, end - interval, end)
-                assert sign * value == pytest.approx(truth(past, time, end), rel=0.02, abs=edges)
+                assert value == pytest.approx(truth(past, time, end), rel=0.02, abs=edges)
 
 
 def test_the_power_of_now(past: Past) -> None:
@@ -256,7 +259,7 @@ def test_the_bar_of_each_day(past: Past) -> None:
     for series in answer(past, "iometer-energy", "Energy per day", "B"):
         for begin, value in series.samples:
             first, last = max(begin, BEGIN), min(begin + 86_400, END)
-            assert value == pytest.approx(-exported(past, first, last), rel=CLOSE)
+            assert value == pytest.approx(exported(past, first, last), rel=CLOSE)
 
 
 def test_the_bars_of_days_that_were_picked(past: Past) -> None:
@@ -349,6 +352,47 @@ def test_the_base_load(past: Past) -> None:
         assert series.last == pytest.approx(
             on_the_clock, rel=2 * OFF_THE_CLOCK[past.history.scenario.interval]
         )
+
+
+def test_the_power_between_scrapes(pasts: dict[str, Past]) -> None:
+    """The mean of an hour is what the meter counted: it lies between those of the limits of the rows."""
+    past = pasts["three-60s"]
+    truth = past.history.truths["house"]
+    answers = answer(past, "iometer-load", "Distribution of power by hour", "A")
+    shares = {float(series.labels["le"]): dict(series.samples) for series in answers}
+    hours = sorted(shares[math.inf])
+    assert len(hours) > 7 * 24 - 5
+    for hour in hours:
+        begin, end = (min(max(time, BEGIN), END) for time in (hour - 3600, hour))
+        if begin < ON and end > OFF:
+            continue
+        assert shares[math.inf][hour] == 1
+        limits, below = sorted(shares), 0.0
+        least = most = 0.0
+        for low, high in pairwise(limits):
+            share = shares[high][hour] - shares[low][hour]
+            below += share
+            if share > 0:
+                least, most = least + low * share, most + high * share
+        assert below == pytest.approx(1)
+        mean = (truth.imported(begin, end) - truth.exported(begin, end)) / (end - begin)
+        assert least - 100 < mean < most + 100, datetime.fromtimestamp(hour, ZONE)
+
+
+def test_the_power_within_a_quarter_hour(pasts: dict[str, Past]) -> None:
+    past = pasts["three-60s"]
+    most, half, least = (
+        single_series(answer(past, "iometer-load", "Power within a quarter-hour", ref)) for ref in "ABC"
+    )
+    assert most.keys() == half.keys() == least.keys()
+    assert all(least[time] <= half[time] <= most[time] for time in half)
+    peaks = [time for time in half if most[time] - half[time] > 500]
+    assert peaks
+
+
+def single_series(found: list[Series]) -> dict[float, float]:
+    [series] = found
+    return dict(series.samples)
 
 
 def test_the_days_that_the_battery_lasts(past: Past) -> None:

@@ -73,7 +73,8 @@ async function judge({ panel, frames }) {
   const series = await firstValueFrom(grafana.transformDataFrame(transformations, raw, context));
   const common = { fieldConfig, replaceVariables, theme, timeZone: zone };
   const data = grafana.applyFieldOverrides({ ...common, data: series, fieldConfigRegistry });
-  const fields = data.flatMap((frame) => frame.fields.map((field) => [field, frame, data]));
+  // By the names that they had, for an override may give another.
+  const fields = series.flatMap((frame) => frame.fields.map((field) => [field, frame, series]));
   const matched = ({ matcher: { id, options: wanted } }) => {
     const matches = grafana.fieldMatchers.get(id).get(wanted);
     return fields.some((one) => matches(...one));
@@ -123,7 +124,9 @@ function stat({ display }) {
 function histogram(data, options) {
   const built = grafana.buildHistogram(data, options, theme);
   const fields = built ? grafana.histogramFieldsToFrame(built, theme).fields : [];
-  return Object.fromEntries(fields.map((field) => [field.name, [...field.values]]));
+  // The limits of the buckets, and the counts of each series, whose names may be the same.
+  const named = fields.map((field, index) => (index < 2 ? field.name : `${field.name} ${index - 1}`));
+  return Object.fromEntries(fields.map((field, index) => [named[index], [...field.values]]));
 }
 
 (async () => {
