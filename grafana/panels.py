@@ -236,7 +236,8 @@ def stat(
         "showPercentChange": bool(change),
         # A bridge is named only among several; what each of several queries is about is always said.
         "textMode": "value_and_name" if several and not alone else "auto",
-        "wideLayout": True,
+        # A name and a number in one narrow line are both in tiny letters; a number alone has all the room.
+        "wideLayout": not alone,
     }
     if len(queries) > 3:
         # Four lines below one another would be in small print.

@@ -399,7 +399,8 @@ BOARD: Final = Board(
                     columns({"name": "Name", "key": "Key", "Value": "Enabled"}, hidden=("Time", "job")),
                 ],
                 overrides=[
-                    column(Text("Key"), custom__width=_UUID),
+                    column(Text("Name"), custom__width=70),
+                    column(Text("Key"), custom__width=300),
                     column(
                         Text("Enabled"),
                         mappings=states({0: ("No", GREY), 1: ("Yes", GREEN)}),

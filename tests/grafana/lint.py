@@ -231,6 +231,16 @@ def bridges_are_named_among_several(board: Json) -> Iterator[str]:
             yield f"{panel['title']}: {panel['options']['textMode']} and not {named}"
 
 
+def numbers_can_be_read(board: Json) -> Iterator[str]:
+    """Several names and numbers in the lines of a narrow tile are fitted to its width, in tiny letters."""
+    for panel in panels(board):
+        options = panel["options"]
+        is_one = len(panel["targets"]) == 1 or options.get("showPercentChange")
+        is_fitted = options.get("wideLayout") and "text" not in options
+        if panel["type"] == "stat" and not is_one and panel["gridPos"]["w"] < 8 and is_fitted:
+            yield f"{panel['title']}: {len(panel['targets'])} numbers in {panel['gridPos']['w']} columns"
+
+
 def _compares(panel: Json) -> bool:
     """Whether its second number, and last, is the change of the first."""
     return len(panel["targets"]) == 2 and panel["targets"][1]["expr"].endswith(" - 1")
@@ -337,6 +347,7 @@ RULES: Final[tuple[Rule, ...]] = (
     lone_points_are_drawn,
     names_of_bars_have_room,
     bridges_are_named_among_several,
+    numbers_can_be_read,
     ranges_have_ends,
     nothing_is_no_alarm,
     own_ranges_are_explained,

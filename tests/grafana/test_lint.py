@@ -233,6 +233,7 @@ SEEDED: Final[list[tuple[Rule, str, Callable[[Json], None]]]] = [
         "home",
         setting("Power now", "options", "textMode", value="value_and_name"),
     ),
+    (lint.numbers_can_be_read, "home", setting("Drawn this month", "options", "wideLayout", value=True)),
     (
         lint.ranges_have_ends,
         "fleet",
