@@ -239,6 +239,8 @@ def stat(
         # A name and a number in one narrow line are both in tiny letters; a number alone has all the room.
         "wideLayout": not alone,
     }
+    if alone:
+        options["text"] = {"titleSize": 12}
     if len(queries) > 3:
         # Four lines below one another would be in small print.
         options["text"] = {"titleSize": 14, "valueSize": 18}

@@ -70,7 +70,8 @@ def against_the_day_before(
         decimals=2,
         change=change,
         transformations=[totals()],
-        color={"mode": "fixed", "fixedColor": color},
+        # By limits, so that what is said where nothing is known has no colour.
+        limits=known(-1e9, color),
         nothing=nothing,
         period="now/d",
         shift=shift,

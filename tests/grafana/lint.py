@@ -236,7 +236,7 @@ def numbers_can_be_read(board: Json) -> Iterator[str]:
     for panel in panels(board):
         options = panel["options"]
         is_one = len(panel["targets"]) == 1 or options.get("showPercentChange")
-        is_fitted = options.get("wideLayout") and "text" not in options
+        is_fitted = options.get("wideLayout") and "valueSize" not in options.get("text", {})
         if panel["type"] == "stat" and not is_one and panel["gridPos"]["w"] < 8 and is_fitted:
             yield f"{panel['title']}: {len(panel['targets'])} numbers in {panel['gridPos']['w']} columns"
 
