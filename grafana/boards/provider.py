@@ -399,14 +399,14 @@ BOARD: Final = Board(
                     columns({"name": "Name", "key": "Key", "Value": "Enabled"}, hidden=("Time", "job")),
                 ],
                 overrides=[
-                    column(Text("Name"), custom__width=70),
-                    column(Text("Key"), custom__width=300),
+                    column(Text("Name"), custom__width=65),
+                    column(Text("Key"), custom__width=_UUID),
                     column(
                         Text("Enabled"),
                         mappings=states({0: ("No", GREY), 1: ("Yes", GREEN)}),
                         color={"mode": "thresholds"},
                         custom__cellOptions={"type": "color-text"},
-                        custom__width=70,
+                        custom__width=65,
                     ),
                 ],
                 nothing="No signing key known",
