@@ -53,7 +53,9 @@ async def test_all_faults_at_once_each_at_one_bridge(way: Way, tmp_path: Path) -
 async def test_a_fault_of_all_bridges(fault: str, tmp_path: Path) -> None:
     """The ones that cost the exporter most."""
     [row] = [row for row in rows() if row.fault == fault and row.endpoints == ("reading",)]
-    async with fleet_of(BRIDGES, tmp_path, timeout=TIMEOUT, budget=BUDGET) as fleet:
+    # Only this one goes on to the deadline; the others take what the machine takes to read so many bytes.
+    budget = BUDGET if fault == "swallow" else TIMEOUT / 2
+    async with fleet_of(BRIDGES, tmp_path, timeout=TIMEOUT, budget=budget) as fleet:
         assert await cell(fleet, dict.fromkeys(range(1, BRIDGES + 1), row), "/metrics") == []
 
 
