@@ -5,13 +5,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from iometer_exporter import wording
 from iometer_exporter.bridges.bridge_log import BridgeLog
 from iometer_exporter.bridges.client import BridgeClient, Network
+from iometer_exporter.bridges.fetched import Fetched, Fetches, Judged, Outcomes
 from iometer_exporter.bridges.glance import Glance
 from iometer_exporter.bridges.single_flight import SingleFlight
 from iometer_exporter.bridges.snapshot import KnownBridge, Snapshot, Source
@@ -19,7 +19,7 @@ from iometer_exporter.config.file import Live
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.meter import quantities
 from iometer_exporter.meter.course import Course
-from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
+from iometer_exporter.meter.guard import Guard, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import (
     ENDPOINTS,
@@ -39,46 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_PROBLEMS_LOGGED: Final = 3
-
-
 Result = TypeVar("Result")
-
-
-class Judged(NamedTuple):
-    """A reading as it was sent, and the guard's judgement on it; another edition where either is another."""
-
-    sent: Reading
-    judgement: Judgement
-    edition: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched(Generic[Result]):
-    """Outcome of one fetch of an endpoint, after so many seconds: what its document gave, or a failure."""
-
-    duration: float
-    result: Result | None = None
-    failure: FetchError | None = None
-
-
-class Fetches(NamedTuple):
-    """One fetch of each endpoint under way, to wait for; or its outcome, where a stream has brought it."""
-
-    reading: asyncio.Task[Fetched[Judged]] | Fetched[Judged]
-    status: asyncio.Task[Fetched[Status]] | Fetched[Status]
-
-    @property
-    def tasks(self) -> "list[asyncio.Task[Fetched[Judged]] | asyncio.Task[Fetched[Status]]]":
-        """Those that are under way."""
-        return [task for task in self if isinstance(task, asyncio.Task)]
-
-
-class Outcomes(NamedTuple):
-    """Outcome of one fetch of each endpoint."""
-
-    reading: Fetched[Judged]
-    status: Fetched[Status]
 
 
 class Bridge:
@@ -129,7 +90,6 @@ class Bridge:
         self._judged: Judged | None = None
         self._status: Status | None = None
         self._course = Course(memory=memory.days if memory is not None else None)
-        self._problems: dict[Endpoint, frozenset[str]] = {}
 
     async def aclose(self) -> None:
         """Give up what is under way."""
@@ -450,9 +410,11 @@ class Bridge:
         judgement = self._guard.judge(reading, now, wall=time.time(), owners=owners)
         if judgement.rejection:
             self._rejected[judgement.rejection] += 1
-        self._log_judgement(reading, judgement)
-        self._course.follow(judgement.served, now, is_held=judgement.is_held)
         before = self._judged
+        self._bridge_log.judged(
+            self.name, reading, judgement, before=None if before is None else before.judgement
+        )
+        self._course.follow(judgement.served, now, is_held=judgement.is_held)
         edition = 0 if before is None else before.edition
         if before is None or reading is not before.sent or judgement.served is not before.judgement.served:
             edition += 1
@@ -478,35 +440,7 @@ class Bridge:
     def _note_problems(self, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
         if problems:
             self._errors[endpoint, "invalid_document"] += len(problems)
-        # By field and not by text: a bad value that changes is still the same news.
-        fields = frozenset(problem.partition(" ")[0] for problem in problems)
-        if fields - self._problems.get(endpoint, frozenset()):
-            more = len(problems) - _PROBLEMS_LOGGED
-            text = "; ".join(problems[:_PROBLEMS_LOGGED]) + (f"; and {more} more" if more > 0 else "")
-            _log.warning("left out: %s", text, extra={"bridge": self.name, "endpoint": endpoint})
-        self._problems[endpoint] = fields
-
-    def _log_judgement(self, reading: Reading, judgement: Judgement) -> None:
-        fields = {"bridge": self.name, "meter": reading.meter}
-        before = self._judged.judgement if self._judged is not None else None
-        was_refused = before is not None and before.rejection is not None
-        if judgement.reset:
-            _log.warning("the refused readings agree with one another: served from now on", extra=fields)
-        elif judgement.rejection and not was_refused:
-            _log.warning(
-                "reading of %s refused, serving that of %s",
-                reading.time.isoformat(),
-                judgement.served.time.isoformat(),
-                extra={**fields, "reason": judgement.rejection},
-            )
-        elif was_refused and not judgement.rejection:
-            _log.info("readings are believable again", extra=fields)
-        if judgement.is_held and not (before is not None and before.is_held):
-            _log.info(
-                "counters held back: the reading of %s may be a replay",
-                judgement.served.time.isoformat(),
-                extra=fields,
-            )
+        self._bridge_log.left_out(self.name, endpoint, problems)
 
 
 def _timed_out(waited: float) -> FetchError:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import pytest
 
 from iometer_exporter.bridges import bridge as bridge_module
-from iometer_exporter.bridges.bridge import Bridge, Fetched, Outcomes
+from iometer_exporter.bridges.bridge import Bridge
 from iometer_exporter.bridges.client import Network
+from iometer_exporter.bridges.fetched import Fetched, Outcomes
 from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.samples import add_bridges
 from iometer_exporter.bridges.single_flight import SingleFlight

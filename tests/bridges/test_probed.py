@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from iometer_exporter.bridges.bridge import Fetched, Judged
 from iometer_exporter.bridges.client import Network
+from iometer_exporter.bridges.fetched import Fetched, Judged
 from iometer_exporter.bridges.http.transport import BridgeTransport
 from iometer_exporter.bridges.probed import Probed
 from iometer_exporter.bridges.single_flight import SingleFlight

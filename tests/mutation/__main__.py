@@ -32,6 +32,7 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "bridges/inventory": ["tests/bridges/test_inventory.py", "tests/bridges/test_fleet.py"],
     "bridges/fleet": ["tests/bridges/test_fleet.py", "tests/bridges/test_probe.py"],
     "bridges/bridge": ["tests/bridges/test_bridge.py", "tests/bridges/test_fleet.py"],
+    "bridges/bridge_log": ["tests/bridges/test_bridge.py", "tests/bridges/test_fleet.py"],
     "bridges/live/events": ["tests/bridges/test_live_events.py"],
     "bridges/live/rhythm": ["tests/bridges/test_live_rhythm.py"],
     "bridges/live/distribution": ["tests/bridges/test_live_rhythm.py"],
