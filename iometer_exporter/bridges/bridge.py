@@ -19,7 +19,7 @@ from iometer_exporter.config.file import Live
 from iometer_exporter.errors import FetchError, PayloadError, Reason
 from iometer_exporter.meter import quantities
 from iometer_exporter.meter.course import Course
-from iometer_exporter.meter.guard import Guard, Limits, Rejection
+from iometer_exporter.meter.guard import Guard, Judgement, Limits, Rejection
 from iometer_exporter.meter.memory import Memory
 from iometer_exporter.meter.models import (
     ENDPOINTS,
@@ -415,9 +415,9 @@ class Bridge:
             self.name, reading, judgement, before=None if before is None else before.judgement
         )
         self._course.follow(judgement.served, now, is_held=judgement.is_held)
-        edition = 0 if before is None else before.edition
-        if before is None or reading is not before.sent or judgement.served is not before.judgement.served:
-            edition += 1
+        edition = 1
+        if before is not None:
+            edition = before.edition + (not _is_same(before, reading, judgement))
         self._judged = Judged(reading, judgement, edition)
         return self._judged
 
@@ -441,6 +441,15 @@ class Bridge:
         if problems:
             self._errors[endpoint, "invalid_document"] += len(problems)
         self._bridge_log.left_out(self.name, endpoint, problems)
+
+
+def _is_same(before: Judged, reading: Reading, judgement: Judgement) -> bool:
+    """Whether all that is served of a reading and of the judgement on it is what was served before."""
+    return (
+        reading is before.sent
+        and judgement.served is before.judgement.served
+        and judgement.energies == before.judgement.energies
+    )
 
 
 def _timed_out(waited: float) -> FetchError:
