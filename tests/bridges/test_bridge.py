@@ -438,6 +438,18 @@ def page(snapshot: Snapshot, stale_after: float = 900.0) -> bytes:
     return render([lines], TEXT)
 
 
+async def test_two_causes_are_two_lines(log: pytest.LogCaptureFixture) -> None:
+    async with (
+        raw_server(bridge(lambda: b"", lambda: b"nonsense")) as server,
+        running(server.address) as house,
+    ):
+        await read(house)
+    assert [(message, fields["endpoint"]) for _, message, fields in told(log)] == [
+        ("no document: answered 404 Not Found", "reading"),
+        ("no document: the body is not JSON: Expecting value: line 1 column 1 (char 0)", "status"),
+    ]
+
+
 async def test_lines_that_are_kept_are_those_that_would_be_written_anew() -> None:
     now = time.time()
     first, newer = (documents.reading(now + later, power=power) for later, power in ((-5, 300), (-1, 400)))
