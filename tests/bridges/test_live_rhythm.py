@@ -82,11 +82,12 @@ def test_nothing_is_told_before_the_first_reading() -> None:
     assert PowerDistribution((0.0,)).value is None
 
 
-def test_another_meter_begins_anew() -> None:
+@pytest.mark.parametrize("first", ["", "M"])
+def test_another_meter_begins_anew(first: str) -> None:
+    """Also one whose number was not known at first."""
     powers = PowerDistribution((0.0,))
-    powers.observe("M", 5.0, at(10))
-    powers.observe("N", -5.0, at(0))
-    assert powers.meter == "N"
-    found = powers.value
-    assert found is not None
-    assert (found.counts, found.sum) == ((1, 1), -5.0)
+    for meter, power, counts in ((first, 5.0, (0, 1)), ("N", -5.0, (1, 1))):
+        powers.observe(meter, power, at(10))
+        found = powers.value
+        assert found is not None
+        assert (powers.meter, found.counts, found.sum) == (meter, counts, power)

@@ -15,20 +15,20 @@ class PowerDistribution:
     def __init__(self, bounds: Sequence[float]) -> None:
         """With these upper bounds in watts, which ascend; infinity follows by itself."""
         self._bounds = (*bounds, inf)
-        self.meter = ""
-        """The meter whose power it is."""
+        self._value: Distribution | None = None
+        self._begin("")
+
+    def _begin(self, meter: str) -> None:
+        self.meter = meter
+        """The meter whose power it is, empty while that is unknown."""
         self._counts = [0] * len(self._bounds)
         self._sum = 0.0
         self._counted_until: datetime | None = None
-        self._value: Distribution | None = None
 
     def observe(self, meter: str, power: float, time: datetime) -> None:
         """Count the power in watts of the reading of this time, unless one as new was counted before."""
         if meter != self.meter:
-            self.meter = meter
-            self._counts = [0] * len(self._bounds)
-            self._sum = 0.0
-            self._counted_until = None
+            self._begin(meter)
         if self._counted_until is not None and time <= self._counted_until:
             # A stream that is opened again begins with the reading that is known.
             return
