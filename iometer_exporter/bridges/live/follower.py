@@ -131,10 +131,13 @@ class Follower(Generic[Result]):
 
     async def _try(self) -> float:
         """Follow a stream to its end; how many seconds to wait before the next try."""
-        incoming = Incoming(f"{self._endpoint}Event", begins=self._begin, lives=self._live, takes=self._event)
+        clock = asyncio.get_running_loop().time
+        incoming = Incoming(
+            f"{self._endpoint}Event", begins=self._begin, lives=self._live, takes=self._event, clock=clock
+        )
         failure = await self._follow(incoming)
         if incoming.began is not None:
-            lasted = asyncio.get_running_loop().time() - incoming.began
+            lasted = clock() - incoming.began
             if not self._is_given_up or lasted >= _OPEN_SECONDS:
                 # One that has just begun gives way to a scrape at each start: that is no news.
                 self._tell(logging.INFO, f"stream ended: {failure}")

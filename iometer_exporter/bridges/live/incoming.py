@@ -1,7 +1,7 @@
 """One event stream as it comes in: its events, within bounds that no bridge can stretch."""
 
-import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from iometer_exporter.bridges.http.answer import MAX_BODY_BYTES
@@ -27,22 +27,22 @@ class Incoming:
         begins: Callable[[float], None],
         lives: Callable[[float], None],
         takes: Callable[[bytes], None],
+        clock: Callable[[], float],
     ) -> None:
         """Tell when the stream begins, each sign of life, and the data of each event of this name.
 
-        Times are those of the loop's clock. The bounds of a part are checked before its events are told.
+        Times are those of the clock, in seconds. The bounds of a part are checked before its events are told.
         """
         self.began: float | None = None
         """When the stream began; None while there is none."""
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock
         self._events = EventStream(MAX_BODY_BYTES)
         self._event_name = event_name
         self._begins = begins
         self._lives = lives
         self._takes = takes
-        self._window_ends = 0.0
-        self._window_events = 0
-        self._window_bytes = 0
+        self._window_ends = -inf
+        self._window_events = self._window_bytes = 0
 
     @property
     def retry_seconds(self) -> float | None:
@@ -52,12 +52,12 @@ class Incoming:
 
     def begin(self) -> None:
         """Take the beginning of the stream."""
-        self.began = self._loop.time()
+        self.began = self._clock()
         self._begins(self.began)
 
     def feed(self, part: bytes) -> None:
         """Take a part of the stream; raises FetchError for what goes beyond all bounds."""
-        now = self._loop.time()
+        now = self._clock()
         events = [event for event in self._events.feed(part) if event.name == self._event_name]
         self._count(now, len(part), len(events))
         self._lives(now)
