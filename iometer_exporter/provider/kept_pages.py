@@ -14,7 +14,6 @@ not in the file. It is of its owner alone (0600), since it tells what customers 
 """
 
 import errno
-import fcntl
 import json
 import os
 import stat
@@ -37,6 +36,7 @@ from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
 from iometer_exporter.provider.api.models import MeterReading, ReadingsPage
 from iometer_exporter.provider.served.shard import Shard
+from iometer_exporter.state.locking import lock
 
 NAME: Final = "iometer-exporter-backfill.kept"
 """Of the file in the folder."""
@@ -62,8 +62,8 @@ _SYNC_SECONDS: Final = 5.0
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 
-_NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
-"""Errors of a file system that has no locks, or none for folders."""
+_NO_LOCKS_OF_FOLDERS: Final = (errno.EBADF,)
+"""Errors of a file system that has locks, but none of folders."""
 
 _WORDS: Final = {
     "url": "of the API at",
@@ -216,14 +216,11 @@ class KeptPages:
 
     def _take_lock(self) -> None:
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._lock, unlockable=_NO_LOCKS_OF_FOLDERS)
         except BlockingIOError as error:
             raise IOmeterError(
                 f"the folder {self.folder} is in use by another backfill: give each a folder of its own"
             ) from error
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
 
     def _go_on(self) -> None:
         self._file = self._open(self._path, os.O_RDWR | os.O_APPEND)

@@ -13,7 +13,6 @@ what a household uses. Beside it lies `FILE.lock`: locked by the exporter that w
 write over each other, and not empty while that exporter knows more than the file.
 """
 
-import errno
 import json
 import os
 import stat
@@ -24,11 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from iometer_exporter.errors import StateError
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover (there are no such locks on Windows)
-    fcntl = None  # type: ignore[assignment]
+from iometer_exporter.state.locking import lock
 
 Entry = tuple[str, str, Any]
 """Kind, key and payload, which is JSON."""
@@ -46,9 +41,6 @@ _MOST_BAD_FILES: Final = 3
 """Unusable files that are kept for a person to look at."""
 
 _PRIVATE: Final = 0o600
-
-_NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
-"""Errors of a file system that has no locks."""
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -101,8 +93,7 @@ class StateFile:
         try:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
                 raise StateError(f"{self._lock_path} is not a regular file: remove it")
-            if fcntl is not None:
-                _lock(opened)
+            lock(opened)
         except BlockingIOError as error:
             os.close(opened)
             raise StateError(
@@ -256,14 +247,6 @@ def _parsed(line: bytes) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _lock(opened: int) -> None:
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
 
 
 def _boot() -> str:
