@@ -12,11 +12,14 @@ STEP = LONGEST_TURN_SECONDS / 8
 
 
 class Work:
-    """Work in small steps of simulated time, which passes while it works or rests and at no other time."""
+    """Work in small steps of simulated time, which passes while it works or rests and at no other time.
+
+    It is the clock, too.
+    """
 
     def __init__(self) -> None:
         self._time = 0.0
-        self.pace = Pace(now=lambda: self._time, sleep=self._sleep)
+        self.pace = Pace(self)
         self.rests: list[float] = []
         """Seconds of each rest beside a scrape."""
 
@@ -25,7 +28,13 @@ class Work:
             self._time += STEP
             await self.pace.checkpoint()
 
-    async def _sleep(self, seconds: float) -> None:
+    def time(self) -> float:
+        return self._time
+
+    def monotonic(self) -> float:
+        return self._time
+
+    async def sleep(self, seconds: float) -> None:
         self.rests.append(seconds)
         self._time += seconds
         await asyncio.sleep(0)

@@ -1,10 +1,11 @@
 """How fast background work goes on: as fast as it can, but a scrape comes first."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from iometer_exporter.provider.reading.clock import Clock, SystemClock
 
 LONGEST_TURN_SECONDS: Final = 0.002
 """Of work, after which others get their turn."""
@@ -17,21 +18,13 @@ REST: Final = 5.0
 
 
 class Pace:
-    """Shares the event loop between background work and those who wait for an answer.
+    """Shares the event loop between background work and those who wait for an answer."""
 
-    `now` is a clock in seconds, `sleep` waits so many of them.
-    """
-
-    def __init__(
-        self,
-        *,
-        now: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._now = now
-        self._sleep = sleep
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Go by this clock, or by that of the host."""
+        self._clock: Clock = clock or SystemClock()
         self._scrapes = 0
-        self._since = now()
+        self._since = self._clock.monotonic()
 
     @contextmanager
     def scrape(self) -> Iterator[None]:
@@ -44,12 +37,12 @@ class Pace:
 
     async def checkpoint(self) -> None:
         """Let others have their turn if it is time."""
-        worked = self._now() - self._since
+        worked = self._clock.monotonic() - self._since
         if worked < LONGEST_TURN_SECONDS:
             return
         if self._scrapes:
-            await self._sleep(worked * REST)
+            await self._clock.sleep(worked * REST)
         else:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-        self._since = self._now()
+        self._since = self._clock.monotonic()
