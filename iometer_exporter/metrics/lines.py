@@ -85,12 +85,12 @@ class Lines:
 
         While they are the ones of the page before, so are the lines, which are kept in `heads`.
         """
-        made_of = (owner, arguments)
-        kept = heads.texts.get(samples)
-        if kept is None or kept[0] != made_of:
-            texts = HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
-            kept = heads.texts[samples] = (made_of, texts)
-        self._add_texts(kept[1])
+
+        def write() -> list[tuple[str, str]]:
+            # Written once: here the lines are kept, and not the heads besides.
+            return HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
+
+        self._add_texts(heads.kept(samples, (owner, arguments), write))
 
     def add_alike(
         self,
@@ -104,15 +104,11 @@ class Lines:
 
         So are the lines, for as long as the edition of the arguments is the same; None: there is none.
         """
-        if edition is None:
-            self._add_texts(heads.of(owner).written(samples, samples(*arguments)))
-            return
-        made_of = (owner, edition)
-        kept = heads.texts.get(samples)
-        if kept is None or kept[0] != made_of:
-            texts = heads.of(owner).written(samples, samples(*arguments))
-            kept = heads.texts[samples] = (made_of, texts)
-        self._add_texts(kept[1])
+
+        def write() -> list[tuple[str, str]]:
+            return heads.of(owner).written(samples, samples(*arguments))
+
+        self._add_texts(write() if edition is None else heads.kept(samples, (owner, edition), write))
 
     def _add_texts(self, texts: Iterable[tuple[str, str]]) -> None:
         of_name = self._lines
@@ -136,10 +132,17 @@ class Heads:
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, ...], HeadsOf] = {}
-        self.texts: dict[
-            Callable[..., Iterable[Sample | Observed]], tuple[object, list[tuple[str, str]]]
-        ] = {}
-        """Lines of steady samples by the function that gives them: what they are made of, and by family."""
+        self._texts: dict[object, tuple[object, list[tuple[str, str]]]] = {}
+        """Lines that were kept by their source: what they are made of, and the lines by family."""
+
+    def kept(
+        self, source: object, made_of: object, write: Callable[[], list[tuple[str, str]]]
+    ) -> list[tuple[str, str]]:
+        """The lines of a source, by family: those that were kept, or new ones if made of others."""
+        found = self._texts.get(source)
+        if found is None or found[0] != made_of:
+            found = self._texts[source] = (made_of, write())
+        return found[1]
 
     def of(self, owner: tuple[str, ...]) -> "HeadsOf":
         """Those of an owner, whose labels these are."""

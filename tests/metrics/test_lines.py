@@ -1,7 +1,7 @@
 """What is written is what prometheus_client writes, byte for byte: here it is the reference."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import pytest
@@ -121,39 +121,18 @@ def test_a_page_is_the_one_of_prometheus_client(
         assert written == reference(table, samples, text_format)
 
 
-@given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6))
-def test_steady_samples_give_the_lines_of_what_they_are_made_of_now(
-    pages: list[tuple[list[Family], list[Owned]]], order: list[int]
+Page = tuple[list[Family], tuple[str, ...], list[Sample | Observed]]
+"""A table, an owner, and the owner's samples."""
+
+
+def compare_pages(
+    pages: Sequence[Page | None], order: Sequence[int], add: Callable[..., None], *, kept: bool
 ) -> None:
-    """Whatever page they were kept from."""
-    asked: list[Any] = []
+    """Whatever page before they were kept from, the lines are those of now.
 
-    def samples(number: int, few: list[Sample | Observed]) -> list[Sample | Observed]:
-        asked.append(number)
-        return few
-
-    heads = Heads()
-    last = None
-    for index in order:
-        number = index % len(pages)
-        table, owned = pages[number]
-        if not owned:
-            continue
-        owner, few = owned[0]
-        lines, expected = Lines(table), Lines(table)
-        asked.clear()
-        lines.add_steady(owner, samples, (number, few), heads)
-        expected.add([(owner, few)])
-        assert lines.columns() == expected.columns()
-        assert asked == ([] if last == number else [number])
-        last = number
-
-
-@given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6), st.booleans())
-def test_samples_that_are_alike_give_the_lines_of_now(
-    pages: list[tuple[list[Family], list[Owned]]], order: list[int], has_editions: bool
-) -> None:
-    """Whatever page their heads were kept from; of the same edition, the lines are kept as well."""
+    `add` gets the lines, the owner, what gives the samples, its arguments and the heads. Where lines are
+    kept, nothing is asked for them again while the page is the same.
+    """
     asked: list[int] = []
 
     def samples(number: int, few: list[Sample | Observed]) -> list[Sample | Observed]:
@@ -164,18 +143,45 @@ def test_samples_that_are_alike_give_the_lines_of_now(
     last = None
     for index in order:
         number = index % len(pages)
-        table, owned = pages[number]
-        if not owned or len({owner for owner, _ in owned}) != 1:
+        page = pages[number]
+        if page is None:
             continue
-        owner = owned[0][0]
-        few: list[Any] = [sample for _, some in owned for sample in some]
+        table, owner, few = page
         lines, expected = Lines(table), Lines(table)
         asked.clear()
-        lines.add_alike(owner, samples, (number, few), heads, number if has_editions else None)
+        add(lines, owner, samples, (number, few), heads)
         expected.add([(owner, few)])
         assert lines.columns() == expected.columns()
-        assert asked == ([] if has_editions and last == number else [number])
+        assert asked == ([] if kept and last == number else [number])
         last = number
+
+
+@given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6))
+def test_steady_samples_give_the_lines_of_what_they_are_made_of_now(
+    pages: list[tuple[list[Family], list[Owned]]], order: list[int]
+) -> None:
+    of_first_owner: list[Page | None] = [
+        (table, owned[0][0], list(owned[0][1])) if owned else None for table, owned in pages
+    ]
+    compare_pages(of_first_owner, order, Lines.add_steady, kept=True)
+
+
+@given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6), st.booleans())
+def test_samples_that_are_alike_give_the_lines_of_now(
+    pages: list[tuple[list[Family], list[Owned]]], order: list[int], has_editions: bool
+) -> None:
+    """Of the same edition, the lines are kept as well as their heads."""
+
+    def add(lines: Lines, owner: Any, samples: Any, arguments: tuple[int, Any], heads: Heads) -> None:
+        lines.add_alike(owner, samples, arguments, heads, arguments[0] if has_editions else None)
+
+    of_only_owner: list[Page | None] = [
+        (table, owned[0][0], [sample for _, some in owned for sample in some])
+        if len({owner for owner, _ in owned}) == 1
+        else None
+        for table, owned in pages
+    ]
+    compare_pages(of_only_owner, order, add, kept=has_editions)
 
 
 @pytest.mark.parametrize("values", [(1.0, 2.0, None), (5.5, None, 1e7), (None, None, None)])
