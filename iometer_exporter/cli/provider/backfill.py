@@ -226,18 +226,20 @@ def _recall(walk: "ReadingsWalk", kept: "KeptPages", filling: "Backfill", now: d
 
 
 def _report_lost_place(error: ProviderError) -> None:
-    before = "\n" if sys.stderr.isatty() else ""
-    click.echo(
-        f"{before}The place where the earlier run stopped leads nowhere ({error}): everything is fetched "
-        "again, and what comes twice is written once.",
-        err=True,
+    _say_below_bar(
+        f"The place where the earlier run stopped leads nowhere ({error}): everything is fetched again, and "
+        "what comes twice is written once."
     )
 
 
 def _report_interruption(error: ProviderError, wait: float) -> None:
-    # The bar stands on the line before.
+    _say_below_bar(f"Interrupted: {error}; trying again in {wording.duration(wait)}.")
+
+
+def _say_below_bar(sentence: str) -> None:
+    # Where it is shown, it stands on this line.
     before = "\n" if sys.stderr.isatty() else ""
-    click.echo(f"{before}Interrupted: {error}; trying again in {wording.duration(wait)}.", err=True)
+    click.echo(f"{before}{sentence}", err=True)
 
 
 def _progress_bar(label: str, length: int) -> "click._termui_impl.ProgressBar[int]":
