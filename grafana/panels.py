@@ -310,6 +310,20 @@ def curve(
     )
 
 
+def counted(title: str, description: str, *queries: Json, width: int, nothing: str) -> Json:
+    """What happened, how often a minute: bars, those of each kind on the others."""
+    return curve(
+        title,
+        description,
+        *queries,
+        width=width,
+        unit="suffix:/min",
+        bars=True,
+        stacked=True,
+        nothing=nothing,
+    )
+
+
 def timeline(
     title: str, description: str, *queries: Json, width: int, mappings: Sequence[Json], **field: Any
 ) -> Json:

@@ -31,6 +31,7 @@ from grafana.panels import (
     YELLOW,
     called,
     column,
+    counted,
     curve,
     now,
     query,
@@ -201,7 +202,7 @@ BOARD: Final = Board(
                 low=0,
                 nothing="No reading in the last day",
             ),
-            curve(
+            counted(
                 "Readings rejected",
                 "Readings that were not served, by reason: replayed (older than the last), decreased, "
                 "implausible. "
@@ -211,9 +212,6 @@ BOARD: Final = Board(
                     "{{bridge}} {{reason}}",
                 ),
                 width=12,
-                unit="suffix:/min",
-                bars=True,
-                stacked=True,
                 nothing="No reading was rejected",
             ),
             heading="Readings",
@@ -235,7 +233,7 @@ BOARD: Final = Board(
                 calcs=("mean", "max"),
                 nothing="No bridge known",
             ),
-            curve(
+            counted(
                 "Errors by reason",
                 "Fetches without a valid document, a minute. docs/troubleshooting.md explains the reasons.",
                 query(
@@ -243,9 +241,6 @@ BOARD: Final = Board(
                     "{{bridge}} {{endpoint}} {{reason}}",
                 ),
                 width=12,
-                unit="suffix:/min",
-                bars=True,
-                stacked=True,
                 nothing="No fetch failed",
             ),
             heading="Fetches",
@@ -272,14 +267,11 @@ BOARD: Final = Board(
                 low=0,
                 nothing=NO_STREAM,
             ),
-            curve(
+            counted(
                 "Streams opened again",
                 "How often a stream began again after it had ended, a minute.",
                 query(f"rate({metric(metrics.STREAM_RECONNECTS)}[$__rate_interval]) * 60 > 0", _OF_ENDPOINT),
                 width=8,
-                unit="suffix:/min",
-                bars=True,
-                stacked=True,
                 nothing="No stream had to be opened again",
             ),
             heading="Event streams",

@@ -20,6 +20,7 @@ from grafana.panels import (
     called,
     colored,
     column,
+    counted,
     curve,
     known,
     now,
@@ -346,7 +347,7 @@ BOARD: Final = Board(
         ),
         shelf(
             8,
-            curve(
+            counted(
                 "Request errors",
                 "Errors of the provider API, a minute, by operation and reason. docs/provider.md explains "
                 "them.",
@@ -356,9 +357,6 @@ BOARD: Final = Board(
                     "{{operation}} {{reason}}",
                 ),
                 width=12,
-                unit="suffix:/min",
-                bars=True,
-                stacked=True,
                 nothing="No request failed",
             ),
             curve(
