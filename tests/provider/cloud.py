@@ -1,8 +1,10 @@
 """A simulated provider in a thread, and the commands that ask it."""
 
 import asyncio
+import resource
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +13,7 @@ from click.testing import CliRunner, Result
 from iometer_exporter.cli import cli
 from iometer_exporter.errors import IOmeterError
 from iometer_exporter.simulator.cloud import ProviderSimulation
+from tests.processes import CLEAN_ENVIRONMENT
 
 TOKEN = "simulated-token"
 SECRET = "simulated-secret"
@@ -45,6 +48,25 @@ class Cloud:
         result = self.run(*words, **settings)
         assert result.exit_code == 0, result.output
         return result.stdout
+
+
+def run_with_little_room(command: Sequence[str], size: int) -> subprocess.CompletedProcess[str]:
+    """The command as a process none of whose files can be larger, in bytes: what a full disk is to it."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    # What coverage writes would not fit either.
+    unmeasured = {key: value for key, value in CLEAN_ENVIRONMENT.items() if "COVERAGE" not in key}
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=unmeasured | ENVIRONMENT,
+        preexec_fn=limit,
+    )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import threading
@@ -18,7 +17,7 @@ from iometer_exporter.errors import ConfigError
 from iometer_exporter.provider.reading import retrying
 from iometer_exporter.provider.served.shard import in_shard
 from tests.processes import CLEAN_ENVIRONMENT, COMMAND, started
-from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of
+from tests.provider.cloud import ENVIRONMENT, Cloud, cloud_of, run_with_little_room
 from tests.waiting import eventually
 
 
@@ -150,23 +149,10 @@ def nameless_files(process: int, folder: Path) -> list[str]:
     [("1h", "write FOLDER/readings.om"), ("24h", "keep readings in the folder FOLDER until they are sorted")],
 )
 def test_a_disk_that_gets_full_is_told_in_a_sentence(tmp_path: Path, since: str, what: str) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-
     file = tmp_path / "readings.om"
-    # What coverage writes would not fit either.
-    unmeasured = {key: value for key, value in CLEAN_ENVIRONMENT.items() if "COVERAGE" not in key}
     with cloud_of(installations=30) as cloud:
         command = [*COMMAND, "provider", "backfill", "--provider.url", cloud.simulation.url]
-        result = subprocess.run(
-            [*command, "--since", since, "-o", str(file)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=unmeasured | ENVIRONMENT,
-            preexec_fn=limit,
-        )
+        result = run_with_little_room([*command, "--since", since, "-o", str(file)], 10_000)
     told = what.replace("FOLDER", str(tmp_path))
     assert (result.returncode, result.stderr) == (1, f"Error: cannot {told}: File too large\n")
     assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,7 @@
 
 import os
 import re
-import resource
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +16,8 @@ import pytest
 from iometer_exporter.errors import IOmeterError
 from iometer_exporter.provider.kept_pages import NAME
 from iometer_exporter.simulator.cloud.gate import Credentials
-from tests.processes import CLEAN_ENVIRONMENT, COMMAND, Process, started
-from tests.provider.cloud import ENVIRONMENT, SECRET, TOKEN, Cloud, cloud_of
+from tests.processes import COMMAND, Process, started
+from tests.provider.cloud import ENVIRONMENT, SECRET, TOKEN, Cloud, cloud_of, run_with_little_room
 from tests.waiting import eventually
 
 PER_PAGE = 100
@@ -187,23 +185,10 @@ def test_other_options_and_another_account_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_gets_full_is_told_and_with_room_it_goes_on(tmp_path: Path) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-
     file = tmp_path / "readings.om"
-    # What coverage writes would not fit either.
-    unmeasured = {key: value for key, value in CLEAN_ENVIRONMENT.items() if "COVERAGE" not in key}
     with standing_cloud() as cloud:
         expected, _, _ = undisturbed(cloud, tmp_path)
-        result = subprocess.run(
-            command(cloud, tmp_path / "kept", file),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=unmeasured | ENVIRONMENT,
-            preexec_fn=limit,
-        )
+        result = run_with_little_room(command(cloud, tmp_path / "kept", file), 30_000)
         assert (result.returncode, result.stderr) == (
             1,
             f"What was fetched is kept in {tmp_path / 'kept'}: the same command goes on from there.\n"

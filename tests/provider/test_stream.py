@@ -399,27 +399,26 @@ async def test_a_walk_in_a_circle_ends_and_is_paced(
     assert [record.getMessage() for record in caplog.records] == [f"the provider API {text}"]
 
 
-async def test_some_empty_pages_are_no_circle() -> None:
-    pages = [ReadingsPage((), "a"), ReadingsPage((), "b"), ReadingsPage((quarter(-1),), None)]
-    setting = Setting(ScriptedClient(walk=lambda _start, _cursor: pages.pop(0)))
+async def walk_to_a_reading(*pages: ReadingsPage) -> None:
+    """Poll the pages, of which the last one has a reading: it is taken, and nothing is wrong."""
+    following = list(pages)
+    setting = Setting(ScriptedClient(walk=lambda _start, _cursor: following.pop(0)))
     task = asyncio.create_task(setting.readings.poll(60.0))
     await setting.clock.settle()
     assert setting.results == {"accepted": 1}
     assert not setting.request_log.errors
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_some_empty_pages_are_no_circle() -> None:
+    empty = [ReadingsPage((), "a"), ReadingsPage((), "b")]
+    await walk_to_a_reading(*empty, ReadingsPage((quarter(-1),), None))
 
 
 async def test_pages_of_other_shards_are_no_circle_unless_they_never_end() -> None:
     of_others = [ReadingsPage((), f"cursor {number}", unwanted=100) for number in range(500)]
-    pages = [*of_others, ReadingsPage((quarter(-1),), None)]
-    setting = Setting(ScriptedClient(walk=lambda _start, _cursor: pages.pop(0)))
-    task = asyncio.create_task(setting.readings.poll(60.0))
-    await setting.clock.settle()
-    assert setting.results == {"accepted": 1}
-    assert not setting.request_log.errors
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await walk_to_a_reading(*of_others, ReadingsPage((quarter(-1),), None))
     progress, endless = ReadingsProgress(), (ReadingsPage((), str(number), unwanted=9) for number in count())
     with pytest.raises(ProviderError, match="the walk would never end"):
         collections.deque(map(progress.note, endless), maxlen=0)
