@@ -9,7 +9,6 @@ import gc
 import json
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final, NamedTuple
 
 import httpx
@@ -20,7 +19,7 @@ from iometer_exporter.provider.api import operations, typed, wire
 from iometer_exporter.provider.api.models import UNWANTED, InstallationsPage, MeterReading, Wanted
 from iometer_exporter.provider.api.request import SUBSCRIPTION_ID
 from iometer_exporter.provider.served.installations import Installations
-from iometer_exporter.provider.served.shard import Shard, in_shard
+from iometer_exporter.provider.served.shard import WHOLE, Shard
 from iometer_exporter.simulator.cloud import ProviderSimulation
 
 FLEET: Final = 500
@@ -47,37 +46,34 @@ class Recorded(NamedTuple):
 def costs(rounds: int) -> list[Cost]:
     """The costs, each the least of so many rounds."""
     recorded = asyncio.run(record())
-    wanted = partial(in_shard, shard=SHARD)
-    every = decoded(recorded.messages, None)
-    ours = [text for text, each in zip(recorded.messages, every, strict=True) if wanted(each.installation_id)]
-    others = [
-        text for text, each in zip(recorded.messages, every, strict=True) if not wanted(each.installation_id)
-    ]
+    is_ours = empty(SHARD).is_ours
+    every = list(zip(recorded.messages, decoded(recorded.messages, None), strict=True))
+    ours = [text for text, each in every if is_ours(each.installation_id)]
+    others = [text for text, each in every if not is_ours(each.installation_id)]
     page = whole_page(recorded.page, None)
-    own = sum(wanted(each.id) for each in page.installations)
-    known = seen(page)
+    known, known_of_shard = seen(page), seen(page, SHARD)
     # The readings are older than those of the inventory, as nearly all of a backlog are.
     measured: list[tuple[str, float | None, int, Callable[[], object], Callable[[], object]]] = [
         (
             "a reading",
             12,
             len(every),
-            lambda: take(recorded.messages, None, known()),
+            lambda: take(recorded.messages, known()),
             bare(recorded.messages),
         ),
-        ("a reading of ours, of 8 shards", 12, len(ours), lambda: take(ours, wanted, known()), bare(ours)),
+        ("a reading of ours, of 8 shards", 12, len(ours), lambda: take(ours, known_of_shard()), bare(ours)),
         (
             "a reading of another shard",
             4,
             len(others),
-            lambda: take(others, wanted, known()),
+            lambda: take(others, known_of_shard()),
             lambda: [wire.decode_owned_message(text) for text in others],
         ),
         (
             "a reading that is news",
             None,
             len(every),
-            lambda: take(recorded.messages, None, empty()),
+            lambda: take(recorded.messages, empty()),
             bare(recorded.messages),
         ),
         (
@@ -98,11 +94,11 @@ def costs(rounds: int) -> list[Cost]:
             "an installation of another shard",
             10,
             page.size,
-            lambda: whole_page(recorded.page, lambda id: wanted(id) and False),
+            lambda: whole_page(recorded.page, lambda id: is_ours(id) and False),
             lambda: [wire.decode_id(item) for item in bare_items(recorded.page)],
         ),
     ]
-    assert own
+    assert ours
     gc.collect()
     gc.freeze()
     best = [[float("inf"), float("inf")] for _ in measured]
@@ -167,9 +163,9 @@ def whole_page(body: bytes, wanted: Wanted | None) -> InstallationsPage:
     return page
 
 
-def empty() -> Installations:
+def empty(shard: Shard = WHOLE) -> Installations:
     """A fleet of which nothing is known."""
-    return Installations(limits=LIMITS, stale_after=600)
+    return Installations(limits=LIMITS, stale_after=600, shard=shard)
 
 
 def see(page: InstallationsPage, installations: Installations) -> Installations:
@@ -180,9 +176,9 @@ def see(page: InstallationsPage, installations: Installations) -> Installations:
     return installations
 
 
-def seen(page: InstallationsPage) -> Callable[[], Installations]:
+def seen(page: InstallationsPage, shard: Shard = WHOLE) -> Callable[[], Installations]:
     """Gives a fleet that knows the page, and no reading but those of the page."""
-    installations = see(page, empty())
+    installations = see(page, empty(shard))
 
     def fresh() -> Installations:
         for one in installations:
@@ -193,8 +189,9 @@ def seen(page: InstallationsPage) -> Callable[[], Installations]:
     return fresh
 
 
-def take(messages: list[str], wanted: Wanted | None, installations: Installations) -> None:
+def take(messages: list[str], installations: Installations) -> None:
     """Decode the messages, and let the fleet have the readings in them."""
+    wanted = None if installations.shard == WHOLE else installations.is_ours
     decode, now = typed.ReadingMessages(wanted), time.time()
     for text in messages:
         found = decode(text)

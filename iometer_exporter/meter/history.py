@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from iometer_exporter.meter.models import Reading, Register
 from iometer_exporter.meter.obis import ObisCode
@@ -25,8 +25,7 @@ _CORRECTABLE: Final = timedelta(hours=1)
 """For how long after a jump, by the meter's clock, a fall may be its correction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Energy:
+class Energy(NamedTuple):
     """One counter of a reading in joules, and the unit of the last digit that it shows."""
 
     value: Decimal

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Protocol, Self
 
 from iometer_exporter.config.provider import ProviderConfig, ReadingsMode, cleartext_warning
@@ -14,6 +13,7 @@ from iometer_exporter.meter.guard import Limits
 from iometer_exporter.metrics.exposition import Format
 from iometer_exporter.metrics.lines import Lines
 from iometer_exporter.provider.api.credentials import Credentials
+from iometer_exporter.provider.api.models import Wanted
 from iometer_exporter.provider.reading.clock import Clock, CooperativeYield, SystemClock
 from iometer_exporter.provider.reading.inventory import Inventory, InventoryClient
 from iometer_exporter.provider.reading.pace import Pace
@@ -25,7 +25,7 @@ from iometer_exporter.provider.served.exposition import assemble
 from iometer_exporter.provider.served.families import PROVIDER_FAMILIES
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.remembered import ProviderMemory
-from iometer_exporter.provider.served.shard import WHOLE, in_shard
+from iometer_exporter.provider.served.shard import WHOLE
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class ProviderSource:
         limits: Limits,
         stale_after: float,
         before: "ProviderSource | None" = None,
-        client: Callable[[ProviderConfig, Credentials], Client] | None = None,
+        client: Callable[[ProviderConfig, Credentials, Wanted | None], Client] | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Read with these credentials; take over what a source `before` knows, if it is of the same place.
@@ -89,7 +89,6 @@ class ProviderSource:
         self.credentials = credentials
         self.shard = own_shard(config.shard)
         self.clock: Clock = clock or SystemClock()
-        self._client = (client or _real_client)(config, credentials)
         self._open = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._fault = ""
@@ -103,6 +102,8 @@ class ProviderSource:
             if same is not None
             else Installations(limits=limits, stale_after=stale_after, shard=self.shard, memory=self.memory)
         )
+        wanted = None if self.shard == WHOLE else self.installations.is_ours
+        self._client = (client or _real_client)(config, credentials, wanted)
         self.pace = Pace()
         """For whoever sends a page."""
         self.inventory: Inventory = Inventory(
@@ -245,12 +246,10 @@ class ProviderSource:
             await self.clock.sleep(_RESTART_SECONDS)
 
 
-def _real_client(config: ProviderConfig, credentials: Credentials) -> Client:
+def _real_client(config: ProviderConfig, credentials: Credentials, wanted: Wanted | None) -> Client:
     # Imported here, as a test with its own client needs none of it; and the socket before it is needed, as
     # that would hold up a scrape.
     from iometer_exporter.provider.api import websocket  # noqa: F401
     from iometer_exporter.provider.api.client import ProviderClient
 
-    shard = own_shard(config.shard)
-    wanted = None if shard == WHOLE else partial(in_shard, shard=shard)
     return ProviderClient(config.url, credentials, wanted=wanted)

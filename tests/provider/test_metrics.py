@@ -99,7 +99,7 @@ async def source(client: ScriptedClient, **settings: Any) -> Any:
         Credentials("token", "secret", "", ""),
         limits=LIMITS,
         stale_after=STALE_AFTER,
-        client=lambda _config, _credentials: client,
+        client=lambda *_: client,
         clock=clock,
     )
     await running.start()

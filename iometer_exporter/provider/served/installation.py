@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from iometer_exporter.meter.guard import MeterGuard
 from iometer_exporter.meter.models import Reading
@@ -22,8 +22,7 @@ _SPAN_MILLISECONDS: Final = 1 << 32
 """Times are remembered in 4 bytes, as milliseconds of a span of seven weeks: much more than the API keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseFacts:
+class LicenseFacts(NamedTuple):
     """The served part of a license; times are Unix times."""
 
     status: str | None

@@ -1,7 +1,6 @@
 """All installations of this shard: kept in step with the inventory and the readings, without any I/O."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple, get_args
 
 from iometer_exporter.meter.guard import Limits, MeterGuard
@@ -99,6 +98,11 @@ class Installations:
             self._stale_after = seconds
             for tracked in self._by_id.values():
                 self.store.change(tracked.position)
+
+    def is_ours(self, installation_id: str) -> bool:
+        """Whether the installation belongs to this shard."""
+        # Most are asked about for each of their readings: a look takes a tenth of the hash's time.
+        return installation_id in self._by_id or in_shard(installation_id, self.shard)
 
     def serve_locally(self, numbers: frozenset[str]) -> None:
         """Leave out the meters with these numbers: bridges serve them."""
@@ -205,7 +209,7 @@ class Installations:
             latest = seen.latest
             if latest is None or meter.has_passed(latest.time, now):
                 continue
-            if latest.time > datetime.fromtimestamp(now + FUTURE_SECONDS, UTC):
+            if latest.time.timestamp() > now + FUTURE_SECONDS:
                 reason = "its time is in the future"
             else:
                 _, reason = self._judge(tracked, meter, latest, now, now, monotonic)
@@ -224,7 +228,7 @@ class Installations:
     def _of_shard(self, installation_id: str, external_id: str) -> TrackedInstallation | None:
         """The installation, known from now on; None if it belongs to another shard."""
         tracked = self._by_id.get(installation_id)
-        if tracked is None and in_shard(installation_id, self.shard):
+        if tracked is None and self.is_ours(installation_id):
             position = self.store.add()
             self._at += [None] * (self.store.positions - len(self._at))
             label = self._labels.take(installation_id, external_id)
