@@ -11,6 +11,7 @@ import pytest
 from hypothesis import is_hypothesis_test
 
 from tests import properties
+from tests.collecting import is_beside
 
 properties.register()
 
@@ -59,6 +60,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
     config.option.loadscopereorder = False
     return Scheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave aside the files that have nothing of what `-m` asks for."""
+    if collection_path.suffix != ".py" or not is_beside(
+        collection_path.read_text(), config.getoption("markexpr")
+    ):
+        return None
+    return True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
