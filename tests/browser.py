@@ -75,6 +75,12 @@ class Browser:
         assert not failure, failure
         self._wait_for("Page.loadEventFired")
 
+    def forget(self) -> None:
+        """Begin anew: no errors, no requests, and none to come from a page that loads itself again."""
+        self.go("about:blank")
+        self.errors.clear()
+        self.requests.clear()
+
     def look(self, *, width: int, dark: bool = False) -> Look:
         """The page as it is in a window of so many CSS pixels, with light or dark colours."""
         window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}

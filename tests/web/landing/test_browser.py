@@ -67,8 +67,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 def check(tab: Browser, url: str, own: str) -> None:
     """Look at the address in every width, light and dark, in both languages."""
-    tab.errors.clear()
-    tab.requests.clear()
+    tab.forget()
     for language in LANGUAGES:
         tab.go(url, {"Accept-Language": language.code})
         for dark, width in product((False, True), WIDTHS):
@@ -146,8 +145,7 @@ def values(url: str, metric: str) -> list[str]:
 
 
 def test_a_bad_page_is_seen_to_be_bad(tab: Browser) -> None:
-    tab.errors.clear()
-    tab.requests.clear()
+    tab.forget()
     with served({"/": BAD}) as own:
         tab.go(f"{own}/")
         look = tab.look(width=390)
