@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,9 @@ DEFAULT_PORT: Final = 10180
 _BACKLOG: Final = 2048
 """Clients that the system keeps waiting for us; it has a limit of its own, on Linux 4096."""
 
+_TRIES: Final = 20
+"""Free ports of IPv6 that are tried until IPv4 has the same one free."""
+
 _NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
@@ -25,6 +29,10 @@ class ListenAddress:
 
     host: str
     port: int
+
+
+class _InUseError(StartError):
+    """The port of an address is in use."""
 
 
 def listen(addresses: Iterable[ListenAddress]) -> list[socket.socket]:
@@ -71,6 +79,14 @@ def _url(host: str, port: int, scheme: str) -> str:
 
 
 def _listen_everywhere(port: int) -> list[socket.socket]:
+    for _ in range(0 if port else _TRIES - 1):
+        # A free port of IPv6 may be somebody's on IPv4: another one will do.
+        with suppress(_InUseError):
+            return _listen_on_both(port)
+    return _listen_on_both(port)
+
+
+def _listen_on_both(port: int) -> list[socket.socket]:
     """IPv6 and IPv4 as two sockets, which works the same on every system; IPv6 alone may be missing."""
     try:
         six = [_bind(socket.AF_INET6, ("::", port))]
@@ -123,4 +139,5 @@ def _explained(error: OSError, address: str) -> StartError:
         errno.EADDRNOTAVAIL: "this host has no such address",
     }
     text = advice.get(error.errno or 0, error.strerror or str(error))
-    return StartError(f"cannot listen on {address}: {text}")
+    kind = _InUseError if error.errno == errno.EADDRINUSE else StartError
+    return kind(f"cannot listen on {address}: {text}")

@@ -73,6 +73,35 @@ def test_what_is_no_listen_address_is_refused(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
+def test_any_free_port_is_one_that_is_free_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    others: list[socket.socket] = []
+    bind = sockets._bind
+
+    def beaten(family: int, address: tuple[object, ...]) -> socket.socket:
+        opened = bind(family, address)
+        if family == socket.AF_INET6 and len(others) < 3:
+            others.append(socket.create_server(("127.0.0.1", opened.getsockname()[1])))
+        return opened
+
+    monkeypatch.setattr(sockets, "_bind", beaten)
+    four, six = listen([ListenAddress("", 0)])
+    with four, six, others[0], others[1], others[2]:
+        assert four.getsockname()[1] == six.getsockname()[1]
+        assert four.getsockname()[1] not in {each.getsockname()[1] for each in others}
+
+
+def test_any_free_port_is_looked_for_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def full(family: int, address: tuple[object, ...]) -> socket.socket:
+        tried.append(family)
+        raise OSError(errno.EADDRINUSE, "in use")
+
+    monkeypatch.setattr(sockets, "_bind", full)
+    assert message_of(ListenAddress("", 0)).startswith("cannot listen on :0: the port is in use")
+    assert 10 < len(tried) < 100
+
+
 def test_without_a_host_ipv4_and_ipv6_are_served_on_one_port() -> None:
     four, six = listen([ListenAddress("", 0)])
     with four, six:
