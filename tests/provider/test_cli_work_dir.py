@@ -20,6 +20,8 @@ from tests.processes import COMMAND, Process, started
 from tests.provider.cloud import ENVIRONMENT, SECRET, TOKEN, Cloud, cloud_of, run_with_little_room
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.end_to_end
+
 PER_PAGE = 100
 
 

@@ -16,6 +16,8 @@ from iometer_exporter.config.file import BridgeConfig, Config
 from iometer_exporter.net.addresses import Address
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.end_to_end
+
 VENDOR_HOST = "127.0.0.5"
 """The client takes no port: the simulator is on port 80 of an address of its own."""
 
