@@ -121,6 +121,7 @@ def first_inventory(cloud: Child, process: Child, count: int, base: float) -> It
     taken = wait_for_inventory(process)
     yield "first complete inventory", f"{taken:.1f} s"
     yield "of it the simulated cloud", f"{cloud.ask('busy'):.1f} s"
+    yield "longest turn of the event loop in the inventory", milliseconds(process.ask("stall"))
     time.sleep(1.5)
     known = process.ask("known")
     yield (

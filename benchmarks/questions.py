@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import isawaitable
 from typing import IO, Any
 
 
@@ -49,4 +50,5 @@ async def answer(questions: Mapping[str, Callable[[], Any]]) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        print(json.dumps(questions[line.decode().strip()]()), flush=True)
+        found = questions[line.decode().strip()]()
+        print(json.dumps(await found if isawaitable(found) else found), flush=True)
