@@ -5,6 +5,7 @@ Only HTTP is left out.
 
 import gc
 import json
+import os
 import subprocess
 from bisect import bisect_right
 from collections import Counter
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 from prometheus_client import PlatformCollector, ProcessCollector
 
-from devtools.processes import program
+from devtools.processes import THRIFTY, program
 from grafana.histories.plan import FIRMWARE_UPDATE, SEED, Event, Household, Kind, Scenario
 from grafana.histories.text import Recorder
 from iometer_exporter.bridges.live.distribution import PowerDistribution
@@ -328,6 +329,7 @@ def write_blocks(recorder: Recorder, folder: Path) -> Path:
     recorder.write(text)
     # One block for all of it: promtool reads the whole text once for every block.
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=1000h"]
-    subprocess.run([*command, str(text), str(blocks)], check=True, capture_output=True, text=True)
+    command += [str(text), str(blocks)]
+    subprocess.run(command, env=os.environ | THRIFTY, check=True, capture_output=True, text=True)
     text.unlink()
     return blocks

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devtools.processes import Prometheus, free_port, program, started
+from devtools.processes import THRIFTY, Prometheus, free_port, program, started
 from devtools.waiting import eventually
 from grafana.histories.history import History
 
@@ -26,7 +26,7 @@ def prometheus_at(blocks: Path) -> Iterator[Prometheus]:
     # Blocks as old as these are otherwise taken for expired.
     command += [f"--storage.tsdb.path={blocks}", "--storage.tsdb.retention.time=100y"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
-    with started(command, folder / "prometheus.log") as process:
+    with started(command, folder / "prometheus.log", THRIFTY) as process:
         server = Prometheus(f"http://127.0.0.1:{port}", process)
         eventually(server.is_ready)
         yield server

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from devtools.processes import THRIFTY
 from tests.conftest import require_program
 
 _FAILURE: Final = re.compile(r"name: (?P<group>.+),\n +alertname: (?P<alert>\w+), time: (?P<time>\w+)")
 _PROCESSES: Final = 2
-_ENVIRONMENT: Final = os.environ | {"GOGC": "400"}
-"""promtool spends a fifth of its time collecting garbage; four times the memory, 280 MB, is not too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ def failures(files: Sequence[Path]) -> set[Failure]:
     def run(file: Path) -> set[Failure]:
         command = [program, "test", "rules", file.name]
         result = subprocess.run(
-            command, cwd=file.parent, env=_ENVIRONMENT, capture_output=True, text=True, check=False
+            command, cwd=file.parent, env=os.environ | THRIFTY, capture_output=True, text=True, check=False
         )
         found = {Failure(match["group"], match["alert"]) for match in _FAILURE.finditer(result.stderr)}
         assert "err:" not in result.stderr, f"{file}: {result.stderr}"
