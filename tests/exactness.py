@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Final, Literal
 
@@ -41,6 +42,9 @@ FAMILIES: Final = (ENERGY_IMPORT, ENERGY_EXPORT)
 
 _TRUTH_KEPT: Final = 3600
 """Seconds between two kept states of a home."""
+
+_MINUTES_KEPT: Final = 600
+"""Of each home: more than the farthest replay."""
 
 Direction = Literal["import", "export"]
 
@@ -127,6 +131,9 @@ class Bridge:
         self._sim = SimulatedBridge(
             kind.home, seed=seed, interval=kind.measured_every, clock=lambda: self._now
         )
+        profile = self._sim.home.profile
+        # A replay goes back over the same hours at every scrape.
+        profile.minute = lru_cache(_MINUTES_KEPT)(profile.minute)  # type: ignore[method-assign]
         self.truth = Truth(self._sim.meter, [copy(self._sim.home)])
         self._events = list(events_of(kind, self._random))
         self._killed_at = BEGIN + self._random.uniform(HOUR, 3 * HOUR)

@@ -52,19 +52,25 @@ class Truth:
 
     meter: str
     states: list[Home] = field(default_factory=list)
+    _known: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False)
+    """What has been asked for since the last state was kept."""
 
     def keep(self, home: Home) -> None:
         """Keep the home as it is now."""
         self.states.append(copy(home))
+        self._known.clear()
 
     def at(self, time: float) -> tuple[int, int]:
         """Import and export in watt-seconds at a unix time; raises ValueError before the history."""
-        behind = bisect_right(self.states, time, key=lambda state: state.time) - 1
-        home = copy(self.states[max(behind, 0)])
-        if home.time > int(time):
-            raise ValueError(f"{time} lies before the history")
-        home.advance(time)
-        return home.import_ws, home.export_ws
+        second = int(time)
+        if second not in self._known:
+            behind = bisect_right(self.states, second, key=lambda state: state.time) - 1
+            home = copy(self.states[max(behind, 0)])
+            if home.time > second:
+                raise ValueError(f"{time} lies before the history")
+            home.advance(second)
+            self._known[second] = home.import_ws, home.export_ws
+        return self._known[second]
 
     def imported(self, begin: float, end: float) -> float:
         """Energy drawn from the grid between two unix times, in joules."""

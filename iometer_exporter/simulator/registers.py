@@ -1,6 +1,7 @@
 """The registers of a meter as a bridge sends them."""
 
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any, Final
 
 from iometer_exporter.simulator.electrical import split
@@ -19,6 +20,7 @@ _JUMP_TENTHS: Final = 200_000
 _NONSENSE_TENTHS: Final = 999_990_000
 
 
+@cache
 def obis(code: str) -> str:
     """The bridge's spelling of a code such as `1.8.0`: hexadecimal, lower case."""
     c, d, e = (int(part) for part in code.split("."))
