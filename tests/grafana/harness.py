@@ -15,14 +15,24 @@ Json = dict[str, Any]
 
 
 def faults(
-    source: Source, scenario: Scenario, uid: str, chosen: Mapping[str, Sequence[str]] | None = None
+    source: Source,
+    scenario: Scenario,
+    uid: str,
+    chosen: Mapping[str, Sequence[str]] | None = None,
+    *,
+    about: str = "",
 ) -> dict[str, str]:
-    """What is wrong with a dashboard at the end of a scenario's history, by query or panel."""
+    """What is wrong with a dashboard at the end of a scenario's history, by query or panel.
+
+    With `about`, the name of a metric, only what asks for it is looked at.
+    """
     board = boards.boards()[uid]
     context = boards.context(board, scenario.end, scenario.interval, chosen)
     inspector = _Inspector(source, scenario, context)
     found = {}
     for panel in interpolate.panels(board):
+        if not any(about in target["expr"] for target in panel["targets"]):
+            continue
         answers = []
         for query in interpolate.queries(panel, context):
             key = f"{uid}: {panel['title']} {query.ref}"
@@ -30,10 +40,10 @@ def faults(
             answers.append((query, answer))
         found[f"{uid}: {panel['title']}"] = inspector.lost_columns(panel, answers)
     for item in board["annotations"]["list"]:
-        if "expr" in item:
+        if "expr" in item and about in item["expr"]:
             key = f"{uid}: {item['name']}"
             found[key], _ = inspector.inspect(key, interpolate.annotation(item, context))
-    assert found
+    assert found or about
     return {key: text for key, text in found.items() if text}
 
 
