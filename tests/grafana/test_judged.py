@@ -160,12 +160,14 @@ def test_a_month_is_compared_with_the_month_before(packages: None, pasts: dict[s
     """With as many days and hours of it, in both directions."""
     past, moment = pasts["three-60s"], local("2026-04-30 10:00:00")
     board = boards.boards()["iometer-home"]
-    for title, truth, color in (("Drawn", imported, ORANGE), ("Fed in", exported, BLUE)):
-        asked = asked_at(past, board, boards.panel("iometer-home", f"{title} this month"), moment)
+    directions = (("Drawn", imported, ORANGE), ("Fed in", exported, BLUE))
+    panels = [boards.panel("iometer-home", f"{title} this month") for title, *_ in directions]
+    verdicts = judge([asked_at(past, board, panel, moment) for panel in panels], moment)
+    for index, (_, truth, color) in enumerate(directions):
         month_before = truth(past, BEGIN, local("2026-03-30 10:00:00"))
         this_month = truth(past, local("2026-04-01 00:00:00"), END)
-        for version, [verdict] in judge([asked], moment).items():
-            energy, change = verdict.stats
+        for version, found in verdicts.items():
+            energy, change = found[index].stats
             assert (energy.title, energy.color) == ("So far", color), version
             assert number(energy.text)[0] == pytest.approx(this_month, rel=CLOSE), version
             truth_of_change = this_month / month_before - 1
