@@ -33,6 +33,7 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "bridges/fleet": ["tests/bridges/test_fleet.py", "tests/bridges/test_probe.py"],
     "bridges/bridge": ["tests/bridges/test_bridge.py", "tests/bridges/test_fleet.py"],
     "bridges/bridge_log": ["tests/bridges/test_bridge.py", "tests/bridges/test_fleet.py"],
+    "bridges/live/deadline": ["tests/bridges/test_live_deadline.py"],
     "bridges/live/events": ["tests/bridges/test_live_events.py"],
     "bridges/live/rhythm": ["tests/bridges/test_live_rhythm.py"],
     "bridges/live/distribution": ["tests/bridges/test_live_rhythm.py"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
 from iometer_exporter.bridges.http.answer import BodySink
+from iometer_exporter.bridges.live.deadline import Deadline
 from iometer_exporter.bridges.live.incoming import Incoming
 from iometer_exporter.bridges.live.rhythm import Rhythm
 from iometer_exporter.bridges.snapshot import StreamState
@@ -78,8 +79,8 @@ class Follower(Generic[Result]):
         self._has_streamed = False
         self._told = ""
         """Last reason in the log why there is no stream; empty while there is one, or nothing is known."""
-        self._limit: asyncio.Timeout | None = None
-        """Time limit of the try under way."""
+        self._deadline: Deadline | None = None
+        """When the try under way ends if no more comes."""
         self._is_given_up = False
         """Whether a fetch has taken the place of the try under way."""
         self._fetches = 0
@@ -112,9 +113,9 @@ class Follower(Generic[Result]):
         self._fetches += 1
         self._free.clear()
         self.newest = None
-        if self._limit is not None and not self._limit.expired():
+        if self._deadline is not None and not self._deadline.is_over:
             self._is_given_up = True
-            self._limit.reschedule(asyncio.get_running_loop().time())
+            self._deadline.end()
         try:
             yield
         finally:
@@ -154,7 +155,8 @@ class Follower(Generic[Result]):
         """Follow a stream to its end, if there is one; why it is over."""
         self._is_given_up = False
         try:
-            async with asyncio.timeout(_OPEN_SECONDS) as self._limit:
+            opens_until = asyncio.get_running_loop().time() + _OPEN_SECONDS
+            async with Deadline(opens_until) as self._deadline:
                 await self._ask(self._endpoint, incoming)
         except TimeoutError:
             if self._is_given_up:
@@ -172,7 +174,7 @@ class Follower(Generic[Result]):
             _log.exception("stream could not be read, please report this", extra=self._fields())
             return FetchError("protocol", f"fault of the exporter ({type(error).__name__})")
         finally:
-            self._limit = None
+            self._deadline = None
             self.newest = None
         if incoming.began is None:
             return FetchError("http_status", "the bridge answers without one")
@@ -202,9 +204,9 @@ class Follower(Generic[Result]):
 
     def _expect_more(self, now: float) -> None:
         """Let the try end after too long a silence from now on, but no later than where it was given up."""
-        if self._limit is not None and not self._limit.expired() and not self._is_given_up:
+        if self._deadline is not None:
             longest = self._event_at + self._how.longest_silence
-            self._limit.reschedule(min(now + self._rhythm.patience, longest))
+            self._deadline.move(min(now + self._rhythm.patience, longest))
 
     def _fields(self) -> dict[str, str]:
         return {"bridge": self._name(), "endpoint": self._endpoint}
