@@ -210,7 +210,7 @@ class Bridge:
         }
         snapshot = Snapshot(
             bridge=self.name,
-            address=str(self.addresses[0]),
+            address=self._client.shown,
             source=self.source,
             meter=(status.meter if status else "") or self._meter,
             reading=self._named(judgement.served) if judgement else None,
@@ -253,7 +253,7 @@ class Bridge:
         outcomes = self._outcomes | self._missed
         return Glance(
             name=self.name,
-            address=str(self.addresses[0]),
+            address=self._client.shown,
             meter=self._meter,
             reading=self._named(judgement.served) if judgement else None,
             status=self._status,
@@ -379,7 +379,7 @@ class Bridge:
     def _stream_reading(self, content: bytes | FetchError) -> Fetched[Judged] | None:
         """Take an event as a fetched document; None where it is none."""
         now = asyncio.get_running_loop().time()
-        outcome = self._take("reading", content, now, parse_reading, self._take_reading)
+        outcome = self._take("reading", content, now, self._parse_reading, self._take_reading)
         if outcome.result is None:
             return None
         judgement = outcome.result.judgement
@@ -393,7 +393,7 @@ class Bridge:
     def _stream_status(self, content: bytes | FetchError) -> Fetched[Status] | None:
         """The same of a status."""
         now = asyncio.get_running_loop().time()
-        outcome = self._take("status", content, now, parse_status, self._take_status)
+        outcome = self._take("status", content, now, self._parse_status, self._take_status)
         return None if outcome.result is None else Fetched(0.0, outcome.result)
 
     def _take_status(self, status: Status) -> Status:

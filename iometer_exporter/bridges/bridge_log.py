@@ -30,6 +30,8 @@ class BridgeLog:
 
     def report(self, snapshot: Snapshot) -> None:
         """Log what was noted since the last call, and the first answer of the bridge."""
+        if self._has_answered and not self._changes:
+            return
         changes, self._changes = self._changes, {}
         is_first = snapshot.up and not self._has_answered
         lines: dict[str, list[Endpoint]] = {}
@@ -49,6 +51,9 @@ class BridgeLog:
 
     def left_out(self, bridge: str, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
         """Log what was left out of a document, if that is more than of the one before."""
+        if not problems:
+            self._problems.pop(endpoint, None)
+            return
         # By field and not by text: a bad value that changes is still the same news.
         fields = frozenset(problem.partition(" ")[0] for problem in problems)
         if fields - self._problems.get(endpoint, frozenset()):

@@ -81,6 +81,8 @@ class BridgeClient:
     @addresses.setter
     def addresses(self, addresses: Sequence[Address]) -> None:
         self._addresses = tuple(addresses)
+        self.shown = str(self._addresses[0])
+        """The first of them, as people write it."""
         self._host_names = [address for address in addresses if literal(address.host) is None]
         self._fixed = () if self._host_names else self._known()
 

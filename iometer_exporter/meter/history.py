@@ -63,12 +63,20 @@ class Counter:
         # Rounded or truncated: the next fine value may lie on either side of a coarse one.
         return fall > 0 and fall >= max(energy.unit, self.unit)
 
+    def is_above_all(self, value: Decimal, time: datetime, max_power: float) -> bool:
+        """Whether the meter cannot have counted so much at that time if it took up to `max_power` W."""
+        # The first is nearly always the answer where readings follow one another within seconds.
+        return value > self._most_at_once and value > self.most_after(time, max_power)
+
     def most_after(self, time: datetime, max_power: float) -> Decimal:
         """The most that the meter can have counted at that time if it took up to `max_power` W."""
         elapsed = max((time - self.time).total_seconds(), 0.0)
-        return max(self.value + max(self.slack, _FINEST_JOULES), self.served) + Decimal(max_power) * Decimal(
-            elapsed
-        )
+        return self._most_at_once + Decimal(max_power) * Decimal(elapsed)
+
+    @property
+    def _most_at_once(self) -> Decimal:
+        """The most that the meter can have counted if no time has passed."""
+        return max(self.value + max(self.slack, _FINEST_JOULES), self.served)
 
     def follow(self, energy: Energy, register: Register, time: datetime, max_power: float) -> None:
         """Go on to the value that a believed reading shows."""
@@ -147,7 +155,7 @@ class History:
         known = [(self.counters[code], energy) for code, energy in found.items() if code in self.counters]
         if any(counter.is_below_all(energy) for counter, energy in known):
             return "decreased"
-        if any(energy.value > counter.most_after(reading.time, max_power) for counter, energy in known):
+        if any(counter.is_above_all(energy.value, reading.time, max_power) for counter, energy in known):
             return "implausible"
         return None
 

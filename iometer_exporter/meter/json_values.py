@@ -4,7 +4,7 @@ import math
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from json import JSONDecodeError, loads
+from json import JSONDecodeError, JSONDecoder, loads
 from typing import Any, Final, NoReturn
 
 from iometer_exporter.text import clean
@@ -27,6 +27,14 @@ def decode(body: bytes | str, *, parse_int: type[int] | type[Decimal] = int) -> 
 
     Raises ValueError or RecursionError for what is not JSON.
     """
+    try:
+        return _DECODERS[parse_int].decode(body if isinstance(body, str) else body.decode())
+    except (InvalidOperation, ValueError):
+        # What nearly no document needs: another encoding, a number beyond all, or words for what is wrong.
+        return _decode_carefully(body, parse_int)
+
+
+def _decode_carefully(body: bytes | str, parse_int: type[int] | type[Decimal]) -> Any:
     try:
         return loads(body, parse_float=Decimal, parse_int=parse_int, parse_constant=_no_constant)
     except JSONDecodeError:
@@ -55,6 +63,13 @@ def _decimal(text: str) -> Decimal:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+# To make one takes a quarter of the time that a document does.
+_DECODERS: Final[dict[type, JSONDecoder]] = {
+    parse_int: JSONDecoder(parse_float=Decimal, parse_int=parse_int, parse_constant=_no_constant)
+    for parse_int in (int, Decimal)
+}
 
 
 def kind(value: object) -> str:
