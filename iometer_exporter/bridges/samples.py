@@ -1,6 +1,6 @@
 """Samples of snapshots: what the table of families says of a bridge."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from iometer_exporter.bridges.snapshot import Snapshot, StreamState
@@ -31,7 +31,7 @@ from iometer_exporter.metrics.families import (
     instantaneous,
     registers,
 )
-from iometer_exporter.metrics.lines import Lines
+from iometer_exporter.metrics.lines import Lines, Text
 
 _ERRORS: Final = tuple((endpoint, reason) for endpoint in ENDPOINTS for reason in REASONS)
 
@@ -42,12 +42,39 @@ _Group = tuple[tuple[str, ...], Callable[..., Iterable[Sample | Observed]], tupl
 def add_bridges(lines: Lines, snapshots: Iterable[Snapshot], *, now: float, stale_after: float) -> None:
     """Add the lines of bridges, from one snapshot of each; times are those of `bridge_samples`."""
     for snapshot in snapshots:
-        for owner, samples, arguments in _groups(snapshot, now, stale_after):
-            if samples in _STEADY:
-                lines.add_steady(owner, samples, arguments, snapshot.heads)
-            else:
-                edition = _edition(snapshot, samples, arguments)
-                lines.add_alike(owner, samples, arguments, snapshot.heads, edition)
+        is_stale = snapshot.is_stale(now, stale_after)
+        made_of, heads = _made_of(snapshot, is_stale), snapshot.heads
+        # Of a bridge that is followed, nothing has changed unless an event came since the page before.
+        texts = None if made_of is None else heads.kept(add_bridges, made_of)
+        if texts is None:
+            texts = _texts(snapshot, is_stale)
+            if made_of is not None:
+                heads.keep(add_bridges, made_of, texts)
+        lines.add_texts(texts)
+
+
+def _made_of(snapshot: Snapshot, is_stale: bool) -> object:
+    """What is the same only where all lines of a bridge are; None where they are others at each scrape."""
+    reading, sent = snapshot.reading, snapshot.sent
+    if not snapshot.streams or snapshot.edition is None or reading is None or sent is None:
+        return None
+    return (
+        (snapshot.edition, snapshot.is_held, is_stale),
+        (snapshot.bridge, snapshot.meter, reading.meter, sent.meter),
+        (snapshot.streams, snapshot.powers, snapshot.status),
+        (tuple(snapshot.failures), snapshot.durations, snapshot.errors, snapshot.rejected),
+    )
+
+
+def _texts(snapshot: Snapshot, is_stale: bool) -> Sequence[Text]:
+    """The lines of a bridge, those kept of each group of samples that is as it was."""
+    heads, texts = snapshot.heads, list[Text]()
+    for owner, samples, arguments in _groups(snapshot, is_stale):
+        if samples in _STEADY:
+            texts += heads.steady(owner, samples, arguments)
+        else:
+            texts += heads.alike(owner, samples, arguments, _edition(snapshot, samples, arguments))
+    return texts
 
 
 def _edition(
@@ -65,7 +92,7 @@ def bridge_samples(snapshot: Snapshot, *, now: float, stale_after: float) -> Ite
     `now` is Unix time; instantaneous values of readings older than `stale_after` seconds, by their time or
     since they came, are left out (0: never).
     """
-    for owner, samples, arguments in _groups(snapshot, now, stale_after):
+    for owner, samples, arguments in _groups(snapshot, snapshot.is_stale(now, stale_after)):
         yield owner, samples(*arguments)
 
 
@@ -75,7 +102,7 @@ def probe_samples(*, success: bool, duration: float) -> Iterator[Sample]:
     yield PROBE_DURATION, (), duration
 
 
-def _groups(snapshot: Snapshot, now: float, stale_after: float) -> Iterator[_Group]:
+def _groups(snapshot: Snapshot, is_stale: bool) -> Iterator[_Group]:
     bridge, reading, sent, status = snapshot.bridge, snapshot.reading, snapshot.sent, snapshot.status
     yield (bridge,), _durations, (snapshot.durations,)
     yield (bridge,), _outcomes, (snapshot.up, tuple(snapshot.failures), snapshot.errors, snapshot.rejected)
@@ -87,7 +114,7 @@ def _groups(snapshot: Snapshot, now: float, stale_after: float) -> Iterator[_Gro
         labels = (bridge, reading.meter)
         yield labels, counters, ({} if snapshot.is_held else snapshot.energies, reading.time)
         # Last night's power is no power.
-        if not snapshot.is_stale(now, stale_after):
+        if not is_stale:
             yield labels, instantaneous, (reading,)
     if snapshot.powers is not None:
         meter, powers = snapshot.powers
@@ -160,8 +187,8 @@ def _status(
 _STEADY: Final = frozenset((_outcomes, _stream_states, _status))
 """Those whose samples are the same from scrape to scrape, as a rule; they get nothing but their arguments."""
 
-_NOW_AND_THEN: Final = frozenset((_signals, _powers))
-"""Those whose samples change with each event, or once in many scrapes."""
+_NOW_AND_THEN: Final = frozenset((_durations, _stream_events, _signals, _powers))
+"""Those whose samples change with each event or fetch, or once in many scrapes."""
 
 _OF_READINGS: Final = frozenset((counters, instantaneous, registers))
 """Those whose samples are the same while the snapshot is of the same readings."""

@@ -37,6 +37,9 @@ _MOST_HISTOGRAMS: Final = 4
 _FAMILIES_AT_HAND: Final = 512
 """Families whose format is remembered, more than there are."""
 
+Text = tuple[str, str]
+"""The name of a family, and lines of it."""
+
 _go_number: Final[Callable[[float], str]] = floatToGoString
 
 _SMALL: Final = tuple(f"{count}.0" for count in range(100))
@@ -74,43 +77,8 @@ class Lines:
                 else:
                     lines.append(f"{kept[family, labels]}{number(value)}\n")
 
-    def add_steady(
-        self,
-        owner: tuple[str, ...],
-        samples: Callable[..., Iterable[Sample | Observed]],
-        arguments: tuple[object, ...],
-        heads: "Heads",
-    ) -> None:
-        """The same for the samples that the function gives for the arguments, which seldom change.
-
-        While they are the ones of the page before, so are the lines, which are kept in `heads`.
-        """
-
-        def write() -> list[tuple[str, str]]:
-            # Written once: here the lines are kept, and not the heads besides.
-            return HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
-
-        self._add_texts(heads.kept(samples, (owner, arguments), write))
-
-    def add_alike(
-        self,
-        owner: tuple[str, ...],
-        samples: Callable[..., Iterable[Sample | Observed]],
-        arguments: tuple[object, ...],
-        heads: "Heads",
-        edition: object = None,
-    ) -> None:
-        """The same where values change, and the families and labels seldom do: their heads are kept as one.
-
-        So are the lines, for as long as the edition of the arguments is the same; None: there is none.
-        """
-
-        def write() -> list[tuple[str, str]]:
-            return heads.of(owner).written(samples, samples(*arguments))
-
-        self._add_texts(write() if edition is None else heads.kept(samples, (owner, edition), write))
-
-    def _add_texts(self, texts: Iterable[tuple[str, str]]) -> None:
+    def add_texts(self, texts: Iterable[Text]) -> None:
+        """Lines that are written already; raises KeyError as `add` does."""
         of_name = self._lines
         for name, text in texts:
             of_name[name][1].append(text)
@@ -127,22 +95,60 @@ class Lines:
 class Heads:
     """Heads that are kept from one page to the next, for few owners that are read again and again.
 
-    Of samples that seldom change, whole lines are kept: see `Lines.add_steady`.
+    Of samples that are the same as before, whole lines are kept.
     """
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, ...], HeadsOf] = {}
-        self._texts: dict[object, tuple[object, list[tuple[str, str]]]] = {}
-        """Lines that were kept by their source: what they are made of, and the lines by family."""
+        self._texts: dict[object, tuple[object, Sequence[Text]]] = {}
+        """Lines that were kept by their source, with what they are made of."""
 
-    def kept(
-        self, source: object, made_of: object, write: Callable[[], list[tuple[str, str]]]
-    ) -> list[tuple[str, str]]:
-        """The lines of a source, by family: those that were kept, or new ones if made of others."""
+    def kept(self, source: object, made_of: object) -> Sequence[Text] | None:
+        """The lines of a source that were kept, unless they were made of others."""
         found = self._texts.get(source)
-        if found is None or found[0] != made_of:
-            found = self._texts[source] = (made_of, write())
-        return found[1]
+        return found[1] if found is not None and found[0] == made_of else None
+
+    def keep(self, source: object, made_of: object, texts: Sequence[Text]) -> Sequence[Text]:
+        """Keep these lines of a source, in place of those before, and give them."""
+        self._texts[source] = made_of, texts
+        return texts
+
+    def steady(
+        self,
+        owner: tuple[str, ...],
+        samples: Callable[..., Iterable[Sample | Observed]],
+        arguments: tuple[object, ...],
+    ) -> Sequence[Text]:
+        """The lines of the samples that the function gives for the arguments, which seldom change.
+
+        While they are the ones of the page before, so are the lines.
+        """
+        made_of = owner, arguments
+        texts = self.kept(samples, made_of)
+        if texts is None:
+            # Written once: here the lines are kept, and not the heads besides.
+            written = HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
+            texts = self.keep(samples, made_of, written)
+        return texts
+
+    def alike(
+        self,
+        owner: tuple[str, ...],
+        samples: Callable[..., Iterable[Sample | Observed]],
+        arguments: tuple[object, ...],
+        edition: object = None,
+    ) -> Sequence[Text]:
+        """The same where values change, and the families and labels seldom do: their heads are kept as one.
+
+        So are the lines, for as long as the edition of the arguments is the same; None: there is none.
+        """
+        if edition is None:
+            return self.of(owner).written(samples, samples(*arguments))
+        made_of = owner, edition
+        texts = self.kept(samples, made_of)
+        if texts is None:
+            texts = self.keep(samples, made_of, self.of(owner).written(samples, samples(*arguments)))
+        return texts
 
     def of(self, owner: tuple[str, ...]) -> "HeadsOf":
         """Those of an owner, whose labels these are."""
@@ -171,14 +177,14 @@ class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
         head = self[key] = _format(family)(*self._owner, *map(escape, labels))
         return head
 
-    def written(self, source: object, samples: Iterable[Sample | Observed]) -> list[tuple[str, str]]:
+    def written(self, source: object, samples: Iterable[Sample | Observed]) -> list[Text]:
         """The lines of samples of this owner, with the name of their family; none without a value.
 
         The samples of a source have the same families and labels as those before, as a rule.
         """
         shape: list[tuple[Family, tuple[str, ...]]] = []
         values: list[str] = []
-        texts: list[tuple[str, str]] = []
+        texts: list[Text] = []
         for family, labels, value in samples:
             if isinstance(value, Distribution):
                 texts.append((family.name, self.of_histogram(family, labels, value)))
@@ -234,7 +240,7 @@ class _Form:
             for name, indexes in places.items()
         ]
 
-    def filled(self, values: list[str]) -> Iterator[tuple[str, str]]:
+    def filled(self, values: list[str]) -> Iterator[Text]:
         """The lines with these values, with the name of their family."""
         # One value comes by itself, several as a tuple: `%` takes both.
         return ((name, gaps % pick(values)) for name, gaps, pick in self._parts)
@@ -257,8 +263,8 @@ def number(value: float) -> str:
     """The value as Go writes it, which is how prometheus_client does."""
     if type(value) is float:
         exact = value
-    elif isinstance(value, int) and 0 <= value < len(_SMALL):
-        return _SMALL[value]
+    elif isinstance(value, int) and 0 <= value < 1_000_000:
+        return _SMALL[value] if value < len(_SMALL) else f"{value}.0"
     else:
         exact = float(value)
     # Go writes large numbers and infinities in a way of its own.

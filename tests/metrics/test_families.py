@@ -1,6 +1,7 @@
 import os
 import platform
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from iometer_exporter import __version__
+from iometer_exporter.bridges import samples as samples_module
 from iometer_exporter.bridges.samples import add_bridges
 from iometer_exporter.bridges.snapshot import Snapshot, StreamState
 from iometer_exporter.errors import REASONS, FetchError, Reason
@@ -37,7 +39,7 @@ from iometer_exporter.metrics.families import (
     counters,
     instantaneous,
 )
-from iometer_exporter.metrics.lines import Lines
+from iometer_exporter.metrics.lines import Heads, Lines
 from tests import payloads
 
 READ_AT: Final = datetime(2024, 11, 11, 11, 11, tzinfo=UTC).timestamp()
@@ -518,3 +520,68 @@ def test_what_a_reading_and_a_core_give_is_in_its_group() -> None:
     for group, families in groups.items():
         odd = ", ".join(sorted(family.name for family in given[group] ^ families))
         assert given[group] == families, f"{odd}: given and not in its group, or in it and in no payload"
+
+
+def followed() -> Snapshot:
+    """A bridge both of whose documents are streamed, as it keeps lines from scrape to scrape."""
+    up = dict.fromkeys(ENDPOINTS, StreamState(True, 86400, 2))
+    return replace(streamed(), streams=up, durations=dict.fromkeys(ENDPOINTS, 0.0), edition=1, heads=Heads())
+
+
+CHANGES: Final[dict[str, Callable[[Snapshot], dict[str, Any]]]] = {
+    "name": lambda _: {"bridge": "garage"},
+    "meter of the device": lambda _: {"meter": "2ISK"},
+    "meter of the reading": lambda was: {"reading": was.reading._replace(meter="2ISK")},  # type: ignore[union-attr]
+    "meter as sent": lambda was: {"sent": was.sent._replace(meter="2ISK")},  # type: ignore[union-attr]
+    "reading": lambda _: {"edition": 2, **readings_of("tariffs")},
+    "no reading": lambda _: {"edition": None, "reading": None, "energies": {}, "sent": None},
+    "held": lambda _: {"is_held": True},
+    "old": lambda _: {"seen_for": STALE_AFTER + 1},
+    "status": lambda _: {"status": payloads.status("wired")},
+    "no status": lambda _: {"status": None, "failures": {"status": FetchError("timeout", "too slow")}},
+    "failure": lambda _: {"failures": {"status": FetchError("timeout", "too slow")}},
+    "duration": lambda _: {"durations": {"reading": 0.0, "status": 0.25}},
+    "error": lambda _: {"errors": {("reading", "protocol"): 1}},
+    "rejection": lambda _: {"rejected": {"replayed": 1}},
+    "event": lambda was: {"streams": was.streams | {"status": StreamState(True, 86401, 2)}},  # type: ignore[operator]
+    "stream": lambda was: {"streams": was.streams | {"status": StreamState(False, 86400, 2)}},  # type: ignore[operator]
+    "no streams": lambda _: {"streams": {}, "powers": None},
+    "powers": lambda _: {"powers": ("1ISK0000000000", Distribution((0.0, inf), (1, 2), 4.0))},
+}
+
+
+def readings_of(case: str) -> dict[str, Any]:
+    other = snapshot_of(case)
+    return {"reading": other.reading, "energies": other.energies, "sent": other.sent}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_has_changed_of_a_bridge_its_lines_are_those_of_now(change: str) -> None:
+    before = followed()
+    after = replace(before, **CHANGES[change](before))
+    written = [text_of(replace(each, heads=Heads())) for each in (before, after)]
+    assert written[0] != written[1]
+    assert [text_of(each) for each in (before, after, after, before)] == [*written, *written[::-1]]
+
+
+def test_lines_of_a_bridge_that_is_followed_are_written_where_something_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Snapshot] = []
+    groups = samples_module._groups
+
+    def counted(snapshot: Snapshot, *given: bool) -> Any:
+        asked.append(snapshot)
+        return groups(snapshot, *given)
+
+    monkeypatch.setattr(samples_module, "_groups", counted)
+    first = followed()
+    newer = replace(first, edition=2)
+    for snapshot in (first, replace(first, seen_for=5.0), newer, newer):
+        text_of(snapshot)
+    assert asked == [first, newer]
+    # A fetch takes another time each time.
+    fetched = replace(first, streams={}, powers=None)
+    for _ in range(2):
+        text_of(fetched)
+    assert asked == [first, newer, fetched, fetched]

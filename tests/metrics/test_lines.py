@@ -17,7 +17,7 @@ from prometheus_client.utils import floatToGoString
 from iometer_exporter.metrics import lines as module
 from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT, Format, render
 from iometer_exporter.metrics.families import Distribution, Family, Observed, Owned, Sample
-from iometer_exporter.metrics.lines import Heads, Lines, _format, number
+from iometer_exporter.metrics.lines import Heads, Lines, Text, _format, number
 
 KINDS: Final = {
     "counter": CounterMetricFamily,
@@ -62,6 +62,8 @@ NUMBERS: Final = (
     st.floats()
     | st.integers(-(2**70), 2**70)
     | st.integers(-3, 120)
+    | st.integers(999_990, 1_000_010)
+    | st.booleans()
     | st.floats(min_value=1e5, max_value=1e8)
     | st.sampled_from([0.0, -0.0, 1e6, 1e6 - 1e-9, -1e6, 1e15, 1e16, 1e17, 5e-324, math.inf, -math.inf])
 )
@@ -126,12 +128,12 @@ Page = tuple[list[Family], tuple[str, ...], list[Sample | Observed]]
 
 
 def compare_pages(
-    pages: Sequence[Page | None], order: Sequence[int], add: Callable[..., None], *, kept: bool
+    pages: Sequence[Page | None], order: Sequence[int], texts: Callable[..., Sequence[Text]], *, kept: bool
 ) -> None:
     """Whatever page before they were kept from, the lines are those of now.
 
-    `add` gets the lines, the owner, what gives the samples, its arguments and the heads. Where lines are
-    kept, nothing is asked for them again while the page is the same.
+    `texts` gets the heads, the owner, what gives the samples, and its arguments. Where lines are kept,
+    nothing is asked for them again while the page is the same.
     """
     asked: list[int] = []
 
@@ -149,7 +151,7 @@ def compare_pages(
         table, owner, few = page
         lines, expected = Lines(table), Lines(table)
         asked.clear()
-        add(lines, owner, samples, (number, few), heads)
+        lines.add_texts(texts(heads, owner, samples, (number, few)))
         expected.add([(owner, few)])
         assert lines.columns() == expected.columns()
         assert asked == ([] if kept and last == number else [number])
@@ -163,7 +165,7 @@ def test_steady_samples_give_the_lines_of_what_they_are_made_of_now(
     of_first_owner: list[Page | None] = [
         (table, owned[0][0], list(owned[0][1])) if owned else None for table, owned in pages
     ]
-    compare_pages(of_first_owner, order, Lines.add_steady, kept=True)
+    compare_pages(of_first_owner, order, Heads.steady, kept=True)
 
 
 @given(st.lists(tables(), min_size=1, max_size=3), st.lists(st.integers(0, 2), max_size=6), st.booleans())
@@ -172,8 +174,8 @@ def test_samples_that_are_alike_give_the_lines_of_now(
 ) -> None:
     """Of the same edition, the lines are kept as well as their heads."""
 
-    def add(lines: Lines, owner: Any, samples: Any, arguments: tuple[int, Any], heads: Heads) -> None:
-        lines.add_alike(owner, samples, arguments, heads, arguments[0] if has_editions else None)
+    def texts(heads: Heads, owner: Any, samples: Any, arguments: tuple[int, Any]) -> Sequence[Text]:
+        return heads.alike(owner, samples, arguments, arguments[0] if has_editions else None)
 
     of_only_owner: list[Page | None] = [
         (table, owned[0][0], [sample for _, some in owned for sample in some])
@@ -181,7 +183,7 @@ def test_samples_that_are_alike_give_the_lines_of_now(
         else None
         for table, owned in pages
     ]
-    compare_pages(of_only_owner, order, add, kept=has_editions)
+    compare_pages(of_only_owner, order, texts, kept=has_editions)
 
 
 @pytest.mark.parametrize("values", [(1.0, 2.0, None), (5.5, None, 1e7), (None, None, None)])
@@ -194,7 +196,7 @@ def test_what_is_alike_may_come_and_go(values: tuple[float | None, ...]) -> None
             for one, label, value in zip((family, other, family), "a%s", some, strict=True)
         ]
         lines, expected = Lines([family, other]), Lines([family, other])
-        lines.add_alike(("100%",), lambda few: few, (samples,), heads)
+        lines.add_texts(heads.alike(("100%",), lambda few: few, (samples,)))
         expected.add([(("100%",), samples)])
         assert lines.columns() == expected.columns()
 
@@ -205,10 +207,21 @@ def test_histograms_of_ever_new_bounds_are_not_kept_for_ever() -> None:
     for bound in range(1000):
         value = Distribution((float(bound), math.inf), (1, 2), 3.0)
         lines, expected = Lines([family]), Lines([family])
-        lines.add_alike(("o",), lambda few: few, ([(family, (), value)],), heads)
+        lines.add_texts(heads.alike(("o",), lambda few: few, ([(family, (), value)],)))
         expected.add([(("o",), [(family, (), value)])])
         assert lines.columns() == expected.columns()
     assert len(heads.of(("o",))._histograms) <= module._MOST_HISTOGRAMS
+
+
+def test_what_is_kept_is_that_of_its_source_and_of_what_it_is_made_of() -> None:
+    heads = Heads()
+    assert heads.kept("source", 1) is None
+    texts = [("some", "some 1.0\n")]
+    assert heads.keep("source", 1, texts) is texts
+    assert heads.kept("source", 1) is texts
+    assert heads.kept("source", 2) is None
+    assert heads.kept("other", 1) is None
+    assert heads.kept("source", 1) is texts
 
 
 @given(NUMBERS)
