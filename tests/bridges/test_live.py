@@ -231,6 +231,30 @@ async def test_a_stream_without_an_event_is_given_up_for_a_fetch() -> None:
         assert sorted(fetched) == ["reading"] * 3 + ["status"] * 3
 
 
+async def test_a_stream_that_gives_way_to_each_scrape_is_asked_for_again_as_soon_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bridge whose first event comes later than the next scrape is followed from that event on."""
+    monkeypatch.setattr(follower_module, "Backoff", lambda *_: Backoff(0.02, 1e6))
+    speak = asyncio.Event()
+
+    async def send(endpoint: str, writer: asyncio.StreamWriter) -> None:
+        await speak.wait()
+        document = documents.reading(time.time()) if endpoint == "reading" else documents.status()
+        writer.write(event(f"{endpoint}Event", document))
+        await asyncio.Event().wait()
+
+    async with raw_server(streaming(send)) as server, following(server.address) as fleet:
+        followers = streams_of(fleet).reading, streams_of(fleet).status
+        await until(lambda: all(each._has_streamed for each in followers))
+        for scraped in range(1, 21):
+            assert (await scrape(fleet)).failures == {}
+            await until(lambda: all(each.state.reconnects == scraped for each in followers))  # noqa: B023
+        speak.set()
+        await alive(fleet)
+        assert [state.up for state in (await scrape(fleet)).streams.values()] == [True, True]
+
+
 def streaming(
     send: Callable[[str, asyncio.StreamWriter], Any], fetched: list[bytes] | None = None
 ) -> Handler:

@@ -139,11 +139,15 @@ class Follower(Generic[Result]):
         failure = await self._follow(incoming)
         if incoming.began is not None:
             lasted = clock() - incoming.began
+            if lasted >= _STEADY_SECONDS:
+                self._backoff.succeeded()
             if not self._is_given_up or lasted >= _OPEN_SECONDS:
                 # One that has just begun gives way to a scrape at each start: that is no news.
                 self._tell(logging.INFO, f"stream ended: {failure}")
-            if lasted >= _STEADY_SECONDS:
-                self._backoff.succeeded()
+            if self._is_given_up:
+                # That is no failure: a bridge that is slow to bring an event would hardly ever be followed if
+                # it was asked ever more seldom.
+                return Backoff().failed(incoming.retry_seconds)
         elif failure.reason == "http_status":
             mode = self._how.mode
             self._tell(logging.WARNING if mode == "on" else logging.INFO, f"no stream: {failure}")
