@@ -18,7 +18,7 @@ class Format:
 
     media_type: str
     version: str
-    header: Callable[[Family], str]
+    header: Callable[[Family], bytes]
     """The comments before the lines of a family."""
     end: bytes
     """Trailer after the last family."""
@@ -31,9 +31,13 @@ class Format:
 
 def render(parts: Iterable[Lines], text_format: Format) -> bytes:
     """A page of the families that have lines, one part after the other; no family is in two parts."""
-    header = text_format.header
-    families = [f"{header(family)}{lines}".encode() for part in parts for family, lines in part]
-    return b"".join((*families, text_format.end))
+    pieces: list[bytes] = []
+    for part in parts:
+        for family, lines in part:
+            pieces.append(text_format.header(family))
+            pieces += lines
+    pieces.append(text_format.end)
+    return b"".join(pieces)
 
 
 def chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -51,17 +55,17 @@ def chunks(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 @lru_cache(_HEADERS_AT_HAND)
-def _text_header(family: Family) -> str:
+def _text_header(family: Family) -> bytes:
     text = family.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.type}\n"
+    return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.type}\n".encode()
 
 
 @lru_cache(_HEADERS_AT_HAND)
-def _openmetrics_header(family: Family) -> str:
+def _openmetrics_header(family: Family) -> bytes:
     """Here a counter goes by its name without `_total`, and the unit has a line of its own."""
     name = family.name.removesuffix("_total") if family.type == "counter" else family.name
     unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
-    return f"# HELP {name} {escape(family.help)}\n# TYPE {name} {family.type}\n{unit}"
+    return f"# HELP {name} {escape(family.help)}\n# TYPE {name} {family.type}\n{unit}".encode()
 
 
 TEXT: Final = Format("text/plain", "0.0.4", _text_header, b"")

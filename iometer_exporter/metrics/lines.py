@@ -2,9 +2,9 @@
 
 A sample becomes a line in three steps. Its head, which is name and labels, is formatted and escaped, or
 taken from the `Heads` that are kept for whoever is read again and again, of samples that always come
-together as one text with gaps. `number` writes its value. `Lines` puts the line to those of its family. A
-line is the same in all text formats, and the one that prometheus_client would write; what differs from
-format to format is in `exposition`.
+together as one text with gaps. `number` writes its value. `Lines` puts the line, encoded, to those of its
+family. A line is the same in all text formats, and the one that prometheus_client would write; what differs
+from format to format is in `exposition`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,8 +37,8 @@ _MOST_HISTOGRAMS: Final = 4
 _FAMILIES_AT_HAND: Final = 512
 """Families whose format is remembered, more than there are."""
 
-Text = tuple[str, str]
-"""The name of a family, and lines of it."""
+Text = tuple[str, bytes]
+"""The name of a family, and lines of it, encoded: so they are kept, and a page only joins them."""
 
 _go_number: Final[Callable[[float], str]] = floatToGoString
 
@@ -54,7 +54,7 @@ class Lines:
 
     def __init__(self, table: Sequence[Family] = (*FAMILIES, *PROBE_FAMILIES)) -> None:
         """Take samples of the families of the table."""
-        self._lines: dict[str, tuple[Family, list[str]]] = {family.name: (family, []) for family in table}
+        self._lines: dict[str, tuple[Family, list[bytes]]] = {family.name: (family, []) for family in table}
 
     def add(self, owned: Iterable[Owned], heads: "Heads | None" = None) -> None:
         """A line for each sample but those without a value; its head is taken from `heads`, if there are any.
@@ -71,11 +71,12 @@ class Lines:
                     continue
                 if isinstance(value, Distribution):
                     own = HeadsOf(escaped) if kept is None else kept
-                    lines.append(own.of_histogram(family, labels, value))
+                    lines.append(own.of_histogram(family, labels, value).encode())
                 elif kept is None:
-                    lines.append(f"{_format(family)(*escaped, *map(escape, labels))}{number(value)}\n")
+                    head = _format(family)(*escaped, *map(escape, labels))
+                    lines.append(f"{head}{number(value)}\n".encode())
                 else:
-                    lines.append(f"{kept[family, labels]}{number(value)}\n")
+                    lines.append(f"{kept[family, labels]}{number(value)}\n".encode())
 
     def add_texts(self, texts: Iterable[Text]) -> None:
         """Lines that are written already; raises KeyError as `add` does."""
@@ -83,13 +84,13 @@ class Lines:
         for name, text in texts:
             of_name[name][1].append(text)
 
-    def __iter__(self) -> Iterator[tuple[Family, str]]:
-        """The families that have lines, with these."""
-        return ((family, "".join(lines)) for family, lines in self._lines.values() if lines)
+    def __iter__(self) -> Iterator[tuple[Family, Sequence[bytes]]]:
+        """The families that have lines, with these, encoded."""
+        return ((family, lines) for family, lines in self._lines.values() if lines)
 
     def columns(self) -> list[bytes]:
         """The lines of every family of the table, encoded."""
-        return ["".join(lines).encode() if lines else b"" for _, lines in self._lines.values()]
+        return [b"".join(lines) for _, lines in self._lines.values()]
 
 
 class Heads:
@@ -187,7 +188,7 @@ class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
         texts: list[Text] = []
         for family, labels, value in samples:
             if isinstance(value, Distribution):
-                texts.append((family.name, self.of_histogram(family, labels, value)))
+                texts.append((family.name, self.of_histogram(family, labels, value).encode()))
             elif value is not None:
                 shape.append((family, labels))
                 values.append(number(value))
@@ -243,7 +244,7 @@ class _Form:
     def filled(self, values: list[str]) -> Iterator[Text]:
         """The lines with these values, with the name of their family."""
         # One value comes by itself, several as a tuple: `%` takes both.
-        return ((name, gaps % pick(values)) for name, gaps, pick in self._parts)
+        return ((name, (gaps % pick(values)).encode()) for name, gaps, pick in self._parts)
 
 
 def _gap(escaped: tuple[str, ...], family: Family, labels: tuple[str, ...]) -> str:

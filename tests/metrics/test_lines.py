@@ -216,7 +216,7 @@ def test_histograms_of_ever_new_bounds_are_not_kept_for_ever() -> None:
 def test_what_is_kept_is_that_of_its_source_and_of_what_it_is_made_of() -> None:
     heads = Heads()
     assert heads.kept("source", 1) is None
-    texts = [("some", "some 1.0\n")]
+    texts = [("some", b"some 1.0\n")]
     assert heads.keep("source", 1, texts) is texts
     assert heads.kept("source", 1) is texts
     assert heads.kept("source", 2) is None
@@ -234,7 +234,7 @@ def test_columns_are_the_lines_of_every_family() -> None:
     lines = Lines(table)
     lines.add([((), [(table[0], (), 1), (table[0], (), None), (table[1], (), None)])])
     assert lines.columns() == [b"some 1.0\n", b""]
-    assert dict(lines) == {table[0]: "some 1.0\n"}
+    assert dict(lines) == {table[0]: [b"some 1.0\n"]}
 
 
 def test_a_head_is_made_once_and_those_of_ever_new_labels_are_not_kept_for_ever(

@@ -23,13 +23,13 @@ def assemble(parts: Iterable[Lines], store: LineStore, text_format: Format) -> l
     for part in parts:
         for family, lines in part:
             # A header of both tells of both.
-            header = text_format.header(_SHARED.get(family.name, family))
-            pieces.append(f"{header}{lines}".encode())
+            pieces.append(text_format.header(_SHARED.get(family.name, family)))
+            pieces += lines
             if family.name in kept:
                 pieces += store.pieces(kept.pop(family.name))
     for index in kept.values():
         if of_family := store.pieces(index):
-            pieces.append(text_format.header(INSTALLATION_FAMILIES[index]).encode())
+            pieces.append(text_format.header(INSTALLATION_FAMILIES[index]))
             pieces += of_family
     pieces.append(text_format.end)
     return pieces
