@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client.utils import floatToGoString
 
@@ -183,20 +183,19 @@ class HeadsOf(dict[tuple[Family, tuple[str, ...]], str]):
 
         The samples of a source have the same families and labels as those before, as a rule.
         """
-        shape: list[tuple[Family, tuple[str, ...]]] = []
-        values: list[str] = []
+        # Comprehensions: a page has thousands of samples.
+        known = [sample for sample in samples if sample[2] is not None]
         texts: list[Text] = []
-        for family, labels, value in samples:
-            if isinstance(value, Distribution):
-                texts.append((family.name, self.of_histogram(family, labels, value).encode()))
-            elif value is not None:
-                shape.append((family, labels))
-                values.append(number(value))
-        if shape:
+        if histograms := [sample for sample in known if isinstance(sample[2], Distribution)]:
+            texts += [(each[0].name, self.of_histogram(*each).encode()) for each in histograms]
+            known = [sample for sample in known if not isinstance(sample[2], Distribution)]
+        if known:
+            shape = [sample[:2] for sample in known]
             form = self._forms.get(source)
             if form is None or form.shape != shape:
                 form = self._forms[source] = _Form(self._owner, shape)
-            texts += form.filled(values)
+            values = cast("list[tuple[Family, tuple[str, ...], float]]", known)
+            texts += form.filled([number(value) for _, _, value in values])
         return texts
 
     def of_histogram(self, family: Family, labels: tuple[str, ...], value: Distribution) -> str:
@@ -241,10 +240,10 @@ class _Form:
             for name, indexes in places.items()
         ]
 
-    def filled(self, values: list[str]) -> Iterator[Text]:
+    def filled(self, values: list[str]) -> list[Text]:
         """The lines with these values, with the name of their family."""
         # One value comes by itself, several as a tuple: `%` takes both.
-        return ((name, (gaps % pick(values)).encode()) for name, gaps, pick in self._parts)
+        return [(name, (gaps % pick(values)).encode()) for name, gaps, pick in self._parts]
 
 
 def _gap(escaped: tuple[str, ...], family: Family, labels: tuple[str, ...]) -> str:
