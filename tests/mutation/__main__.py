@@ -38,7 +38,7 @@ MODULES: Final[Mapping[str, Sequence[str]]] = {
     "bridges/live/rhythm": ["tests/bridges/test_live_rhythm.py"],
     "bridges/live/distribution": ["tests/bridges/test_live_rhythm.py"],
     "bridges/live/incoming": ["tests/bridges/test_live_incoming.py"],
-    "bridges/live/follower": ["tests/bridges/test_live.py"],
+    "bridges/live/follower": ["tests/bridges/test_live_follower.py", "tests/bridges/test_live.py"],
     "bridges/live/streams": ["tests/bridges/test_live.py"],
     "bridges/discovery/admission": ["tests/bridges/test_admission.py"],
     "bridges/discovery/announcements": ["tests/bridges/test_announcements.py"],
