@@ -1,6 +1,7 @@
 """The clock of a loop in the hands of a test."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         loop = asyncio.get_running_loop()
-        self._now = loop.time()
+        # Whole seconds: what passes is exact then.
+        self._now = float(math.ceil(loop.time()))
         self.timers = 0
         call_at = loop.call_at
 

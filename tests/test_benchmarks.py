@@ -30,7 +30,7 @@ def test_a_scrape_is_measured_beside_its_floor(capsys: pytest.CaptureFixture[str
 
 
 def test_what_following_costs_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    live.main(["--bridges", "2", "--seconds", "2.5", "--scrapes", "2", "--pause", "0"])
+    live.main(["--bridges", "2", "--seconds", "2.5", "--scrapes", "2", "--pause", "0.1"])
     header, _, row = re.findall(r"(?m)^\| (.+) \|$", capsys.readouterr().out)
     cells = row.split(" | ")
     assert len(cells) == len(header.split(" | "))
