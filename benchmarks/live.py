@@ -1,11 +1,11 @@
 """What following costs: CPU and memory for N bridges that each send an event of both endpoints a second.
 
-    python -m benchmarks.live [--bridges 1,100,500] [--seconds 20] [--scrapes 15] [--pause 1]
+    python -m benchmarks.live [--bridges 1,100,500] [--seconds 20] [--scrapes 15] [--pause 0]
 
 Prints a Markdown table: CPU of the exporter by itself and a bridge in a second without a scrape, its memory,
-and wall time and CPU of a scrape, which asks no bridge. In the pause before a scrape each bridge sends new
-documents, as it does between two of a Prometheus; without one, most lines are still those of the scrape
-before. Bridges, exporter and benchmark are processes of their own on loopback.
+and wall time and CPU of a scrape, which asks no bridge. Scrapes follow one another at once, and most lines
+are those of the scrape before; with a pause of a second each bridge has sent new documents, but a virtual
+machine may take long to wake up then. Bridges, exporter and benchmark are processes of their own on loopback.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bridges", default="1,100,500", help="numbers of bridges")
     parser.add_argument("--seconds", type=float, default=20, help="how long events are counted")
     parser.add_argument("--scrapes", type=int, default=15, help="how many are counted for a row")
-    parser.add_argument("--pause", type=float, default=1.0, help="seconds from one scrape to the next")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds from one scrape to the next")
     options = parser.parse_args(arguments)
     print(f"CPython {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}\n")
     print(line(COLUMNS), line("---" for _ in COLUMNS), sep="\n")
