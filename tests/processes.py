@@ -3,9 +3,13 @@
 A test that asks for a program which the machine lacks is skipped: see `require_program`.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from devtools.processes import CLEAN_ENVIRONMENT as CLEAN_ENVIRONMENT
 from devtools.processes import COMMAND as COMMAND
@@ -19,6 +23,8 @@ from devtools.processes import post as post
 from devtools.processes import started as started
 from devtools.waiting import eventually as eventually  # many tests take it from here
 from tests.conftest import require_program
+
+ROOT: Final = Path(__file__).parent.parent
 
 
 @contextmanager
@@ -41,3 +47,15 @@ def prometheus(
         server = Prometheus(f"http://127.0.0.1:{port}", process)
         eventually(server.is_ready)
         yield server
+
+
+def pytest_of_its_own(*options: str | Path) -> str:
+    """The output of pytest as a process, in the folder of this project, well or not.
+
+    What `.ci/run` asks of the tests that run it is not for those that it runs.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    command = [sys.executable, "-m", "pytest", "-q", *map(str, options)]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    ).stdout

@@ -25,6 +25,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     file = cast("Path | None", config.getoption("--skipped-of"))
     if file is not None:
         wanted = set(file.read_text().splitlines())
+        # A file may be skipped as a whole again.
+        known = {item.nodeid for item in items}
+        if lost := {name for name in wanted if "::" in name} - known:
+            raise pytest.UsageError(f"--skipped-of: nobody knows {', '.join(sorted(lost)[:3])}")
         others = [item for item in items if not {item.nodeid, item.nodeid.partition("::")[0]} & wanted]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
@@ -35,7 +39,11 @@ class _Skipped:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        file.write_text("")
+        try:
+            file.touch(exist_ok=False)
+        except FileExistsError as error:
+            # A pytest that a test starts would take away what this one is to write.
+            raise pytest.UsageError(f"--skipped-to: {file} is there already") from error
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._note(report)

@@ -1,14 +1,11 @@
 """That no test is passed over because its file is."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.collecting import END_TO_END, is_beside
-
-ROOT = Path(__file__).parent.parent
+from tests.processes import ROOT, pytest_of_its_own
 
 WHOLE = 'import pytest\n\npytestmark = pytest.mark.end_to_end\n\ndef test_whole(): "It starts a program."\n'
 PART = "import pytest\n\n@pytest.mark.end_to_end\ndef test_part(): ...\n\ndef test_rest(): ...\n"
@@ -51,8 +48,5 @@ def test_just_what_is_asked_for_is_collected(tmp_path: Path, expression: str, co
     (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_ignore_collect\n")
     for name, source in (("whole", WHOLE), ("part", PART), ("none", NONE)):
         (tmp_path / f"test_{name}.py").write_text(source)
-    options = ["--collect-only", "-q", "-c", str(ROOT / "pyproject.toml"), "-m", expression, str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert {line.rpartition("::")[2] for line in done.stdout.splitlines() if "::" in line} == collected
+    output = pytest_of_its_own("--collect-only", "-c", ROOT / "pyproject.toml", "-m", expression, tmp_path)
+    assert {line.rpartition("::")[2] for line in output.splitlines() if "::" in line} == collected

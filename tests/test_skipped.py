@@ -1,13 +1,10 @@
 """That no test is lost between the runs of `.ci/run`."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.processes import pytest_of_its_own
 
 SOURCE = """
 import shutil, pytest
@@ -23,23 +20,9 @@ def test_needs_nothing():
 
 
 def run(folder: Path, *options: str) -> str:
-    # What `.ci/run` asks of these tests is not for those that they run.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "tests.skipped",
-        "--rootdir",
-        str(folder),
-        *options,
-    ]
-    command += ["-c", "/dev/null", "-n", "2", str(folder)]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    ).stdout
+    return pytest_of_its_own(
+        "-p", "tests.skipped", "--rootdir", folder, *options, "-c", "/dev/null", "-n", "2", folder
+    )
 
 
 @pytest.mark.end_to_end
@@ -57,3 +40,22 @@ def test_what_was_skipped_is_all_that_is_run_next(tmp_path: Path, monkeypatch: p
     program.touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert "1 passed, 2 skipped" in run(tmp_path, "--skipped-of", str(file))
+
+
+@pytest.mark.end_to_end
+def test_what_was_skipped_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(SOURCE)
+    file = tmp_path / "skipped"
+    file.write_text("test_it.py\n")
+    assert " skipped" not in run(tmp_path, "--skipped-to", str(file))
+    assert file.read_text() == "test_it.py\n"
+
+
+@pytest.mark.end_to_end
+def test_a_test_that_is_not_there_any_more_is_no_silence(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(SOURCE)
+    file = tmp_path / "skipped"
+    file.write_text("test_it.py::test_needs_nothing\n")
+    assert "1 passed" in run(tmp_path, "--skipped-of", str(file))
+    file.write_text("test_it.py::test_needs_nothing\ntest_it.py::test_gone\n")
+    assert " passed" not in run(tmp_path, "--skipped-of", str(file))
