@@ -40,12 +40,17 @@ def room(path: Path) -> str:
 
 
 @cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imported(path: Path) -> frozenset[str]:
     return frozenset(_imported(path))
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module == "iometer_exporter":
@@ -65,17 +70,17 @@ def test_every_room_has_its_layer() -> None:
     assert {room(path) for path in sources()} == frozenset().union(*LAYERS) | BESIDE.keys()
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    own = room(path)
+def rooms_below(own: str) -> set[str]:
+    """The rooms of which one may import."""
     if own in BESIDE:
-        allowed = set(BESIDE[own])
-    else:
-        level = next(number for number, layer in enumerate(LAYERS) if own in layer)
-        allowed = set().union(*LAYERS[:level])
-    if own == "cli":
-        allowed |= BESIDE.keys()
-    assert rooms_of(path) <= allowed, f"{own} may import of {sorted(allowed)} only"
+        return set(BESIDE[own])
+    level = next(number for number, layer in enumerate(LAYERS) if own in layer)
+    return set().union(*LAYERS[:level]) | (BESIDE.keys() if own == "cli" else set())
+
+
+def test_imports_point_down() -> None:
+    wrong = {str(path): rooms_of(path) - rooms_below(room(path)) for path in sources()}
+    assert {path: rooms for path, rooms in wrong.items() if rooms} == {}
 
 
 @pytest.mark.parametrize("name", [*PURE, *PURE_MODULES])
@@ -87,9 +92,8 @@ def test_what_is_pure_does_no_io(name: str) -> None:
         assert not {module.split(".")[0] for module in imported(path)} & IO, path
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_every_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_every_module_says_what_it_is() -> None:
+    assert [str(path) for path in sources() if not ast.get_docstring(tree(path))] == []
 
 
 ROOT: Final = PACKAGE.parent
@@ -106,12 +110,14 @@ def modules_beside() -> list[Path]:
     return sorted(path for folder in BESIDE_PACKAGE for path in (ROOT / folder).rglob("*.py"))
 
 
-@pytest.mark.parametrize(
-    "path", [*sources(), *modules_beside()], ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_no_program_depends_on_its_tests(path: Path) -> None:
+def test_no_program_depends_on_its_tests() -> None:
     """Nor the package on what stands beside it, wherever in a module the import is."""
-    folder = path.relative_to(ROOT).parts[0]
-    allowed = BESIDE_PACKAGE.get(folder, frozenset()) | {folder}
-    found = {name.split(".")[0] for name in imported(path)} & {"tests", *BESIDE_PACKAGE}
-    assert found <= allowed, f"{folder}/ may not import {sorted(found - allowed)}"
+    wrong = {}
+    for path in (*sources(), *modules_beside()):
+        folder = path.relative_to(ROOT).parts[0]
+        allowed = BESIDE_PACKAGE.get(folder, frozenset()) | {folder}
+        wrong[str(path)] = {name.split(".")[0] for name in imported(path)} & {
+            "tests",
+            *BESIDE_PACKAGE,
+        } - allowed
+    assert {path: folders for path, folders in wrong.items() if folders} == {}

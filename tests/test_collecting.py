@@ -41,7 +41,6 @@ def test_tests_are_marked_where_they_are() -> None:
     [
         ("end_to_end", {"test_whole", "test_part"}),
         ("not end_to_end", {"test_rest", "test_none"}),
-        ("", {"test_whole", "test_part", "test_rest", "test_none"}),
     ],
 )
 def test_just_what_is_asked_for_is_collected(tmp_path: Path, expression: str, collected: set[str]) -> None:

@@ -19,10 +19,9 @@ def test_needs_nothing():
 """
 
 
-def run(folder: Path, *options: str) -> str:
-    return pytest_of_its_own(
-        "-p", "tests.skipped", "--rootdir", folder, *options, "-c", "/dev/null", "-n", "2", folder
-    )
+def run(folder: Path, *options: str, processes: int = 2) -> str:
+    options += ("-p", "tests.skipped", "-n", str(processes))
+    return pytest_of_its_own(*options, "--rootdir", folder, "-c", "/dev/null", folder)
 
 
 @pytest.mark.end_to_end
@@ -47,7 +46,7 @@ def test_what_was_skipped_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(SOURCE)
     file = tmp_path / "skipped"
     file.write_text("test_it.py\n")
-    assert " skipped" not in run(tmp_path, "--skipped-to", str(file))
+    assert " skipped" not in run(tmp_path, "--skipped-to", str(file), processes=0)
     assert file.read_text() == "test_it.py\n"
 
 
@@ -56,6 +55,6 @@ def test_a_test_that_is_not_there_any_more_is_no_silence(tmp_path: Path) -> None
     (tmp_path / "test_it.py").write_text(SOURCE)
     file = tmp_path / "skipped"
     file.write_text("test_it.py::test_needs_nothing\n")
-    assert "1 passed" in run(tmp_path, "--skipped-of", str(file))
+    assert "1 passed" in run(tmp_path, "--skipped-of", str(file), processes=0)
     file.write_text("test_it.py::test_needs_nothing\ntest_it.py::test_gone\n")
-    assert " passed" not in run(tmp_path, "--skipped-of", str(file))
+    assert " passed" not in run(tmp_path, "--skipped-of", str(file), processes=0)
