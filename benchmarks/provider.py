@@ -1,6 +1,6 @@
 """What a fleet in the provider API costs: CPU of what is sent, inventory, memory, start, scrapes beside it.
 
-    python -m benchmarks.provider [--installations 1000,10000,100000] [--shard 2/8] [--scrapes 7]
+    python -m benchmarks.provider [--installations 1000,10000,100000] [--shard 2/8] [--scrapes 7] [--pause S]
 
 Prints two Markdown tables. The first is CPU for one reading or installation, from its bytes to what is
 served, beside what the decoder alone takes for the same bytes. The second has a column for each fleet.
@@ -27,14 +27,14 @@ from benchmarks import decoding
 from benchmarks.cloud import SECRET, TOKEN
 from benchmarks.measuring import cpu_seconds, rss_megabytes
 from benchmarks.questions import Child, child
-from benchmarks.watched import HOST, TICK, scrape
+from benchmarks.watched import HOST, scrape
 from devtools.processes import COMMAND, free_port
 
 PROBES: Final = 60
 LONGEST_SECONDS: Final = 3600.0
 
-PAUSE_SECONDS: Final = 0.5
-"""Between two scrapes beside a backlog."""
+LOOK_SECONDS: Final = 0.5
+"""From one look at a backlog to the next."""
 
 QUIET_SECONDS: Final = 10.0
 """After which a backlog is at its end."""
@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--page-size", type=int, default=500, help="installations that are asked for at a time"
     )
     parser.add_argument("--scrapes", type=int, default=7, help="how many are counted for a figure")
+    parser.add_argument(
+        "--pause", type=float, default=LOOK_SECONDS, help="seconds between two scrapes beside a backlog"
+    )
     parser.add_argument("--rounds", type=int, default=40, help="rounds of the first table")
     parser.add_argument(
         "--no-backlog", action="store_true", help="leave out the readings of the last 24 hours"
@@ -121,7 +124,7 @@ def first_inventory(cloud: Child, process: Child, count: int, base: float) -> It
     taken = wait_for_inventory(process)
     yield "first complete inventory", f"{taken:.1f} s"
     yield "of it the simulated cloud", f"{cloud.ask('busy'):.1f} s"
-    yield "longest turn of the event loop in the inventory", milliseconds(process.ask("stall"))
+    yield "longest turn of the event loop in the inventory", milliseconds(process.ask("turn"))
     time.sleep(1.5)
     known = process.ask("known")
     yield (
@@ -137,7 +140,7 @@ def first_inventory(cloud: Child, process: Child, count: int, base: float) -> It
 def scrapes(process: Child, port: int, count: int) -> Iterator[Row]:
     """Scrapes with nothing else to do; the median of each kind."""
     scrape(port)
-    process.ask("stall")
+    process.ask("turn")
     _, size, samples = scrape(port)
     _, zipped, _ = scrape(port, gzip=True)
     yield "samples", f"{samples}"
@@ -152,12 +155,12 @@ def scrapes(process: Child, port: int, count: int) -> Iterator[Row]:
         for _ in range(count):
             if change:
                 process.ask("change")
-                time.sleep(5 * TICK)
+                time.sleep(0.01)
             walls.append(scrape(port, gzip=gzip)[0])
         yield name, milliseconds(statistics.median(walls))
         if not gzip and not change:
             yield "per sample", f"{statistics.median(walls) / samples * 1e6:.2f} µs"
-    yield "longest turn of the event loop in scrapes", milliseconds(process.ask("stall"))
+    yield "longest turn of the event loop in scrapes", milliseconds(process.ask("turn"))
 
 
 def probing(port: int) -> Iterator[Row]:
@@ -176,16 +179,18 @@ def backlog(count: int, options: argparse.Namespace) -> Iterator[Row]:
         wait_for_inventory(process)
         time.sleep(0.2)
         before, cpu, sent = process.ask("readings"), cpu_seconds(process.pid), cloud.ask("sent")
-        process.ask("stall")
-        began = ended = time.monotonic()
+        process.ask("turn")
+        began = ended = due = time.monotonic()
         last, walls = sent, []
         # What is sent from then on are the readings of now.
         while time.monotonic() < ended + QUIET_SECONDS and ended - began < LONGEST_SECONDS:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(LOOK_SECONDS)
             now = cloud.ask("sent")
-            if now - last > count * PAUSE_SECONDS / 100:
+            if now - last > count * LOOK_SECONDS / 100:
                 ended = time.monotonic()
-                walls.append(scrape(port, counted=False)[0])
+                if ended >= due:
+                    walls.append(scrape(port, counted=False)[0])
+                    due = time.monotonic() + options.pause
             last = now
         spent = cpu_seconds(process.pid) - cpu
         sent, taken = cloud.ask("sent") - sent, process.ask("readings") - before
@@ -193,7 +198,7 @@ def backlog(count: int, options: argparse.Namespace) -> Iterator[Row]:
         yield "of them read, and ours", f"{sent} and {taken}"
         yield "CPU for one that is read, with scrapes", f"{spent / max(sent, 1) * 1e6:.1f} µs"
         yield "scrape meanwhile", milliseconds(statistics.median(walls)) if walls else "none"
-        yield "longest turn of the event loop", milliseconds(process.ask("stall"))
+        yield "longest turn of the event loop", milliseconds(process.ask("turn"))
 
 
 def milliseconds(seconds: float) -> str:

@@ -6,15 +6,14 @@ python -m benchmarks.watched --scrape PORT
 
 import asyncio
 import random
+import selectors
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.questions import answer
 from iometer_exporter.config.file import Config, load_config
@@ -26,34 +25,24 @@ from iometer_exporter.web import server
 from iometer_exporter.web.listen import ListenAddress, listen
 
 HOST: Final = "127.0.0.1"
-TICK: Final = 0.002
 
 
-async def run(file: Path, port: int) -> None:
-    """The exporter, with a task that sees how long its event loop is busy at most."""
-    stalls = [0.0]
-
-    async def tick() -> None:
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(TICK)
-            stalls[0] = max(stalls[0], time.thread_time() - before)
-
-    def stall() -> float:
-        longest, stalls[0] = stalls[0], 0.0
-        return longest
+async def run(file: Path, port: int, turns: "Turns") -> None:
+    """The exporter, until nobody asks any more."""
 
     def load() -> Config:
         return load_config(file)
 
     listening = listen([ListenAddress(HOST, port)])
-    async with server.running(load, listening) as running, ticking(tick()):
+    async with server.running(load, listening) as running:
         started = time.time()
         source = provider_of(running)
+        # What is imported at the start holds up nobody yet.
+        turns.longest()
         await answer(
             {
                 "started": lambda: started,
-                "stall": stall,
+                "turn": turns.longest,
                 "inventory": lambda: source.inventory.completed and source.inventory.completed - started,
                 "known": lambda: len(source.installations),
                 "readings": lambda: sum(source.counts.results.values()),
@@ -63,20 +52,31 @@ async def run(file: Path, port: int) -> None:
         )
 
 
+class Turns(selectors.DefaultSelector):
+    """Takes note of the turns of an event loop: CPU time of its thread from one look for news to the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.thread_time()
+        self._longest = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready, as an event loop asks at the beginning of each of its turns."""
+        self._longest = max(self._longest, time.thread_time() - self._began)
+        found = super().select(timeout)
+        self._began = time.thread_time()
+        return found
+
+    def longest(self) -> float:
+        """Seconds of the longest turn since this was asked the last time."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+
 def provider_of(running: Exporter) -> ProviderSource:
     """The source of an exporter that has one."""
     assert running.provider is not None
     return running.provider
-
-
-@asynccontextmanager
-async def ticking(tick: Any) -> AsyncIterator[None]:
-    """The coroutine beside whatever is inside."""
-    task = asyncio.create_task(tick)
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def change(source: ProviderSource) -> int:
@@ -133,7 +133,9 @@ def main() -> None:
     if first == "--scrape":
         keep_scraping(port)
     else:
-        asyncio.run(run(Path(first), port))
+        turns = Turns()
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
+            runner.run(run(Path(first), port, turns))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Whatever happens, the lines kept are those that would be written now, as prometheus_client writes them."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from random import Random
 
@@ -17,6 +17,7 @@ from iometer_exporter.metrics.exposition import OPENMETRICS, TEXT
 from iometer_exporter.provider.api.models import Installation, Meter
 from iometer_exporter.provider.served.exposition import assemble
 from iometer_exporter.provider.served.families import INSTALLATION_FAMILIES
+from iometer_exporter.provider.served.installation import TrackedMeter
 from iometer_exporter.provider.served.installations import Installations
 from iometer_exporter.provider.served.lines import LineStore
 from tests.properties import examples
@@ -175,3 +176,19 @@ def take(known: Installations, step: str, given_: object, seconds: float) -> Non
             known.stale_after = after
         case _:
             pass
+
+
+@examples(100)
+@given(
+    st.lists(st.integers(0, 5) | st.integers(0, 300), max_size=400), st.integers(0, 1 << 33), st.booleans()
+)
+def test_a_reading_is_new_once_in_whatever_order_they_come(
+    seconds: list[int], start: int, is_sorted: bool
+) -> None:
+    """As if all that is remembered were looked at each time."""
+    meter, remembered = TrackedMeter("m", "1", 0), deque[int](maxlen=100)
+    for second in sorted(seconds) + seconds if is_sorted else seconds:
+        moment = (start + second) * 1000 % (1 << 32)
+        assert meter.is_new(float(start + second)) == (moment not in remembered)
+        if moment not in remembered:
+            remembered.append(moment)
