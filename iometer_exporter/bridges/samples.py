@@ -1,6 +1,7 @@
 """Samples of snapshots: what the table of families says of a bridge."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from iometer_exporter.bridges.snapshot import Snapshot, StreamState
@@ -43,14 +44,9 @@ def add_bridges(lines: Lines, snapshots: Iterable[Snapshot], *, now: float, stal
     """Add the lines of bridges, from one snapshot of each; times are those of `bridge_samples`."""
     for snapshot in snapshots:
         is_stale = snapshot.is_stale(now, stale_after)
-        made_of, heads = _made_of(snapshot, is_stale), snapshot.heads
         # Of a bridge that is followed, nothing has changed unless an event came since the page before.
-        texts = None if made_of is None else heads.kept(add_bridges, made_of)
-        if texts is None:
-            texts = _texts(snapshot, is_stale)
-            if made_of is not None:
-                heads.keep(add_bridges, made_of, texts)
-        lines.add_texts(texts)
+        made_of = _made_of(snapshot, is_stale)
+        lines.add_texts(snapshot.heads.kept(add_bridges, made_of, partial(_texts, snapshot, is_stale)))
 
 
 def _made_of(snapshot: Snapshot, is_stale: bool) -> object:

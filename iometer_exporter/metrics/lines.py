@@ -104,15 +104,17 @@ class Heads:
         self._texts: dict[object, tuple[object, Sequence[Text]]] = {}
         """Lines that were kept by their source, with what they are made of."""
 
-    def kept(self, source: object, made_of: object) -> Sequence[Text] | None:
-        """The lines of a source that were kept, unless they were made of others."""
-        found = self._texts.get(source)
-        return found[1] if found is not None and found[0] == made_of else None
+    def kept(self, source: object, made_of: object, write: Callable[[], Sequence[Text]]) -> Sequence[Text]:
+        """The lines of a source: those that were kept, or new ones where they are made of others.
 
-    def keep(self, source: object, made_of: object, texts: Sequence[Text]) -> Sequence[Text]:
-        """Keep these lines of a source, in place of those before, and give them."""
-        self._texts[source] = made_of, texts
-        return texts
+        `made_of` is None where they are others on each page: then they are written and not kept.
+        """
+        if made_of is None:
+            return write()
+        found = self._texts.get(source)
+        if found is None or found[0] != made_of:
+            found = self._texts[source] = made_of, write()
+        return found[1]
 
     def steady(
         self,
@@ -124,13 +126,12 @@ class Heads:
 
         While they are the ones of the page before, so are the lines.
         """
-        made_of = owner, arguments
-        texts = self.kept(samples, made_of)
-        if texts is None:
+
+        def write() -> Sequence[Text]:
             # Written once: here the lines are kept, and not the heads besides.
-            written = HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
-            texts = self.keep(samples, made_of, written)
-        return texts
+            return HeadsOf(tuple(map(escape, owner))).written(samples, samples(*arguments))
+
+        return self.kept(samples, (owner, arguments), write)
 
     def alike(
         self,
@@ -143,13 +144,11 @@ class Heads:
 
         So are the lines, for as long as the edition of the arguments is the same; None: there is none.
         """
-        if edition is None:
+
+        def write() -> Sequence[Text]:
             return self.of(owner).written(samples, samples(*arguments))
-        made_of = owner, edition
-        texts = self.kept(samples, made_of)
-        if texts is None:
-            texts = self.keep(samples, made_of, self.of(owner).written(samples, samples(*arguments)))
-        return texts
+
+        return self.kept(samples, None if edition is None else (owner, edition), write)
 
     def of(self, owner: tuple[str, ...]) -> "HeadsOf":
         """Those of an owner, whose labels these are."""

@@ -215,13 +215,17 @@ def test_histograms_of_ever_new_bounds_are_not_kept_for_ever() -> None:
 
 def test_what_is_kept_is_that_of_its_source_and_of_what_it_is_made_of() -> None:
     heads = Heads()
-    assert heads.kept("source", 1) is None
     texts = [("some", b"some 1.0\n")]
-    assert heads.keep("source", 1, texts) is texts
-    assert heads.kept("source", 1) is texts
-    assert heads.kept("source", 2) is None
-    assert heads.kept("other", 1) is None
-    assert heads.kept("source", 1) is texts
+    others = [("some", b"some 2.0\n")]
+    assert heads.kept("source", 1, lambda: texts) is texts
+    assert heads.kept("source", 1, lambda: others) is texts
+    assert heads.kept("other", 1, lambda: others) is others
+    assert heads.kept("source", 1, lambda: others) is texts
+    # What is other on each page is not kept, and what was kept stays.
+    assert heads.kept("source", None, lambda: others) is others
+    assert heads.kept("source", 1, lambda: others) is texts
+    assert heads.kept("source", 2, lambda: others) is others
+    assert heads.kept("source", 2, lambda: texts) is others
 
 
 @given(NUMBERS)
