@@ -51,9 +51,6 @@ class BridgeLog:
 
     def left_out(self, bridge: str, endpoint: Endpoint, problems: tuple[str, ...]) -> None:
         """Log what was left out of a document, if that is more than of the one before."""
-        if not problems:
-            self._problems.pop(endpoint, None)
-            return
         # By field and not by text: a bad value that changes is still the same news.
         fields = frozenset(problem.partition(" ")[0] for problem in problems)
         if fields - self._problems.get(endpoint, frozenset()):

@@ -19,7 +19,10 @@ _MOST_INSTALLATIONS: Final = 10_000_000
 """Installations of one walk; more have no end."""
 
 _PARTS: Final = 64
+"""Sets in which the ids of a walk are: those of a million are dropped and grow within a millisecond each."""
+
 _FEW_OF_A_PART: Final = 1000
+"""Ids up to which a part is dropped with the others, in one turn of the event loop."""
 
 
 class _Seen:

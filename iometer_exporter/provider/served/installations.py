@@ -228,7 +228,7 @@ class Installations:
     def _of_shard(self, installation_id: str, external_id: str) -> TrackedInstallation | None:
         """The installation, known from now on; None if it belongs to another shard."""
         tracked = self._by_id.get(installation_id)
-        if tracked is None and self.is_ours(installation_id):
+        if tracked is None and in_shard(installation_id, self.shard):
             position = self.store.add()
             self._at += [None] * (self.store.positions - len(self._at))
             label = self._labels.take(installation_id, external_id)
