@@ -106,6 +106,8 @@ _VARYING: Final = (
     (r" {2,}|—", "  "),
     (r" +$", ""),
     (r"(?<=\[y/N\]: )y\n", ""),
+    # Said where it takes more than a moment, as on a busy machine.
+    (r"^(?:Looking for bridges|Asking .+) …\n", ""),
 )
 """What differs between two runs, and what stands for it in a comparison."""
 

@@ -180,6 +180,14 @@ provider: {url: "http://127.0.0.1:18180/v1/query", token_file: token, secret_fil
 """
 
 
+def test_what_only_a_slow_run_says_is_no_difference() -> None:
+    shown = "Bridge house: answers\n"
+    assert agrees(shown, f"Looking for bridges …\n{shown}")
+    assert agrees(shown, f"Looking for bridges …\nAsking house …\n{shown}")
+    assert not agrees(shown, f"Looking for bridges for 5 s …\n{shown}")
+    assert not agrees(shown, f"Looking for bridges …\nsomething else\n{shown}")
+
+
 @pytest.fixture(scope="module")
 def performed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[list[Done]]]:
     """All pages, some at a time, as most of them wait for something, and those with most to do first."""
